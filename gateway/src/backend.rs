@@ -1,0 +1,82 @@
+//! The one seam between what is decided and what is done: [`Backend`], which observes and performs.
+//!
+//! Calls are synchronous: the one thread that owns a backend makes them all, so writes are serialised and no
+//! late update can bring back a peer that was just removed. Every call ends within a bounded time.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::key::PublicKey;
+use crate::net::InterfaceName;
+use crate::observed::Observed;
+use crate::plan::Step;
+use crate::stats::PeerStats;
+
+/// Where an interface's WireGuard runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendKind {
+    /// The kernel module: tunnels outlive the daemon.
+    Kernel,
+    /// Inside this process: tunnels end with it.
+    Userspace,
+}
+
+impl fmt::Display for BackendKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kernel => "kernel",
+            Self::Userspace => "userspace",
+        })
+    }
+}
+
+/// Observes what exists and performs single steps. The only trait of the crate.
+pub trait Backend: Send {
+    /// Which kinds of WireGuard this host can run.
+    fn available(&mut self) -> Vec<BackendKind>;
+
+    /// Everything of ours that exists now.
+    fn observe(&mut self) -> Result<Observed, BackendError>;
+
+    /// Does one step. A step over many peers may be done in part when it fails: the error names the peers that
+    /// were not taken, all others of the step were.
+    fn perform(&mut self, step: &Step) -> Result<(), StepError>;
+
+    /// Counters and handshakes of an interface of ours.
+    fn stats(&mut self, interface: &InterfaceName) -> Result<BTreeMap<PublicKey, PeerStats>, BackendError>;
+}
+
+/// An observation, or a whole step, that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action}")]
+pub struct BackendError {
+    /// What was tried, on what: `list the addresses of wg-hq`.
+    pub action: String,
+    /// What the kernel, nft or the userspace implementation said.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl BackendError {
+    /// `action` reads after "cannot".
+    pub fn new(
+        action: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { action: action.into(), source: source.into() }
+    }
+}
+
+/// A step that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// Nothing of it can be relied upon; later steps for the interface make no sense.
+    #[error(transparent)]
+    Whole(#[from] BackendError),
+    /// These peers were refused; all others of the step were taken.
+    #[error("{} peers were refused", .0.len())]
+    Peers(BTreeMap<PublicKey, BackendError>),
+}

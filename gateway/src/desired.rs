@@ -1,0 +1,81 @@
+//! What should exist, as plain values. Made from configuration and database by those who know them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use ipnet::IpNet;
+
+use crate::backend::BackendKind;
+use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::net::{AllowedIps, HostService, InterfaceName, ListenPort, Mtu};
+
+/// Everything that should exist. An interface of ours that is not named here is to be removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// By name.
+    pub interfaces: BTreeMap<InterfaceName, DesiredInterface>,
+}
+
+/// One WireGuard interface.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DesiredInterface {
+    /// Where its WireGuard runs.
+    pub backend: BackendKind,
+    /// The location's own key.
+    pub private_key: PrivateKey,
+    /// The UDP port peers reach it at.
+    pub listen_port: ListenPort,
+    /// In bytes.
+    pub mtu: Mtu,
+    /// The gateway's own addresses, each with its subnet's prefix length (`10.77.0.1/24`).
+    pub addresses: BTreeSet<IpNet>,
+    /// By public key; nobody else is a peer.
+    pub peers: BTreeMap<PublicKey, DesiredPeer>,
+    /// What its peers may reach.
+    pub policy: ForwardPolicy,
+}
+
+/// One peer. It has no endpoint (peers roam) and no keepalive (see the crate's documentation).
+#[derive(Clone, PartialEq, Eq)]
+pub struct DesiredPeer {
+    /// Its addresses.
+    pub allowed_ips: AllowedIps,
+    /// `None`: without one.
+    pub preshared_key: Option<PresharedKey>,
+}
+
+/// What the peers of an interface may reach besides pinging the gateway's own addresses: nothing by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ForwardPolicy {
+    /// Networks behind the gateway.
+    pub routes: BTreeSet<IpNet>,
+    /// Services of the gateway host.
+    pub host_services: BTreeSet<HostService>,
+    /// Whether peers reach each other.
+    pub client_to_client: bool,
+    /// Whether what leaves towards `routes` carries the gateway's address.
+    pub masquerade: bool,
+}
+
+impl fmt::Debug for DesiredInterface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DesiredInterface")
+            .field("backend", &self.backend)
+            .field("public_key", &self.private_key.public())
+            .field("listen_port", &self.listen_port)
+            .field("mtu", &self.mtu)
+            .field("addresses", &self.addresses)
+            .field("peers", &self.peers)
+            .field("policy", &self.policy)
+            .finish()
+    }
+}
+
+impl fmt::Debug for DesiredPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DesiredPeer")
+            .field("allowed_ips", &self.allowed_ips)
+            .field("has_preshared_key", &self.preshared_key.is_some())
+            .finish()
+    }
+}

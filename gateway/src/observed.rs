@@ -1,0 +1,78 @@
+//! What exists, normalised so that it compares with what should: a zero preshared key and a zero keepalive are
+//! absent, allowed IPs are masked and sorted. Counters and handshakes are not here (see [`crate::stats`]), so
+//! that traffic never looks like a difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use ipnet::IpNet;
+
+use crate::backend::BackendKind;
+use crate::key::{PresharedKey, PublicKey};
+use crate::net::{AllowedIps, InterfaceName};
+
+/// Everything of ours that exists, and which names are taken by others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The interfaces that carry our mark, by name.
+    pub interfaces: BTreeMap<InterfaceName, ObservedInterface>,
+    /// Names of links that are not ours: they are never touched.
+    pub foreign: BTreeSet<InterfaceName>,
+    /// What our nftables table says, as a fingerprint of the policies it was made from; `None` when it does
+    /// not exist or somebody changed it.
+    pub firewall: Option<FirewallFingerprint>,
+}
+
+/// One interface of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedInterface {
+    /// Where its WireGuard runs.
+    pub backend: BackendKind,
+    /// Whether the link is administratively up.
+    pub up: bool,
+    /// In bytes.
+    pub mtu: u32,
+    /// `None` before a key is set.
+    pub public_key: Option<PublicKey>,
+    /// 0 before one is set.
+    pub listen_port: u16,
+    /// 0 is none, which is what we want.
+    pub fwmark: u32,
+    /// With prefix lengths; link-local ones (`fe80::/10`), which the kernel may add itself, left out.
+    pub addresses: BTreeSet<IpNet>,
+    /// Destinations in the main table that leave through it, multicast and link-local ones left out.
+    pub routes: BTreeSet<IpNet>,
+    /// By public key.
+    pub peers: BTreeMap<PublicKey, ObservedPeer>,
+}
+
+/// One peer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ObservedPeer {
+    /// Masked and sorted.
+    pub allowed_ips: AllowedIps,
+    /// `None`: without one.
+    pub preshared_key: Option<PresharedKey>,
+    /// In seconds; `None`: off, which is what we want.
+    pub keepalive: Option<u16>,
+}
+
+/// SHA-256 over the rules of our nftables table in canonical order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FirewallFingerprint(pub [u8; 32]);
+
+impl fmt::Debug for FirewallFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ObservedPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObservedPeer")
+            .field("allowed_ips", &self.allowed_ips)
+            .field("has_preshared_key", &self.preshared_key.is_some())
+            .field("keepalive", &self.keepalive)
+            .finish()
+    }
+}
