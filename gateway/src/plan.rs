@@ -4,7 +4,8 @@
 //! firewall stands before a link comes up, and what gives up an allowed IP comes before what takes it, because
 //! WireGuard silently moves an allowed IP from one peer to another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use ipnet::IpNet;
 
@@ -62,11 +63,30 @@ pub enum Step {
     AddRoute { interface: InterfaceName, destination: IpNet },
 }
 
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DeleteInterface { .. } => "DeleteInterface",
+            Self::ReplaceFirewall { .. } => "ReplaceFirewall",
+            Self::CreateInterface { .. } => "CreateInterface",
+            Self::SetDevice { .. } => "SetDevice",
+            Self::RemovePeers { .. } => "RemovePeers",
+            Self::UpdatePeers { .. } => "UpdatePeers",
+            Self::AddPeers { .. } => "AddPeers",
+            Self::RemoveAddress { .. } => "RemoveAddress",
+            Self::AddAddress { .. } => "AddAddress",
+            Self::SetMtu { .. } => "SetMtu",
+            Self::SetLinkUp { .. } => "SetLinkUp",
+            Self::AddRoute { .. } => "AddRoute",
+        })
+    }
+}
+
 /// The policies our nftables table enforces, by interface: the whole table follows from them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Firewall {
     /// With the gateway's own addresses on each interface.
-    pub interfaces: std::collections::BTreeMap<InterfaceName, (BTreeSet<IpNet>, ForwardPolicy)>,
+    pub interfaces: BTreeMap<InterfaceName, (BTreeSet<IpNet>, ForwardPolicy)>,
 }
 
 /// The steps from `observed` to `desired` within `scope`. An unchanged peer is in no step; with nothing to do
