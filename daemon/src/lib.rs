@@ -1,1 +1,13 @@
-//! x
+//! postern: a WireGuard gateway daemon with its own enrollment.
+//!
+//! The configuration and the database say what should be; the gateway makes it so. A request ends in one
+//! transaction ([`flows`] over [`store`]); everything that follows (peers, mail) is driven by that commit
+//! ([`background`]). Decisions are pure functions ([`rules`]).
+
+pub mod app;
+pub mod applied;
+pub mod config;
+pub mod flows;
+pub mod rules;
+pub mod site;
+pub mod store;

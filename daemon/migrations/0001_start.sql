@@ -1,0 +1,125 @@
+-- Times are Unix seconds, UTC. Hashes are SHA-256. No usable token and no private key is ever stored.
+
+CREATE TABLE instance (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    uuid TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE location (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    next_slot INTEGER NOT NULL DEFAULT 2
+) STRICT;
+
+CREATE TABLE user (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    username TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    first_name TEXT NOT NULL,
+    last_name TEXT NOT NULL,
+    email TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    phone TEXT,
+    password_hash TEXT,
+    is_admin INTEGER NOT NULL DEFAULT 0 CHECK (is_admin IN (0, 1)),
+    disabled_at INTEGER,
+    unix_uid INTEGER UNIQUE,
+    welcomed_at INTEGER,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE user_group (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE
+) STRICT;
+
+CREATE TABLE membership (
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    group_id INTEGER NOT NULL REFERENCES user_group (id) ON DELETE CASCADE,
+    PRIMARY KEY (user_id, group_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX membership_group ON membership (group_id);
+
+-- A person's device belongs to a user; a machine belongs to one location and may wait for its key.
+CREATE TABLE device (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER REFERENCES user (id) ON DELETE CASCADE,
+    machine_location_id INTEGER REFERENCES location (id),
+    name TEXT NOT NULL COLLATE NOCASE,
+    public_key BLOB UNIQUE CHECK (length(public_key) = 32),
+    polling_hash BLOB UNIQUE,
+    polling_generation INTEGER NOT NULL DEFAULT 0,
+    registered_in INTEGER REFERENCES enrollment (id) ON DELETE SET NULL,
+    created_at INTEGER NOT NULL,
+    CHECK ((user_id IS NULL) <> (machine_location_id IS NULL)),
+    CHECK (user_id IS NULL OR public_key IS NOT NULL)
+) STRICT;
+CREATE UNIQUE INDEX device_name_of_user ON device (user_id, name) WHERE user_id IS NOT NULL;
+CREATE UNIQUE INDEX device_name_of_machine ON device (name) WHERE user_id IS NULL;
+CREATE INDEX device_registered_in ON device (registered_in);
+
+CREATE TABLE device_address (
+    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    slot INTEGER NOT NULL,
+    ipv4 TEXT,
+    ipv6 TEXT,
+    live_since INTEGER,
+    PRIMARY KEY (device_id, location_id),
+    UNIQUE (location_id, slot),
+    UNIQUE (location_id, ipv4),
+    UNIQUE (location_id, ipv6)
+) STRICT;
+
+CREATE TABLE freed_slot (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    slot INTEGER NOT NULL,
+    UNIQUE (location_id, slot)
+) STRICT;
+
+CREATE TABLE enrollment (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL CHECK (kind IN ('enrollment', 'activation', 'machine')),
+    user_id INTEGER REFERENCES user (id) ON DELETE CASCADE,
+    device_id INTEGER REFERENCES device (id) ON DELETE CASCADE,
+    issued_by INTEGER REFERENCES user (id) ON DELETE SET NULL,
+    token_hash BLOB NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    opened_at INTEGER,
+    deadline INTEGER,
+    password_set_at INTEGER,
+    ended_at INTEGER,
+    CHECK ((user_id IS NULL) <> (device_id IS NULL)),
+    CHECK ((opened_at IS NULL) = (deadline IS NULL))
+) STRICT;
+CREATE INDEX enrollment_user ON enrollment (user_id);
+CREATE INDEX enrollment_device ON enrollment (device_id);
+
+CREATE TABLE enrollment_session (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    enrollment_id INTEGER NOT NULL REFERENCES enrollment (id) ON DELETE CASCADE,
+    session_hash BLOB NOT NULL UNIQUE
+) STRICT;
+CREATE INDEX enrollment_session_enrollment ON enrollment_session (enrollment_id);
+
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    message TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at INTEGER NOT NULL,
+    delivered_at INTEGER,
+    parked_at INTEGER,
+    last_error TEXT
+) STRICT;
+CREATE INDEX outbox_waiting ON outbox (next_attempt_at) WHERE delivered_at IS NULL AND parked_at IS NULL;
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    object TEXT NOT NULL,
+    detail TEXT
+) STRICT;
+CREATE INDEX audit_at ON audit (at);

@@ -1,0 +1,79 @@
+//! The composition root: what everything shares, and who starts what.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::applied::Applied;
+use crate::site::Site;
+use crate::store::{Revision, Store};
+
+/// What handlers and loops share. Clones are cheap.
+#[derive(Clone)]
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// What the reconcile loop last published.
+    pub applied: watch::Receiver<Applied>,
+    site: Arc<ArcSwap<Site>>,
+    clock: Clock,
+}
+
+/// The one place that asks the operating system for the time. Tests give their own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The operating system's.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock everybody else asks")]
+    pub fn system() -> Self {
+        Self(Arc::new(Timestamp::now))
+    }
+
+    /// A clock that says what `read` says.
+    pub fn from_fn(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(store: Store, site: Site, applied: watch::Receiver<Applied>, clock: Clock) -> Self {
+        Self { store, applied, site: Arc::new(ArcSwap::from_pointee(site)), clock }
+    }
+
+    /// The site as it is now. Ask inside a transaction's closure, so that a reload cannot come between.
+    pub fn site(&self) -> Arc<Site> {
+        self.site.load_full()
+    }
+
+    /// Puts another site into force.
+    pub fn replace_site(&self, site: Arc<Site>) {
+        self.site.store(site);
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Random bytes of the operating system's generator.
+    pub fn random(&self) -> [u8; 32] {
+        rand::random()
+    }
+
+    /// Waits until the gateway has tried everything up to `revision`, at most `limit`. `false`: not yet.
+    pub async fn applied(&self, revision: Revision, limit: Duration) -> bool {
+        let mut applied = self.applied.clone();
+        let reached = applied.wait_for(|applied| applied.revision >= revision);
+        matches!(tokio::time::timeout(limit, reached).await, Ok(Ok(_)))
+    }
+}

@@ -1,0 +1,35 @@
+//! What the reconcile loop publishes: the one value that the "live" lamp, `postern status` and the health page read.
+
+use std::collections::BTreeMap;
+
+use postern_gateway::BackendKind;
+use serde::Serialize;
+
+use crate::rules::ids::LocationId;
+use crate::store::Revision;
+
+/// How far the world follows the database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Every commit up to this one has been tried; what failed is in `locations`.
+    pub revision: Revision,
+    /// By number.
+    pub locations: BTreeMap<LocationId, LocationState>,
+    /// What failed apart from single locations: observing, the firewall.
+    pub failing: Vec<String>,
+}
+
+/// The state of one location.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LocationState {
+    /// Where its WireGuard runs.
+    pub backend: BackendKind,
+    /// Peers the gateway has.
+    pub peers: usize,
+    /// Times something was found changed from outside and put right, since the start.
+    pub drift_repaired: u64,
+    /// What was found last, as a diff.
+    pub last_drift: Option<String>,
+    /// Why the location is not as it should be.
+    pub failing: Option<String>,
+}

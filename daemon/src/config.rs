@@ -1,0 +1,141 @@
+//! The configuration as the rest of the daemon sees it: valid once it exists.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
+
+use crate::rules::addressing::Pool;
+
+/// A validated configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Shown to people and clients as the name of this installation.
+    pub instance_name: String,
+    /// Where people and clients reach us: absolute, without a path, ending in `/`.
+    pub public_url: String,
+    /// Database and keys.
+    pub state_dir: PathBuf,
+    /// The Unix socket of the command line.
+    pub admin_socket: PathBuf,
+    /// Where the location files are.
+    pub locations_dir: PathBuf,
+    /// HTTP listen addresses.
+    pub listen: Vec<SocketAddr>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Who helps users: the inviter shown when there is no other.
+    pub contact: Contact,
+    /// How mail leaves.
+    pub mail: Mail,
+    /// Tokens, sessions and what people are told.
+    pub enrollment: Enrollment,
+    /// Where WireGuard runs, unless a location says otherwise.
+    pub backend: BackendChoice,
+    /// How often everything is compared with the kernel even if nothing happened.
+    pub reconcile_interval: Duration,
+    /// What we claim to be, for the desktop client's version check (protocol 0.5).
+    pub client_versions: ClientVersions,
+    /// By name.
+    pub locations: BTreeMap<String, Location>,
+}
+
+/// A person to turn to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Never empty.
+    pub name: String,
+    /// Never empty.
+    pub email: String,
+    /// In a form the desktop client takes (protocol 3.6).
+    pub phone: Option<String>,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The sender.
+    pub from: String,
+    /// `.eml` files go here; `None`: mail is not sent (links are still printed).
+    pub directory: Option<PathBuf>,
+}
+
+/// Tokens, sessions and what people are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrollment {
+    /// How long an unused token is good.
+    pub token_ttl: Duration,
+    /// How long a started session lasts.
+    pub session_ttl: Duration,
+    /// How many devices one session may register (protocol 3.2).
+    pub devices_per_session: u32,
+    /// The onboarding message: Markdown with `{{ variables }}` (protocol 3.13).
+    pub final_message: String,
+    /// The subject of the onboarding mail.
+    pub welcome_subject: String,
+}
+
+/// The versions sent in protocol 0.5's headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientVersions {
+    /// `defguard-core-version`.
+    pub core: String,
+    /// `defguard-component-version`.
+    pub component: String,
+}
+
+/// Which WireGuard to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackendChoice {
+    /// The kernel's if there is one, else userspace.
+    Auto,
+    /// The kernel's, or an error.
+    Kernel,
+    /// The embedded one.
+    Userspace,
+}
+
+/// A VPN network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// Shown to people; has an ASCII letter or digit (protocol 3.7).
+    pub name: String,
+    /// The link.
+    pub interface: InterfaceName,
+    /// UDP.
+    pub listen_port: ListenPort,
+    /// `host:port` as clients reach it; IPv6 literals in brackets.
+    pub endpoint: String,
+    /// At least one of the two subnets is there.
+    pub ipv4: Option<Ipv4Net>,
+    /// At least one of the two subnets is there.
+    pub ipv6: Option<Ipv6Net>,
+    /// Resolvers and search domains given to clients.
+    pub dns: Vec<String>,
+    /// Networks behind the gateway that clients route here, besides the subnets.
+    pub routes: Vec<IpNet>,
+    /// Of the link.
+    pub mtu: Mtu,
+    /// Seconds, told to clients; never set on the gateway's own peers.
+    pub keepalive: u16,
+    /// Who may join: `None` everybody, an empty set nobody.
+    pub groups: Option<BTreeSet<String>>,
+    /// Whether what leaves carries the gateway's address.
+    pub masquerade: bool,
+    /// Whether peers reach each other.
+    pub client_to_client: bool,
+    /// Services of the gateway host that peers may reach.
+    pub host_services: BTreeSet<HostService>,
+    /// `None`: as the whole configuration says.
+    pub backend: Option<BackendChoice>,
+}
+
+impl Location {
+    /// The addresses it can give.
+    pub fn pool(&self) -> Pool {
+        Pool { v4: self.ipv4, v6: self.ipv6 }
+    }
+}

@@ -1,0 +1,4 @@
+//! User stories, one synchronous function each over one transaction. Effects follow from the commit; nothing here
+//! talks to a device, a socket or a mail server.
+
+pub mod permit;

@@ -1,0 +1,6 @@
+//! Decisions without IO: no SQL, no HTTP, no files, no clock, no runtime. Time and randomness are parameters.
+
+pub mod access;
+pub mod addressing;
+pub mod ids;
+pub mod token;

@@ -1,0 +1,78 @@
+//! The site: the configuration together with what this installation adds to it: stable location numbers, keys and
+//! the installation's own identity. It is what flows are told, and it is replaced as a whole at a reload.
+
+use std::collections::BTreeMap;
+
+use postern_gateway::{BackendKind, Owner, PrivateKey, PublicKey};
+
+use crate::config::{Config, Location};
+use crate::rules::ids::LocationId;
+use crate::rules::token::TokenKey;
+
+/// Everything a flow may know besides the database.
+#[derive(Clone)]
+pub struct Site {
+    /// As read from the files.
+    pub config: Config,
+    /// Identifies this installation for ever (protocol 4.2, `id`).
+    pub instance: uuid::Uuid,
+    /// Derives tokens.
+    pub token_key: TokenKey,
+    locations: BTreeMap<LocationId, SiteLocation>,
+}
+
+/// A configured location with its number and key.
+#[derive(Clone)]
+pub struct SiteLocation {
+    /// Its stable number.
+    pub id: LocationId,
+    /// As read from its file.
+    pub config: Location,
+    /// Its own.
+    pub private_key: PrivateKey,
+    /// What belongs to it.
+    pub public_key: PublicKey,
+    /// Where its WireGuard runs.
+    pub backend: BackendKind,
+}
+
+impl Site {
+    /// Puts the parts together.
+    pub fn new(
+        config: Config,
+        instance: uuid::Uuid,
+        token_key: TokenKey,
+        locations: impl IntoIterator<Item = SiteLocation>,
+    ) -> Self {
+        let locations = locations.into_iter().map(|location| (location.id, location)).collect();
+        Self { config, instance, token_key, locations }
+    }
+
+    /// In the order of their numbers.
+    pub fn locations(&self) -> impl Iterator<Item = &SiteLocation> {
+        self.locations.values()
+    }
+
+    /// By number; `None` when it is no longer configured.
+    pub fn location(&self, id: LocationId) -> Option<&SiteLocation> {
+        self.locations.get(&id)
+    }
+
+    /// By name, without regard to case.
+    pub fn location_named(&self, name: &str) -> Option<&SiteLocation> {
+        self.locations.values().find(|location| location.config.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The mark our links carry.
+    pub fn owner(&self) -> Owner {
+        Owner::of_instance(&self.instance.to_string())
+    }
+}
+
+impl SiteLocation {
+    /// A location with its number, key and backend.
+    pub fn new(id: LocationId, config: Location, private_key: PrivateKey, backend: BackendKind) -> Self {
+        let public_key = private_key.public();
+        Self { id, config, private_key, public_key, backend }
+    }
+}

@@ -1,0 +1,111 @@
+//! One transaction: the statements it runs and the memory of what they touched.
+
+use std::cell::RefCell;
+
+use postern_gateway::PublicKey;
+use rusqlite::{Params, Row, Transaction};
+
+use super::signals::Touched;
+
+/// What can go wrong in the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A statement, or the file, failed.
+    #[error("the database failed")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row holds what this version cannot have written.
+    #[error("the database holds an unreadable {0}")]
+    Unreadable(&'static str),
+    /// Made by a later version.
+    #[error(
+        "the database has schema {found}, this version knows up to {known}: install the newer postern again"
+    )]
+    Newer {
+        /// In the file.
+        found: i64,
+        /// The last one known here.
+        known: i64,
+    },
+    /// A closure panicked; its transaction was rolled back.
+    #[error("a database task died: {0}")]
+    Panicked(String),
+}
+
+impl StoreError {
+    /// Whether a `UNIQUE` constraint refused the write: somebody else was first.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation))
+    }
+}
+
+/// An open transaction.
+pub struct Tx<'a> {
+    transaction: &'a Transaction<'a>,
+    touched: RefCell<Touched>,
+}
+
+impl<'a> Tx<'a> {
+    pub(super) fn new(transaction: &'a Transaction<'a>) -> Self {
+        Self { transaction, touched: RefCell::default() }
+    }
+
+    pub(super) fn into_touched(self) -> Touched {
+        self.touched.into_inner()
+    }
+
+    /// Remembers that this peer may have to change.
+    pub(super) fn touch_peer(&self, key: PublicKey) {
+        self.touched.borrow_mut().peers.insert(key);
+    }
+
+    /// Remembers that anything about the interfaces may have to change.
+    pub(super) fn touch_everything(&self) {
+        self.touched.borrow_mut().everything = true;
+    }
+
+    /// Remembers that there is mail to deliver.
+    pub(super) fn touch_outbox(&self) {
+        self.touched.borrow_mut().outbox = true;
+    }
+
+    /// Runs one statement and says how many rows it changed.
+    pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+        Ok(self.transaction.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// Runs one `INSERT` and gives the new row's number.
+    pub(super) fn insert(&self, sql: &str, params: impl Params) -> Result<i64, StoreError> {
+        Ok(self.transaction.prepare_cached(sql)?.insert(params)?)
+    }
+
+    /// At most one row.
+    pub(super) fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        Ok(rows.next()?.map(read).transpose()?)
+    }
+
+    /// All rows.
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        let rows = statement.query_map(params, read)?;
+        Ok(rows.collect::<rusqlite::Result<Vec<T>>>()?)
+    }
+}
+
+/// Reads a public key out of a column of 32 bytes.
+pub(super) fn key_from(bytes: Option<[u8; 32]>) -> Result<Option<PublicKey>, StoreError> {
+    bytes
+        .map(|bytes| PublicKey::from_bytes(bytes).map_err(|_| StoreError::Unreadable("public key")))
+        .transpose()
+}
