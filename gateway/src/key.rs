@@ -30,9 +30,7 @@ pub struct PublicKey([u8; 32]);
 impl PublicKey {
     /// Refuses points of low order, the all-zero key included.
     pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, KeyError> {
-        // Any scalar tells: a point of low order gives the all-zero secret (RFC 7748 section 6.1).
-        let shared = StaticSecret::from([1; 32]).diffie_hellman(&x25519_dalek::PublicKey::from(bytes));
-        if shared.was_contributory() { Ok(Self(bytes)) } else { Err(KeyError::LowOrder) }
+        if is_of_low_order(bytes) { Err(KeyError::LowOrder) } else { Ok(Self(bytes)) }
     }
 
     /// The 32 bytes, as they go over the wire.
@@ -142,6 +140,38 @@ impl PartialEq for PresharedKey {
 
 impl Eq for PresharedKey {}
 
+/// Compares with the seven encodings of points of low order: a multiplication would tell as well, but ten thousand
+/// keys are read at a time. Implementations ignore the highest bit (RFC 7748 section 5).
+fn is_of_low_order(mut bytes: [u8; 32]) -> bool {
+    if let [.., last] = &mut bytes {
+        *last &= 0b0111_1111;
+    }
+    let near_p = |first: u8| {
+        let mut point = [0xff; 32];
+        if let [low, .., high] = &mut point {
+            (*low, *high) = (first, 0x7f);
+        }
+        point
+    };
+    let mut one = [0; 32];
+    if let [low, ..] = &mut one {
+        *low = 1;
+    }
+    [[0; 32], one, ORDER_8[0], ORDER_8[1], near_p(0xec), near_p(0xed), near_p(0xee)].contains(&bytes)
+}
+
+/// The two points of order 8, little-endian.
+const ORDER_8: [[u8; 32]; 2] = [
+    [
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda,
+        0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
+    ],
+    [
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b, 0x04,
+        0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
+    ],
+];
+
 fn decode(text: &str) -> Result<[u8; 32], KeyError> {
     let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| KeyError::NotBase64Of32Bytes)?);
     <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| KeyError::NotBase64Of32Bytes)
@@ -161,8 +191,18 @@ mod tests {
     fn points_of_low_order_are_refused() {
         let mut one = [0; 32];
         one[0] = 1;
-        assert_eq!(PublicKey::from_bytes([0; 32]), Err(KeyError::LowOrder));
-        assert_eq!(PublicKey::from_bytes(one), Err(KeyError::LowOrder));
+        let around_p = [0xec, 0xed, 0xee].map(|first| {
+            let mut point = [0xff; 32];
+            (point[0], point[31]) = (first, 0x7f);
+            point
+        });
+        for mut point in [[0; 32], one, ORDER_8[0], ORDER_8[1]].into_iter().chain(around_p) {
+            let theirs = x25519_dalek::PublicKey::from(point);
+            assert!(!StaticSecret::from([9; 32]).diffie_hellman(&theirs).was_contributory(), "{point:?}");
+            assert_eq!(PublicKey::from_bytes(point), Err(KeyError::LowOrder));
+            point[31] |= 0x80;
+            assert_eq!(PublicKey::from_bytes(point), Err(KeyError::LowOrder));
+        }
     }
 
     #[test]
