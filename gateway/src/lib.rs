@@ -10,6 +10,7 @@
 
 pub mod backend;
 pub mod desired;
+pub mod firewall;
 pub mod key;
 pub mod net;
 pub mod observed;
@@ -18,8 +19,9 @@ pub mod stats;
 
 pub use backend::{Backend, BackendError, BackendKind};
 pub use desired::{Desired, DesiredInterface, DesiredPeer, ForwardPolicy};
+pub use firewall::Firewall;
 pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey};
 pub use net::{AllowedIps, HostService, InterfaceName, ListenPort, Mtu, Owner};
 pub use observed::{Observed, ObservedInterface, ObservedPeer};
-pub use plan::{Firewall, Plan, Scope, Step, plan};
+pub use plan::{Plan, Scope, Step, plan};
 pub use stats::PeerStats;

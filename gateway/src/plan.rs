@@ -4,13 +4,14 @@
 //! firewall stands before a link comes up, and what gives up an allowed IP comes before what takes it, because
 //! WireGuard silently moves an allowed IP from one peer to another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ipnet::IpNet;
 
 use crate::backend::BackendKind;
-use crate::desired::{Desired, DesiredPeer, ForwardPolicy};
+use crate::desired::{Desired, DesiredPeer};
+use crate::firewall::Firewall;
 use crate::key::{PrivateKey, PublicKey};
 use crate::net::{InterfaceName, ListenPort, Mtu};
 use crate::observed::Observed;
@@ -80,13 +81,6 @@ impl fmt::Debug for Step {
             Self::AddRoute { .. } => "AddRoute",
         })
     }
-}
-
-/// The policies our nftables table enforces, by interface: the whole table follows from them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Firewall {
-    /// With the gateway's own addresses on each interface.
-    pub interfaces: BTreeMap<InterfaceName, (BTreeSet<IpNet>, ForwardPolicy)>,
 }
 
 /// The steps from `observed` to `desired` within `scope`. An unchanged peer is in no step; with nothing to do
