@@ -80,10 +80,9 @@ pub struct PrivateKey([u8; 32]);
 impl PrivateKey {
     /// Makes a key of 32 random bytes; they are clamped here (RFC 7748 section 5).
     pub fn from_random(mut bytes: [u8; 32]) -> Self {
-        if let [first, .., last] = &mut bytes {
-            *first &= 0b1111_1000;
-            *last = (*last & 0b0111_1111) | 0b0100_0000;
-        }
+        let [first, .., last] = &mut bytes;
+        *first &= 0b1111_1000;
+        *last = (*last & 0b0111_1111) | 0b0100_0000;
         Self(bytes)
     }
 
@@ -143,20 +142,17 @@ impl Eq for PresharedKey {}
 /// Compares with the seven encodings of points of low order: a multiplication would tell as well, but ten thousand
 /// keys are read at a time. Implementations ignore the highest bit (RFC 7748 section 5).
 fn is_of_low_order(mut bytes: [u8; 32]) -> bool {
-    if let [.., last] = &mut bytes {
-        *last &= 0b0111_1111;
-    }
+    let [.., last] = &mut bytes;
+    *last &= 0b0111_1111;
     let near_p = |first: u8| {
         let mut point = [0xff; 32];
-        if let [low, .., high] = &mut point {
-            (*low, *high) = (first, 0x7f);
-        }
+        let [low, .., high] = &mut point;
+        (*low, *high) = (first, 0x7f);
         point
     };
     let mut one = [0; 32];
-    if let [low, ..] = &mut one {
-        *low = 1;
-    }
+    let [low, ..] = &mut one;
+    *low = 1;
     [[0; 32], one, ORDER_8[0], ORDER_8[1], near_p(0xec), near_p(0xed), near_p(0xee)].contains(&bytes)
 }
 
