@@ -1,26 +1,30 @@
 //! WireGuard interfaces made to be what they should be, without ever interrupting a peer that did not change.
 //!
 //! The story of the crate is one line: [`plan`] compares what should exist ([`Desired`]) with what does
-//! ([`Observed`]) and says which steps lead there; `apply` takes them on a [`Backend`]. Nothing here knows
+//! ([`Observed`]) and says which steps lead there; [`apply`] takes them on a [`Backend`]. Nothing here knows
 //! users, SQL, HTTP or mail, and nothing else in the project touches WireGuard, links, routes or nftables.
 //!
 //! What is deliberately absent: "replace all peers" (it drops every session), keepalives towards peers (the
 //! kernel would start handshakes for peers that have no endpoint), and any change to an interface that does
 //! not carry our mark.
 
+pub mod apply;
 pub mod backend;
 pub mod desired;
 pub mod firewall;
 pub mod key;
+pub mod model;
 pub mod net;
 pub mod observed;
 pub mod plan;
 pub mod stats;
 
+pub use apply::{Outcome, apply, chain};
 pub use backend::{Backend, BackendError, BackendKind};
 pub use desired::{Desired, DesiredInterface, DesiredPeer, ForwardPolicy};
 pub use firewall::Firewall;
 pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey};
+pub use model::OwnerIndex;
 pub use net::{AllowedIps, HostService, InterfaceName, ListenPort, Mtu, Owner};
 pub use observed::{Observed, ObservedInterface, ObservedPeer};
 pub use plan::{Plan, Scope, Step, plan};

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use crate::backend::BackendKind;
 use crate::key::{PresharedKey, PublicKey};
+use crate::model::OwnerIndex;
 use crate::net::{AllowedIps, InterfaceName};
 
 /// Everything of ours that exists, and which names are taken by others.
@@ -21,6 +22,8 @@ pub struct Observed {
     /// What our nftables table says, as a fingerprint of the policies it was made from; `None` when it does
     /// not exist or somebody changed it.
     pub firewall: Option<FirewallFingerprint>,
+    /// Follows from the peers; `OwnerIndex::default()` in a fresh observation.
+    pub owners: OwnerIndex,
 }
 
 /// One interface of ours.
@@ -57,7 +60,7 @@ pub struct ObservedPeer {
     pub keepalive: Option<u16>,
 }
 
-/// SHA-256 over the rules of our nftables table in canonical order.
+/// SHA-256 over the policies our nftables table was made from (see [`crate::Firewall::fingerprint`]).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FirewallFingerprint(pub [u8; 32]);
 

@@ -5,16 +5,19 @@
 //! WireGuard silently moves an allowed IP from one peer to another.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
-use ipnet::IpNet;
-
-use crate::backend::BackendKind;
-use crate::desired::{Desired, DesiredPeer};
+use crate::desired::{Desired, DesiredInterface};
 use crate::firewall::Firewall;
-use crate::key::{PrivateKey, PublicKey};
-use crate::net::{InterfaceName, ListenPort, Mtu};
+use crate::key::PublicKey;
+use crate::net::InterfaceName;
 use crate::observed::Observed;
+pub(crate) use link::connected_route;
+pub use step::Step;
+
+mod link;
+mod peers;
+mod show;
+mod step;
 
 /// How much of the world a turn looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,57 +38,73 @@ pub struct Plan {
     pub conflicts: BTreeSet<InterfaceName>,
 }
 
-/// One thing to do.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Removes a link of ours; its peers are drained first (a kernel waits an RCU period for each otherwise).
-    DeleteInterface { interface: InterfaceName },
-    /// Replaces our whole nftables table in one transaction; with no policies, removes it.
-    ReplaceFirewall { firewall: Firewall },
-    /// Makes the link, marked as ours, down.
-    CreateInterface { interface: InterfaceName, backend: BackendKind, mtu: Mtu },
-    /// Sets private key and listen port, and clears the firewall mark.
-    SetDevice { interface: InterfaceName, private_key: PrivateKey, listen_port: ListenPort },
-    /// Removes peers.
-    RemovePeers { interface: InterfaceName, peers: Vec<PublicKey> },
-    /// Changes existing peers (never creates one): allowed IPs replaced, keepalive off, preshared key as given.
-    UpdatePeers { interface: InterfaceName, peers: Vec<(PublicKey, DesiredPeer)> },
-    /// Adds new peers.
-    AddPeers { interface: InterfaceName, peers: Vec<(PublicKey, DesiredPeer)> },
-    /// Takes an address off the link.
-    RemoveAddress { interface: InterfaceName, address: IpNet },
-    /// Puts an address on the link.
-    AddAddress { interface: InterfaceName, address: IpNet },
-    /// Sets the link's MTU.
-    SetMtu { interface: InterfaceName, mtu: Mtu },
-    /// Sets the link up.
-    SetLinkUp { interface: InterfaceName },
-    /// Adds a route to a subnet of the interface, in the main table.
-    AddRoute { interface: InterfaceName, destination: IpNet },
-}
-
-impl fmt::Debug for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DeleteInterface { .. } => "DeleteInterface",
-            Self::ReplaceFirewall { .. } => "ReplaceFirewall",
-            Self::CreateInterface { .. } => "CreateInterface",
-            Self::SetDevice { .. } => "SetDevice",
-            Self::RemovePeers { .. } => "RemovePeers",
-            Self::UpdatePeers { .. } => "UpdatePeers",
-            Self::AddPeers { .. } => "AddPeers",
-            Self::RemoveAddress { .. } => "RemoveAddress",
-            Self::AddAddress { .. } => "AddAddress",
-            Self::SetMtu { .. } => "SetMtu",
-            Self::SetLinkUp { .. } => "SetLinkUp",
-            Self::AddRoute { .. } => "AddRoute",
-        })
-    }
-}
-
 /// The steps from `observed` to `desired` within `scope`. An unchanged peer is in no step; with nothing to do
 /// the plan is empty.
 pub fn plan(desired: &Desired, observed: &Observed, scope: &Scope) -> Plan {
-    let _ = (desired, observed, scope);
-    Plan::default()
+    let conflicts =
+        desired.interfaces.keys().filter(|name| observed.foreign.contains(name)).cloned().collect();
+    let steps = match scope {
+        Scope::Everything => everything(desired, observed, &conflicts),
+        Scope::Peers(keys) => only_peers(desired, observed, keys),
+    };
+    Plan { steps, conflicts }
+}
+
+fn everything(desired: &Desired, observed: &Observed, conflicts: &BTreeSet<InterfaceName>) -> Vec<Step> {
+    let wanted = || desired.interfaces.iter().filter(|(name, _)| !conflicts.contains(name));
+    let mut steps = deletions(desired, observed);
+    steps.extend(firewall(desired, observed, conflicts));
+    for (name, interface) in wanted() {
+        match observed.interfaces.get(name).filter(|found| found.backend == interface.backend) {
+            Some(found) => {
+                steps.extend(link::device(name, interface, found));
+                steps.extend(peers::all(name, &interface.peers, &found.peers));
+                steps.extend(link::link(name, interface, found));
+            }
+            None => steps.extend(creation(name, interface)),
+        }
+    }
+    steps
+}
+
+/// Links of ours that nobody wants, or that must be made anew because their WireGuard is to run elsewhere.
+fn deletions(desired: &Desired, observed: &Observed) -> Vec<Step> {
+    let kept = |name: &InterfaceName| desired.interfaces.get(name).map(|interface| interface.backend);
+    observed
+        .interfaces
+        .iter()
+        .filter(|(name, found)| kept(name) != Some(found.backend))
+        .map(|(name, _)| Step::DeleteInterface { interface: name.clone() })
+        .collect()
+}
+
+fn firewall(desired: &Desired, observed: &Observed, conflicts: &BTreeSet<InterfaceName>) -> Option<Step> {
+    let firewall = Firewall::of(desired, conflicts);
+    let fingerprint = (!firewall.is_empty()).then(|| firewall.fingerprint());
+    (fingerprint != observed.firewall).then_some(Step::ReplaceFirewall { firewall })
+}
+
+/// No routes: the kernel makes those to the addresses' subnets when the link comes up.
+fn creation(name: &InterfaceName, interface: &DesiredInterface) -> Vec<Step> {
+    let mut steps = vec![
+        Step::CreateInterface { interface: name.clone(), backend: interface.backend, mtu: interface.mtu },
+        link::set_device(name, interface),
+    ];
+    let peers: Vec<_> = interface.peers.iter().map(|(key, peer)| (*key, peer.clone())).collect();
+    if !peers.is_empty() {
+        steps.push(Step::AddPeers { interface: name.clone(), peers });
+    }
+    steps.extend(link::add_addresses(name, interface.addresses.iter()));
+    steps.push(Step::SetLinkUp { interface: name.clone() });
+    steps
+}
+
+/// A key that is not desired on an interface of ours is removed from it, whether or not the interface itself
+/// is desired: somebody lost access, and the rest can wait for a whole turn.
+fn only_peers(desired: &Desired, observed: &Observed, keys: &BTreeSet<PublicKey>) -> Vec<Step> {
+    let steps = |(name, found)| {
+        let wanted = desired.interfaces.get(name).map(|interface| &interface.peers);
+        peers::these(name, wanted, found, keys)
+    };
+    observed.interfaces.iter().map(|(name, found)| (name, &found.peers)).flat_map(steps).collect()
 }

@@ -1,0 +1,202 @@
+//! What an observation becomes by a step, purely: it lets many small turns follow one observation.
+//!
+//! Not modelled: that Linux may take secondary addresses away with their primary one. The next observation
+//! shows that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use ipnet::IpNet;
+
+use crate::backend::BackendKind;
+use crate::desired::DesiredPeer;
+use crate::key::PublicKey;
+use crate::net::{AllowedIps, InterfaceName};
+use crate::observed::{Observed, ObservedInterface, ObservedPeer};
+use crate::plan::{Step, connected_route};
+
+/// Who holds which allowed IP, by interface: made when first needed and kept by [`Observed::after`], so that
+/// modelling one new peer among thousands looks at none of the others. Whoever changes the peers of an
+/// observation in another way starts with a new one (`OwnerIndex::default()`).
+#[derive(Clone, Default)]
+pub struct OwnerIndex(BTreeMap<InterfaceName, BTreeMap<IpNet, PublicKey>>);
+
+/// It follows from the peers, so it says nothing about whether two observations are the same.
+impl PartialEq for OwnerIndex {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for OwnerIndex {}
+
+impl fmt::Debug for OwnerIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnerIndex")
+    }
+}
+
+impl ObservedPeer {
+    /// Whether nothing about it is to be changed.
+    pub fn is(&self, wanted: &DesiredPeer) -> bool {
+        self.keepalive.is_none()
+            && self.allowed_ips == wanted.allowed_ips
+            && self.preshared_key == wanted.preshared_key
+    }
+}
+
+impl Observed {
+    /// Whether this peer is on this interface exactly as wanted, and the link is up.
+    pub fn is_live(&self, interface: &InterfaceName, key: &PublicKey, wanted: &DesiredPeer) -> bool {
+        self.interfaces
+            .get(interface)
+            .is_some_and(|found| found.up && found.peers.get(key).is_some_and(|peer| peer.is(wanted)))
+    }
+
+    /// Becomes what will be observed once `step` is done. For one peer the cost grows with the logarithm of the
+    /// number of peers, except for the first time after an observation.
+    pub fn after(&mut self, step: &Step) {
+        match step {
+            Step::ReplaceFirewall { firewall } => {
+                self.firewall = (!firewall.is_empty()).then(|| firewall.fingerprint());
+            }
+            Step::DeleteInterface { interface } => {
+                self.interfaces.remove(interface);
+                self.owners.0.remove(interface);
+            }
+            Step::CreateInterface { interface, backend, mtu } => {
+                let made = ObservedInterface::made(*backend, mtu.get());
+                self.interfaces.insert(interface.clone(), made);
+                self.owners.0.remove(interface);
+            }
+            Step::RemovePeers { interface, peers } => {
+                self.with_owners(interface, |held| peers.iter().for_each(|key| held.remove(key)));
+            }
+            Step::UpdatePeers { interface, peers } => {
+                self.with_owners(interface, |held| peers.iter().for_each(|peer| held.update(peer)));
+            }
+            Step::AddPeers { interface, peers } => {
+                self.with_owners(interface, |held| peers.iter().for_each(|peer| held.put(peer)));
+            }
+            Step::SetDevice { interface, .. }
+            | Step::RemoveAddress { interface, .. }
+            | Step::AddAddress { interface, .. }
+            | Step::SetMtu { interface, .. }
+            | Step::SetLinkUp { interface }
+            | Step::AddRoute { interface, .. } => {
+                if let Some(found) = self.interfaces.get_mut(interface) {
+                    found.after(step);
+                }
+            }
+        }
+    }
+
+    fn with_owners(&mut self, interface: &InterfaceName, change: impl FnOnce(&mut Held<'_>)) {
+        let Some(found) = self.interfaces.get_mut(interface) else { return };
+        let owners = self.owners.0.entry(interface.clone()).or_insert_with(|| {
+            let of_peer = |(key, peer): (&PublicKey, &ObservedPeer)| {
+                let key = *key;
+                peer.allowed_ips.iter().map(|network| (network, key)).collect::<Vec<_>>()
+            };
+            found.peers.iter().flat_map(of_peer).collect()
+        });
+        change(&mut Held { peers: &mut found.peers, owners });
+    }
+}
+
+impl ObservedInterface {
+    fn made(backend: BackendKind, mtu: u32) -> Self {
+        Self {
+            backend,
+            up: false,
+            mtu,
+            public_key: None,
+            listen_port: 0,
+            fwmark: 0,
+            addresses: BTreeSet::new(),
+            routes: BTreeSet::new(),
+            peers: BTreeMap::new(),
+        }
+    }
+
+    fn after(&mut self, step: &Step) {
+        match step {
+            Step::SetDevice { private_key, listen_port, .. } => {
+                self.public_key = Some(private_key.public());
+                self.listen_port = listen_port.get();
+                self.fwmark = 0;
+            }
+            Step::RemoveAddress { address, .. } => {
+                self.addresses.remove(address);
+                let route = connected_route(address);
+                if let Some(route) =
+                    route.filter(|_| self.addresses.iter().all(|left| connected_route(left) != route))
+                {
+                    self.routes.remove(&route);
+                }
+            }
+            Step::AddAddress { address, .. } => {
+                self.addresses.insert(*address);
+                self.routes.extend(connected_route(address).filter(|_| self.up));
+            }
+            Step::SetMtu { mtu, .. } => self.mtu = mtu.get(),
+            Step::SetLinkUp { .. } => {
+                self.up = true;
+                self.routes.extend(self.addresses.iter().filter_map(connected_route));
+            }
+            Step::AddRoute { destination, .. } => {
+                self.routes.insert(*destination);
+            }
+            Step::DeleteInterface { .. }
+            | Step::ReplaceFirewall { .. }
+            | Step::CreateInterface { .. }
+            | Step::RemovePeers { .. }
+            | Step::UpdatePeers { .. }
+            | Step::AddPeers { .. } => {}
+        }
+    }
+}
+
+/// The peers of one interface and what they hold.
+struct Held<'a> {
+    peers: &'a mut BTreeMap<PublicKey, ObservedPeer>,
+    owners: &'a mut BTreeMap<IpNet, PublicKey>,
+}
+
+impl Held<'_> {
+    fn remove(&mut self, key: &PublicKey) {
+        let Some(peer) = self.peers.remove(key) else { return };
+        for network in peer.allowed_ips.iter() {
+            if self.owners.get(&network) == Some(key) {
+                self.owners.remove(&network);
+            }
+        }
+    }
+
+    fn update(&mut self, peer: &(PublicKey, DesiredPeer)) {
+        if self.peers.contains_key(&peer.0) {
+            self.put(peer);
+        }
+    }
+
+    fn put(&mut self, (key, wanted): &(PublicKey, DesiredPeer)) {
+        self.remove(key);
+        for network in wanted.allowed_ips.iter() {
+            if let Some(loser) =
+                self.owners.insert(network, *key).and_then(|loser| self.peers.get_mut(&loser))
+            {
+                loser.allowed_ips = without(&loser.allowed_ips, &network);
+            }
+        }
+        let peer = ObservedPeer {
+            allowed_ips: wanted.allowed_ips.clone(),
+            preshared_key: wanted.preshared_key.clone(),
+            keepalive: None,
+        };
+        self.peers.insert(*key, peer);
+    }
+}
+
+fn without(allowed_ips: &AllowedIps, gone: &IpNet) -> AllowedIps {
+    allowed_ips.iter().filter(|network| network != gone).collect()
+}

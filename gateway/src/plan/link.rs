@@ -1,0 +1,98 @@
+//! What differs about an interface apart from its peers: key and port, addresses, MTU, up or down, routes.
+
+use ipnet::IpNet;
+
+use super::Step;
+use crate::desired::DesiredInterface;
+use crate::net::InterfaceName;
+use crate::observed::ObservedInterface;
+
+/// Key, port and firewall mark.
+pub(super) fn device(
+    name: &InterfaceName,
+    wanted: &DesiredInterface,
+    found: &ObservedInterface,
+) -> Option<Step> {
+    let same = found.public_key == Some(wanted.private_key.public())
+        && found.listen_port == wanted.listen_port.get()
+        && found.fwmark == 0;
+    (!same).then(|| set_device(name, wanted))
+}
+
+pub(super) fn set_device(name: &InterfaceName, wanted: &DesiredInterface) -> Step {
+    Step::SetDevice {
+        interface: name.clone(),
+        private_key: wanted.private_key.clone(),
+        listen_port: wanted.listen_port,
+    }
+}
+
+/// Addresses, MTU, up or down, and routes, in this order.
+pub(super) fn link(name: &InterfaceName, wanted: &DesiredInterface, found: &ObservedInterface) -> Vec<Step> {
+    let mut steps = addresses(name, wanted, found);
+    if found.mtu != wanted.mtu.get() {
+        steps.push(Step::SetMtu { interface: name.clone(), mtu: wanted.mtu });
+    }
+    if !found.up {
+        steps.push(Step::SetLinkUp { interface: name.clone() });
+    }
+    steps.extend(routes(name, wanted, found));
+    steps
+}
+
+pub(super) fn add_addresses<'a>(
+    name: &InterfaceName,
+    addresses: impl Iterator<Item = &'a IpNet>,
+) -> impl Iterator<Item = Step> {
+    addresses.map(|address| Step::AddAddress { interface: name.clone(), address: *address })
+}
+
+/// New addresses come before old ones go, so that a subnet that grows is never without a route; except those
+/// that cannot stand beside one that goes.
+fn addresses(name: &InterfaceName, wanted: &DesiredInterface, found: &ObservedInterface) -> Vec<Step> {
+    let removed: Vec<&IpNet> = found.addresses.difference(&wanted.addresses).collect();
+    let added = wanted.addresses.difference(&found.addresses);
+    let (after, before): (Vec<&IpNet>, Vec<&IpNet>) =
+        added.partition(|address| removed.iter().any(|old| excludes(old, address)));
+    let removals =
+        removed.into_iter().map(|address| Step::RemoveAddress { interface: name.clone(), address: *address });
+    add_addresses(name, before.into_iter())
+        .chain(removals)
+        .chain(add_addresses(name, after.into_iter()))
+        .collect()
+}
+
+/// Whether `new` cannot be added while `old` is there. In the same IPv4 subnet it would be a secondary address,
+/// which Linux takes away together with the primary one; and IPv6 takes an address once, whatever its prefix
+/// length.
+fn excludes(old: &IpNet, new: &IpNet) -> bool {
+    match (old, new) {
+        (IpNet::V4(old), IpNet::V4(new)) => old.trunc() == new.trunc(),
+        (IpNet::V6(old), IpNet::V6(new)) => old.addr() == new.addr(),
+        (IpNet::V4(_), IpNet::V6(_)) | (IpNet::V6(_), IpNet::V4(_)) => false,
+    }
+}
+
+/// Routes to the subnets of addresses that were there already on a link that was up already: only these can be
+/// missing. Any other comes from the kernel together with the address, or with the link when it comes up; adding
+/// it as well would fail, or leave a double of another metric behind. Setting a link down takes its IPv6
+/// addresses and routes with it, so a turn that sets it up again also adds the addresses, and if a route stays
+/// missing the next turn sees that.
+fn routes(name: &InterfaceName, wanted: &DesiredInterface, found: &ObservedInterface) -> Vec<Step> {
+    if !found.up {
+        return Vec::new();
+    }
+    let mut missing: Vec<IpNet> = wanted
+        .addresses
+        .intersection(&found.addresses)
+        .filter_map(connected_route)
+        .filter(|subnet| !found.routes.contains(subnet))
+        .collect();
+    missing.dedup();
+    missing.into_iter().map(|destination| Step::AddRoute { interface: name.clone(), destination }).collect()
+}
+
+/// The subnet the kernel routes to an interface with this address; an address that is its own subnet needs none.
+pub(crate) fn connected_route(address: &IpNet) -> Option<IpNet> {
+    (address.prefix_len() < address.max_prefix_len()).then(|| address.trunc())
+}

@@ -1,0 +1,148 @@
+//! The single things a backend can be asked to do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ipnet::IpNet;
+
+use crate::backend::BackendKind;
+use crate::desired::DesiredPeer;
+use crate::firewall::Firewall;
+use crate::key::{PrivateKey, PublicKey};
+use crate::net::{InterfaceName, ListenPort, Mtu};
+
+/// One thing to do.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Removes a link of ours; its peers are drained first (a kernel waits an RCU period for each otherwise).
+    DeleteInterface {
+        /// The link that goes.
+        interface: InterfaceName,
+    },
+    /// Replaces our whole nftables table in one transaction; with no policies, removes it.
+    ReplaceFirewall {
+        /// What the table enforces afterwards.
+        firewall: Firewall,
+    },
+    /// Makes the link, marked as ours, down.
+    CreateInterface {
+        /// Its name, which no link has.
+        interface: InterfaceName,
+        /// Where its WireGuard runs.
+        backend: BackendKind,
+        /// In bytes.
+        mtu: Mtu,
+    },
+    /// Sets private key and listen port, and clears the firewall mark.
+    SetDevice {
+        /// An interface of ours.
+        interface: InterfaceName,
+        /// The location's own key.
+        private_key: PrivateKey,
+        /// The UDP port peers reach it at.
+        listen_port: ListenPort,
+    },
+    /// Removes peers.
+    RemovePeers {
+        /// An interface of ours.
+        interface: InterfaceName,
+        /// In ascending order; one that is not there is no error.
+        peers: Vec<PublicKey>,
+    },
+    /// Changes existing peers (never creates one): allowed IPs replaced, keepalive off, preshared key as given.
+    /// An allowed IP of another peer moves here.
+    UpdatePeers {
+        /// An interface of ours.
+        interface: InterfaceName,
+        /// In ascending order of keys, with what each is to be afterwards.
+        peers: Vec<(PublicKey, DesiredPeer)>,
+    },
+    /// Adds new peers. An allowed IP of another peer moves here.
+    AddPeers {
+        /// An interface of ours.
+        interface: InterfaceName,
+        /// In ascending order of keys.
+        peers: Vec<(PublicKey, DesiredPeer)>,
+    },
+    /// Takes an address off the link.
+    RemoveAddress {
+        /// An interface of ours.
+        interface: InterfaceName,
+        /// With the prefix length it has.
+        address: IpNet,
+    },
+    /// Puts an address on the link.
+    AddAddress {
+        /// An interface of ours.
+        interface: InterfaceName,
+        /// With its subnet's prefix length; the kernel routes that subnet here while the link is up.
+        address: IpNet,
+    },
+    /// Sets the link's MTU.
+    SetMtu {
+        /// An interface of ours.
+        interface: InterfaceName,
+        /// In bytes.
+        mtu: Mtu,
+    },
+    /// Sets the link up.
+    SetLinkUp {
+        /// An interface of ours.
+        interface: InterfaceName,
+    },
+    /// Adds a route to a subnet of the interface, in the main table.
+    AddRoute {
+        /// An interface of ours, up and with an address in the subnet.
+        interface: InterfaceName,
+        /// The subnet.
+        destination: IpNet,
+    },
+}
+
+impl Step {
+    /// The interface it is about; `None` for the firewall, which is about all of them.
+    pub fn interface(&self) -> Option<&InterfaceName> {
+        match self {
+            Self::ReplaceFirewall { .. } => None,
+            Self::DeleteInterface { interface }
+            | Self::CreateInterface { interface, .. }
+            | Self::SetDevice { interface, .. }
+            | Self::RemovePeers { interface, .. }
+            | Self::UpdatePeers { interface, .. }
+            | Self::AddPeers { interface, .. }
+            | Self::RemoveAddress { interface, .. }
+            | Self::AddAddress { interface, .. }
+            | Self::SetMtu { interface, .. }
+            | Self::SetLinkUp { interface }
+            | Self::AddRoute { interface, .. } => Some(interface),
+        }
+    }
+
+    /// The same step for all peers but these.
+    pub(crate) fn without<V>(&self, refused: &BTreeMap<PublicKey, V>) -> Self {
+        let mut rest = self.clone();
+        match &mut rest {
+            Self::RemovePeers { peers, .. } => peers.retain(|key| !refused.contains_key(key)),
+            Self::UpdatePeers { peers, .. } | Self::AddPeers { peers, .. } => {
+                peers.retain(|(key, _)| !refused.contains_key(key));
+            }
+            Self::DeleteInterface { .. }
+            | Self::ReplaceFirewall { .. }
+            | Self::CreateInterface { .. }
+            | Self::SetDevice { .. }
+            | Self::RemoveAddress { .. }
+            | Self::AddAddress { .. }
+            | Self::SetMtu { .. }
+            | Self::SetLinkUp { .. }
+            | Self::AddRoute { .. } => {}
+        }
+        rest
+    }
+}
+
+impl fmt::Debug for Step {
+    /// As in the diff; secrets are not in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
