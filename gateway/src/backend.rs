@@ -14,6 +14,9 @@ use crate::observed::Observed;
 use crate::plan::Step;
 use crate::stats::PeerStats;
 
+#[cfg(any(test, feature = "memory"))]
+pub mod memory;
+
 /// Where an interface's WireGuard runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

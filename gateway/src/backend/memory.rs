@@ -1,0 +1,223 @@
+//! A pretend kernel, for tests of what stands above the backends.
+//!
+//! It has the semantics the rest of the crate relies upon, made apart from the model in [`crate::Observed`] so
+//! that the two can be compared: an allowed IP has one owner and moves to the last peer that claims it, an
+//! update creates no peer, connected routes come with address and link. Addresses are never secondary here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::backend::{Backend, BackendError, BackendKind, StepError};
+use crate::key::PublicKey;
+use crate::net::InterfaceName;
+use crate::observed::{FirewallFingerprint, Observed};
+use crate::plan::Step;
+use crate::stats::PeerStats;
+use link::Link;
+
+mod link;
+
+/// The pretend kernel. Clones are handles to the same one: a test keeps one to look at it and to disturb it.
+#[derive(Clone, Default)]
+pub struct MemoryBackend(Arc<Mutex<Kernel>>);
+
+#[derive(Default)]
+struct Kernel {
+    links: BTreeMap<InterfaceName, Link>,
+    foreign: BTreeSet<InterfaceName>,
+    firewall: Option<FirewallFingerprint>,
+    stats: BTreeMap<(InterfaceName, PublicKey), PeerStats>,
+    written: Vec<Step>,
+    broken_interfaces: BTreeSet<InterfaceName>,
+    refused_peers: BTreeSet<PublicKey>,
+    firewall_refused: bool,
+    observation_fails: bool,
+}
+
+/// What tests see.
+impl MemoryBackend {
+    /// All steps that were tried, in order; they are forgotten here.
+    pub fn take_written(&self) -> Vec<Step> {
+        std::mem::take(&mut self.kernel().written)
+    }
+
+    /// What exists.
+    pub fn observed(&self) -> Observed {
+        self.kernel().observe()
+    }
+}
+
+/// What others do to the host, and what tests break.
+impl MemoryBackend {
+    /// `wg set INTERFACE peer KEY remove`.
+    pub fn remove_peer(&self, interface: &InterfaceName, key: &PublicKey) {
+        self.with_link(interface, |link| link.remove_peer(key));
+    }
+
+    /// `ip address flush dev INTERFACE`.
+    pub fn flush_addresses(&self, interface: &InterfaceName) {
+        self.with_link(interface, Link::flush_addresses);
+    }
+
+    /// `ip route flush dev INTERFACE`.
+    pub fn flush_routes(&self, interface: &InterfaceName) {
+        self.with_link(interface, |link| link.routes.clear());
+    }
+
+    /// `ip link set INTERFACE down`, which takes all routes and the IPv6 addresses with it.
+    pub fn set_down(&self, interface: &InterfaceName) {
+        self.with_link(interface, Link::set_down);
+    }
+
+    /// `ip link delete INTERFACE`.
+    pub fn delete_link(&self, interface: &InterfaceName) {
+        self.kernel().links.remove(interface);
+    }
+
+    /// `nft delete table` of our table.
+    pub fn drop_firewall(&self) {
+        self.kernel().firewall = None;
+    }
+
+    /// A link of this name is not ours; one of ours becomes somebody else's.
+    pub fn make_foreign(&self, interface: &InterfaceName) {
+        let mut kernel = self.kernel();
+        kernel.links.remove(interface);
+        kernel.foreign.insert(interface.clone());
+    }
+
+    /// The link that is not ours goes away.
+    pub fn remove_foreign(&self, interface: &InterfaceName) {
+        self.kernel().foreign.remove(interface);
+    }
+
+    /// Every step for this interface fails as a whole, until [`MemoryBackend::heal`].
+    pub fn break_interface(&self, interface: &InterfaceName) {
+        self.kernel().broken_interfaces.insert(interface.clone());
+    }
+
+    /// Every step about this peer leaves it out, until [`MemoryBackend::heal`].
+    pub fn refuse_peer(&self, key: PublicKey) {
+        self.kernel().refused_peers.insert(key);
+    }
+
+    /// The firewall cannot be replaced, until [`MemoryBackend::heal`].
+    pub fn refuse_firewall(&self) {
+        self.kernel().firewall_refused = true;
+    }
+
+    /// Nothing can be observed, until [`MemoryBackend::heal`].
+    pub fn refuse_observation(&self) {
+        self.kernel().observation_fails = true;
+    }
+
+    /// Everything works again.
+    pub fn heal(&self) {
+        let mut kernel = self.kernel();
+        kernel.broken_interfaces.clear();
+        kernel.refused_peers.clear();
+        kernel.firewall_refused = false;
+        kernel.observation_fails = false;
+    }
+
+    /// What [`Backend::stats`] says of a peer, while it exists.
+    pub fn set_stats(&self, interface: &InterfaceName, key: PublicKey, stats: PeerStats) {
+        self.kernel().stats.insert((interface.clone(), key), stats);
+    }
+
+    fn with_link(&self, interface: &InterfaceName, change: impl FnOnce(&mut Link)) {
+        if let Some(link) = self.kernel().links.get_mut(interface) {
+            change(link);
+        }
+    }
+
+    /// A test that panicked while holding the lock has failed already.
+    fn kernel(&self) -> MutexGuard<'_, Kernel> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Backend for MemoryBackend {
+    fn available(&mut self) -> Vec<BackendKind> {
+        vec![BackendKind::Kernel, BackendKind::Userspace]
+    }
+
+    fn observe(&mut self) -> Result<Observed, BackendError> {
+        let kernel = self.kernel();
+        if kernel.observation_fails {
+            return Err(BackendError::new("list the links", io::Error::other("told to fail")));
+        }
+        Ok(kernel.observe())
+    }
+
+    fn perform(&mut self, step: &Step) -> Result<(), StepError> {
+        let mut kernel = self.kernel();
+        kernel.written.push(step.clone());
+        kernel.perform(step)
+    }
+
+    fn stats(&mut self, interface: &InterfaceName) -> Result<BTreeMap<PublicKey, PeerStats>, BackendError> {
+        let kernel = self.kernel();
+        let link = kernel.links.get(interface);
+        let link =
+            link.ok_or_else(|| error(&format!("read the peers of {interface}"), io::ErrorKind::NotFound))?;
+        let quiet = PeerStats { endpoint: None, last_handshake: None, rx_bytes: 0, tx_bytes: 0 };
+        let of = |key: &PublicKey| kernel.stats.get(&(interface.clone(), *key)).copied().unwrap_or(quiet);
+        Ok(link.peers.keys().map(|key| (*key, of(key))).collect())
+    }
+}
+
+impl Kernel {
+    fn observe(&self) -> Observed {
+        Observed {
+            interfaces: self.links.iter().map(|(name, link)| (name.clone(), link.observe())).collect(),
+            foreign: self.foreign.clone(),
+            firewall: self.firewall,
+            ..Observed::default()
+        }
+    }
+
+    fn perform(&mut self, step: &Step) -> Result<(), StepError> {
+        if step.interface().is_some_and(|name| self.broken_interfaces.contains(name)) {
+            return Err(error(&step.to_string(), io::ErrorKind::Other).into());
+        }
+        match step {
+            Step::ReplaceFirewall { .. } if self.firewall_refused => {
+                Err(error("replace the nftables table", io::ErrorKind::PermissionDenied).into())
+            }
+            Step::ReplaceFirewall { firewall } => {
+                self.firewall = (!firewall.is_empty()).then(|| firewall.fingerprint());
+                Ok(())
+            }
+            Step::CreateInterface { interface, backend, mtu } => {
+                if self.foreign.contains(interface) || self.links.contains_key(interface) {
+                    return Err(error(&step.to_string(), io::ErrorKind::AlreadyExists).into());
+                }
+                self.links.insert(interface.clone(), Link::new(*backend, mtu.get()));
+                Ok(())
+            }
+            Step::DeleteInterface { interface } => {
+                let found = self.links.remove(interface);
+                found.map(drop).ok_or_else(|| error(&step.to_string(), io::ErrorKind::NotFound).into())
+            }
+            Step::SetDevice { interface, .. }
+            | Step::RemovePeers { interface, .. }
+            | Step::UpdatePeers { interface, .. }
+            | Step::AddPeers { interface, .. }
+            | Step::RemoveAddress { interface, .. }
+            | Step::AddAddress { interface, .. }
+            | Step::SetMtu { interface, .. }
+            | Step::SetLinkUp { interface }
+            | Step::AddRoute { interface, .. } => {
+                let missing = || error(&step.to_string(), io::ErrorKind::NotFound);
+                let link = self.links.get_mut(interface).ok_or_else(missing)?;
+                link.perform(step, &self.refused_peers)
+            }
+        }
+    }
+}
+
+fn error(action: &str, kind: io::ErrorKind) -> BackendError {
+    BackendError::new(action, io::Error::from(kind))
+}
