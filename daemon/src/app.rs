@@ -50,6 +50,12 @@ impl App {
         Self { store, applied, site: Arc::new(ArcSwap::from_pointee(site)), clock }
     }
 
+    /// The same, listening to the reconcile loop that publishes into `applied`.
+    #[must_use]
+    pub fn with_applied(self, applied: watch::Receiver<Applied>) -> Self {
+        Self { applied, ..self }
+    }
+
     /// The site as it is now. Ask inside a transaction's closure, so that a reload cannot come between.
     pub fn site(&self) -> Arc<Site> {
         self.site.load_full()

@@ -17,6 +17,8 @@ pub struct Applied {
     pub locations: BTreeMap<LocationId, LocationState>,
     /// What failed apart from single locations: observing, the firewall.
     pub failing: Vec<String>,
+    /// Times our nftables table was found changed from outside and put right, since the start.
+    pub firewall_drift_repaired: u64,
 }
 
 /// The state of one location.
@@ -32,4 +34,11 @@ pub struct LocationState {
     pub last_drift: Option<String>,
     /// Why the location is not as it should be.
     pub failing: Option<String>,
+}
+
+impl LocationState {
+    /// Nothing is known yet.
+    pub fn new(backend: BackendKind) -> Self {
+        Self { backend, peers: 0, drift_repaired: 0, last_drift: None, failing: None }
+    }
 }

@@ -1,5 +1,9 @@
 //! The configuration as the rest of the daemon sees it: valid once it exists.
 
+mod check;
+mod load;
+mod raw;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +13,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
 
 use crate::rules::addressing::Pool;
+
+pub use load::{ConfigErrors, Problem, load};
 
 /// A validated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,11 @@
 
 pub mod app;
 pub mod applied;
+pub mod background;
 pub mod config;
 pub mod flows;
+pub mod gateway_view;
+pub mod keys;
 pub mod rules;
 pub mod site;
 pub mod store;

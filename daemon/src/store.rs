@@ -14,6 +14,7 @@ pub mod account;
 pub mod address;
 pub mod desired;
 pub mod device;
+pub mod instance;
 mod migrate;
 mod signals;
 mod tx;

@@ -53,10 +53,20 @@ pub fn settle_user(tx: &Tx<'_>, site: &Site, user: UserId) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Settles every device: after a reload, and to retry exhausted pools.
+/// Settles every device.
 pub fn settle_all(tx: &Tx<'_>, site: &Site) -> Result<(), StoreError> {
     for device in tx.devices()? {
         settle_device(tx, site, &device)?;
+    }
+    Ok(())
+}
+
+/// Tries again for devices that found a pool exhausted, where addresses were freed since.
+pub fn retry_exhausted(tx: &Tx<'_>, site: &Site) -> Result<(), StoreError> {
+    for location in site.locations() {
+        if tx.has_only_freed_slots(location.id, location.config.pool())? {
+            return settle_all(tx, site);
+        }
     }
     Ok(())
 }

@@ -1,0 +1,3 @@
+//! The loops that act on the world. They are woken by commits and never told what to do.
+
+pub mod reconcile;

@@ -1,0 +1,124 @@
+//! The reconcile loop: woken by commits, by the kernel's notifications and by the clock, it runs
+//! `desired → observe → plan → apply → record` and publishes [`Applied`].
+//!
+//! It has a thread of its own, because it alone owns the gateway and the gateway's calls block. Commits that
+//! arrive together are applied together; a change of single devices is planned against the observation held from
+//! the turn before, everything else against a fresh one.
+
+mod turn;
+
+use std::thread;
+use std::time::Duration;
+
+use postern_gateway::Backend;
+use postern_gateway::backend::watch::Watch;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::applied::Applied;
+use crate::gateway_view::GatewayQuestion;
+use crate::store::Revision;
+use turn::{Cause, World};
+
+/// The first retry after a failure; doubled up to the reconcile interval.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// What the loop is made of.
+pub struct Reconciler {
+    /// Database, site and clock.
+    pub app: App,
+    /// The world.
+    pub backend: Box<dyn Backend>,
+    /// Where the outcome goes.
+    pub published: watch::Sender<Applied>,
+    /// What the administrator asks.
+    pub questions: mpsc::Receiver<GatewayQuestion>,
+    /// Turns true when the loop is to end; the turn under way is finished first.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+enum Wake {
+    Changed(Cause),
+    Question(GatewayQuestion),
+    Shutdown,
+}
+
+impl Reconciler {
+    /// Starts the thread. It ends when `shutdown` turns true, leaving every kernel interface as it is.
+    pub fn spawn(self) -> std::io::Result<thread::JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("reconcile".to_owned()).spawn(move || self.run(&runtime))
+    }
+
+    fn run(mut self, runtime: &Runtime) {
+        let mut revisions = self.app.store.changes().revisions();
+        let mut notifications = open_watch(runtime);
+        let mut world = World::new(self.app.clone(), self.backend);
+        let mut retry = FIRST_RETRY;
+        let mut healthy = publish(&self.published, &world.turn(Cause::Boot));
+        loop {
+            let interval = self.app.site().config.reconcile_interval;
+            let pause = if healthy { interval } else { retry.min(interval) };
+            let wake = runtime.block_on(next_wake(
+                &mut revisions,
+                &mut notifications,
+                &mut self.questions,
+                &mut self.shutdown,
+                pause,
+            ));
+            match wake {
+                Wake::Changed(cause) => {
+                    healthy = publish(&self.published, &world.turn(cause));
+                    retry = if healthy { FIRST_RETRY } else { (retry * 2).min(interval) };
+                }
+                Wake::Question(question) => world.answer(question),
+                Wake::Shutdown => return,
+            }
+        }
+    }
+}
+
+async fn next_wake(
+    revisions: &mut watch::Receiver<Revision>,
+    notifications: &mut Option<Watch>,
+    questions: &mut mpsc::Receiver<GatewayQuestion>,
+    shutdown: &mut watch::Receiver<bool>,
+    pause: Duration,
+) -> Wake {
+    let notified = async {
+        match notifications {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
+        }
+    };
+    let woken = async {
+        // Each arm only waits on a channel or a socket: what was not taken is still there the next time.
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|stop| *stop) => Wake::Shutdown,
+            Ok(()) = revisions.changed() => Wake::Changed(Cause::Commit),
+            Some(question) = questions.recv() => Wake::Question(question),
+            () = notified => Wake::Changed(Cause::Notification),
+        }
+    };
+    timeout(pause, woken).await.unwrap_or(Wake::Changed(Cause::Clock))
+}
+
+fn open_watch(runtime: &Runtime) -> Option<Watch> {
+    match runtime.block_on(async { Watch::open() }) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            let error = postern_gateway::chain(&error);
+            tracing::warn!(error, "no kernel notifications: drift is repaired at the next interval only");
+            None
+        }
+    }
+}
+
+/// Publishes and says whether all is as it should be.
+fn publish(published: &watch::Sender<Applied>, applied: &Applied) -> bool {
+    published.send_replace(applied.clone());
+    applied.failing.is_empty() && applied.locations.values().all(|location| location.failing.is_none())
+}

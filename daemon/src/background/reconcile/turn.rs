@@ -1,0 +1,232 @@
+//! One turn of the reconcile loop, synchronous from end to end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use postern_gateway::{Backend, InterfaceName, Observed, Outcome, Plan, Scope, Step, apply, chain, plan};
+
+use crate::app::App;
+use crate::applied::{Applied, LocationState};
+use crate::gateway_view::{GatewayQuestion, Stats};
+use crate::site::Site;
+use crate::store::desired::PeerRow;
+use crate::store::{Revision, StoreError, Touched};
+
+/// Why a turn runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The daemon started: what exists is adopted.
+    Boot,
+    /// Something was committed.
+    Commit,
+    /// The kernel says that something changed.
+    Notification,
+    /// It is time to look, or to try again.
+    Clock,
+}
+
+/// The gateway, what the loop knows of it, and what it tells of it.
+pub(super) struct World {
+    app: App,
+    backend: Box<dyn Backend>,
+    /// `None`: nothing was observed yet, or the last observation cannot be relied upon.
+    observed: Option<Observed>,
+    applied: Applied,
+}
+
+impl World {
+    pub(super) fn new(app: App, backend: Box<dyn Backend>) -> Self {
+        Self { app, backend, observed: None, applied: Applied::default() }
+    }
+
+    /// Makes the world follow the database, as far as it can, and says how far that is.
+    pub(super) fn turn(&mut self, cause: Cause) -> Applied {
+        let (revision, touched) = self.app.store.changes().take();
+        self.applied.failing.clear();
+        let looked = match self.scope_of(cause, &touched) {
+            scope @ Scope::Peers(_) => self.reach(&scope, Drift::No),
+            Scope::Everything => self.look_at_everything(cause, &touched),
+        };
+        if let Err(error) = looked {
+            self.observed = None;
+            tracing::error!(error, "cannot compare the gateway with the database; trying again");
+            self.applied.failing.push(error);
+        }
+        self.applied.revision = Revision(revision.0.max(self.applied.revision.0));
+        self.applied.clone()
+    }
+
+    /// Answers one question; nothing changes.
+    pub(super) fn answer(&mut self, question: GatewayQuestion) {
+        // An asker that went away needs no answer.
+        match question {
+            GatewayQuestion::Plan(answer) => {
+                let _ = answer.send(self.what_would_change());
+            }
+            GatewayQuestion::Stats(answer) => {
+                let _ = answer.send(self.stats());
+            }
+        }
+    }
+
+    /// Single peers are enough when a commit touched no more and the rest is known to be well.
+    fn scope_of(&self, cause: Cause, touched: &Touched) -> Scope {
+        if cause == Cause::Commit && !touched.everything && self.is_well() {
+            Scope::Peers(touched.peers.clone())
+        } else {
+            Scope::Everything
+        }
+    }
+
+    /// Whether the last turn knew everything and nothing failed.
+    fn is_well(&self) -> bool {
+        self.observed.is_some() && self.applied.locations.values().all(|location| location.failing.is_none())
+    }
+
+    fn look_at_everything(&mut self, cause: Cause, touched: &Touched) -> Result<(), String> {
+        let expected = match cause {
+            Cause::Boot | Cause::Commit => false,
+            Cause::Notification | Cause::Clock => !touched.everything && self.is_well(),
+        };
+        if expected && !touched.peers.is_empty() {
+            // What was committed meanwhile is a change; only what differs after it is drift.
+            self.reach(&Scope::Peers(touched.peers.clone()), Drift::No)?;
+        }
+        self.observed = Some(self.backend.observe().map_err(|error| chain(&error))?);
+        self.reach(&Scope::Everything, if expected { Drift::Yes } else { Drift::No })
+    }
+
+    /// `desired → plan → apply → record` against the observation at hand.
+    fn reach(&mut self, scope: &Scope, drift: Drift) -> Result<(), String> {
+        let Some(observed) = &mut self.observed else { return Err("nothing was observed".to_owned()) };
+        let (site, desired, rows) = wanted(&self.app, scope)?;
+        let steps = plan(&desired, observed, scope);
+        report(&steps, drift);
+        let outcome = apply(self.backend.as_mut(), &steps, observed);
+        let live = live_of(&site, observed, &outcome);
+        record(&self.app, &rows, &live).map_err(|error| chain(&error))?;
+        self.describe(&site, scope, &steps, &outcome, drift);
+        Ok(())
+    }
+
+    fn describe(&mut self, site: &Site, scope: &Scope, plan: &Plan, outcome: &Outcome, drift: Drift) {
+        let mut before = std::mem::take(&mut self.applied.locations);
+        let interfaces = self.observed.as_ref().map(|observed| &observed.interfaces);
+        for location in site.locations() {
+            let name = &location.config.interface;
+            let mut state =
+                before.remove(&location.id).unwrap_or_else(|| LocationState::new(location.backend));
+            state.backend = location.backend;
+            state.peers = interfaces.and_then(|all| all.get(name)).map_or(0, |found| found.peers.len());
+            let failure = outcome.failure_of(name);
+            if failure.is_some() || *scope == Scope::Everything {
+                state.failing = failure;
+            }
+            if drift == Drift::Yes && changes(plan, name) {
+                state.drift_repaired += 1;
+                state.last_drift = Some(plan.to_string());
+            }
+            self.applied.locations.insert(location.id, state);
+        }
+        self.applied.failing.extend(outcome.firewall_failure());
+        if drift == Drift::Yes && plan.steps.iter().any(|step| matches!(step, Step::ReplaceFirewall { .. })) {
+            self.applied.firewall_drift_repaired += 1;
+        }
+    }
+
+    fn what_would_change(&mut self) -> Result<String, String> {
+        let observed = self.backend.observe().map_err(|error| chain(&error))?;
+        let (_, desired, _) = wanted(&self.app, &Scope::Everything)?;
+        Ok(plan(&desired, &observed, &Scope::Everything).to_string())
+    }
+
+    fn stats(&mut self) -> Result<Stats, String> {
+        let site = self.app.site();
+        let mut stats = Stats::new();
+        for location in site.locations() {
+            let known = self.observed.as_ref();
+            if known.is_some_and(|known| known.interfaces.contains_key(&location.config.interface)) {
+                let found = self.backend.stats(&location.config.interface).map_err(|error| chain(&error))?;
+                stats.insert(location.id, found);
+            }
+        }
+        Ok(stats)
+    }
+}
+
+/// Whether a difference is somebody else's doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drift {
+    Yes,
+    No,
+}
+
+fn wanted(app: &App, scope: &Scope) -> Result<(Arc<Site>, postern_gateway::Desired, Vec<PeerRow>), String> {
+    app.store
+        .read_blocking(|tx| {
+            let site = app.site();
+            let (desired, rows) = tx.desired(&site, scope)?;
+            Ok::<_, StoreError>((site, desired, rows))
+        })
+        .map_err(|error| chain(&error))
+}
+
+fn report(plan: &Plan, drift: Drift) {
+    if plan.steps.is_empty() {
+        return;
+    }
+    let steps = plan.steps.len();
+    match drift {
+        Drift::Yes => tracing::warn!(steps, "found changed from outside, putting right:\n{plan}"),
+        Drift::No => tracing::debug!(steps, "changing:\n{plan}"),
+    }
+}
+
+/// Whether a plan does anything to an interface.
+fn changes(plan: &Plan, interface: &InterfaceName) -> bool {
+    plan.steps.iter().any(|step| step.interface() == Some(interface))
+}
+
+/// Which of the locations' interfaces are up and hold which peers.
+struct Live<'a> {
+    site: &'a Site,
+    observed: &'a Observed,
+    broken: BTreeSet<InterfaceName>,
+}
+
+fn live_of<'a>(site: &'a Site, observed: &'a Observed, outcome: &Outcome) -> Live<'a> {
+    let names = site.locations().map(|location| location.config.interface.clone());
+    Live { site, observed, broken: names.filter(|name| outcome.is_broken(name)).collect() }
+}
+
+impl Live<'_> {
+    fn has(&self, row: &PeerRow) -> bool {
+        let Some(location) = self.site.location(row.location) else { return false };
+        let name = &location.config.interface;
+        let Some(interface) = self.observed.interfaces.get(name) else { return false };
+        interface.up && !self.broken.contains(name) && interface.peers.contains_key(&row.key)
+    }
+}
+
+/// Writes down which rows are live and which are not, where that differs from what is written.
+fn record(app: &App, rows: &[PeerRow], live: &Live<'_>) -> Result<(), StoreError> {
+    let changed: BTreeMap<_, _> = rows
+        .iter()
+        .map(|row| (row, live.has(row)))
+        .filter(|(row, is_live)| row.live != *is_live)
+        .map(|(row, is_live)| ((row.device, row.location), is_live))
+        .collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let now = app.now();
+    app.store.write_blocking(|tx| {
+        changed.iter().try_for_each(|((device, location), is_live)| {
+            tx.set_live(*device, *location, is_live.then_some(now))
+        })
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! The files as they are written: every key optional where a default can answer, unknown keys refused.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
+use serde::Deserialize;
+
+/// `postern.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawConfig {
+    pub(super) instance_name: String,
+    pub(super) public_url: String,
+    pub(super) state_dir: PathBuf,
+    pub(super) admin_socket: PathBuf,
+    pub(super) locations_dir: PathBuf,
+    pub(super) http: RawHttp,
+    pub(super) contact: RawContact,
+    pub(super) mail: RawMail,
+    pub(super) enrollment: RawEnrollment,
+    pub(super) gateway: RawGateway,
+    pub(super) client: RawClient,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHttp {
+    pub(super) listen: Vec<SocketAddr>,
+    pub(super) trusted_proxies: Vec<IpNet>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawContact {
+    pub(super) name: String,
+    pub(super) email: String,
+    pub(super) phone: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMail {
+    pub(super) from: String,
+    pub(super) directory: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawEnrollment {
+    pub(super) token_ttl: String,
+    pub(super) session_ttl: String,
+    pub(super) devices_per_session: u32,
+    pub(super) final_message: String,
+    pub(super) welcome_subject: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawGateway {
+    pub(super) backend: RawBackend,
+    pub(super) reconcile_interval: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawClient {
+    pub(super) core_version: String,
+    pub(super) component_version: String,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawBackend {
+    Auto,
+    Kernel,
+    Userspace,
+}
+
+/// A file of `locations.d`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLocation {
+    pub(super) name: String,
+    pub(super) interface: InterfaceName,
+    pub(super) listen_port: ListenPort,
+    pub(super) endpoint: String,
+    pub(super) ipv4: Option<Ipv4Net>,
+    pub(super) ipv6: Option<Ipv6Net>,
+    #[serde(default)]
+    pub(super) dns: Vec<String>,
+    #[serde(default)]
+    pub(super) routes: Vec<IpNet>,
+    #[serde(default = "default_mtu")]
+    pub(super) mtu: Mtu,
+    #[serde(default = "default_keepalive")]
+    pub(super) keepalive: u16,
+    pub(super) groups: Option<Vec<String>>,
+    #[serde(default = "yes")]
+    pub(super) masquerade: bool,
+    #[serde(default)]
+    pub(super) client_to_client: bool,
+    #[serde(default)]
+    pub(super) host_services: Vec<HostService>,
+    pub(super) backend: Option<RawBackend>,
+}
+
+fn default_mtu() -> Mtu {
+    Mtu::DEFAULT
+}
+
+fn default_keepalive() -> u16 {
+    25
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for RawConfig {
+    fn default() -> Self {
+        Self {
+            instance_name: "postern".to_owned(),
+            public_url: String::new(),
+            state_dir: "/var/lib/postern".into(),
+            admin_socket: "/run/postern/admin.sock".into(),
+            locations_dir: "/etc/postern/locations.d".into(),
+            http: RawHttp::default(),
+            contact: RawContact::default(),
+            mail: RawMail::default(),
+            enrollment: RawEnrollment::default(),
+            gateway: RawGateway::default(),
+            client: RawClient::default(),
+        }
+    }
+}
+
+impl Default for RawHttp {
+    fn default() -> Self {
+        Self { listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))], trusted_proxies: Vec::new() }
+    }
+}
+
+impl Default for RawEnrollment {
+    fn default() -> Self {
+        Self {
+            token_ttl: "24h".to_owned(),
+            session_ttl: "10m".to_owned(),
+            devices_per_session: 3,
+            final_message:
+                "# Welcome, {{ first_name }}\n\nYour device is ready to connect.\n\nQuestions? Ask \
+                            {{ admin_first_name }} {{ admin_last_name }}: {{ admin_email }}\n"
+                    .to_owned(),
+            welcome_subject: "Welcome".to_owned(),
+        }
+    }
+}
+
+impl Default for RawGateway {
+    fn default() -> Self {
+        Self { backend: RawBackend::Auto, reconcile_interval: "30s".to_owned() }
+    }
+}
+
+impl Default for RawClient {
+    fn default() -> Self {
+        Self { core_version: "2.1.0".to_owned(), component_version: "2.1.0".to_owned() }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the administrator may ask the reconcile loop, which alone owns the gateway: two questions, no commands.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use postern_gateway::{PeerStats, PublicKey};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::rules::ids::LocationId;
+
+/// More questions than this at once wait.
+const WAITING: usize = 16;
+/// A turn over ten thousand peers takes far less.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Counters and handshakes by location and peer.
+pub type Stats = BTreeMap<LocationId, BTreeMap<PublicKey, PeerStats>>;
+
+/// A question, with where the answer goes.
+pub enum GatewayQuestion {
+    /// What a turn would do now, as a readable diff; empty: nothing.
+    Plan(oneshot::Sender<Result<String, String>>),
+    /// What WireGuard counts.
+    Stats(oneshot::Sender<Result<Stats, String>>),
+}
+
+/// Asks the reconcile loop. Clones ask the same one.
+#[derive(Clone)]
+pub struct GatewayView {
+    questions: mpsc::Sender<GatewayQuestion>,
+}
+
+impl GatewayView {
+    /// A view, and where its questions arrive.
+    pub fn new() -> (Self, mpsc::Receiver<GatewayQuestion>) {
+        let (questions, arriving) = mpsc::channel(WAITING);
+        (Self { questions }, arriving)
+    }
+
+    /// What a turn would do now; changes nothing.
+    pub async fn plan(&self) -> Result<String, String> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(GatewayQuestion::Plan(answer), answered).await
+    }
+
+    /// What WireGuard counts now.
+    pub async fn stats(&self) -> Result<Stats, String> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(GatewayQuestion::Stats(answer), answered).await
+    }
+
+    async fn ask<T>(
+        &self,
+        question: GatewayQuestion,
+        answered: oneshot::Receiver<Result<T, String>>,
+    ) -> Result<T, String> {
+        let answer = async {
+            self.questions.send(question).await.map_err(|_| "the gateway loop has ended")?;
+            answered.await.map_err(|_| "the gateway loop has ended")?
+        };
+        tokio::time::timeout(PATIENCE, answer)
+            .await
+            .map_err(|_| "the gateway is busy; try again".to_owned())?
+    }
+}

@@ -1,0 +1,177 @@
+//! The key files below the state folder: 0600, made on first use, never in the database. They must survive a lost
+//! database and never sit in a dump of it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use postern_gateway::PrivateKey;
+use zeroize::Zeroizing;
+
+use crate::rules::ids::LocationId;
+use crate::rules::token::TokenKey;
+
+/// A key file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The file or its folder.
+    #[error("cannot use the key file {path}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Group or others have rights to it.
+    #[error("others may read the key file {path}: run `chmod 600 {path}`")]
+    Exposed {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Cut short or edited.
+    #[error("{path} holds no key: restore it from a backup; a new one would shut out every client")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+    },
+}
+
+/// The folder of key files.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    dir: PathBuf,
+}
+
+impl Keys {
+    /// Makes `keys` in the state folder, for the owner alone, if it is not there.
+    pub fn open(state_dir: &Path) -> Result<Self, KeysError> {
+        let dir = state_dir.join("keys");
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.map_err(|source| KeysError::Io { path: dir.clone(), source })?;
+        Ok(Self { dir })
+    }
+
+    /// The key that tokens are derived under; made of `random` on first use.
+    pub fn token_key(&self, random: [u8; 32]) -> Result<TokenKey, KeysError> {
+        let path = self.dir.join("token.key");
+        let text = read_or_make(&path, || PrivateKeyText(PrivateKey::from_random(random).to_base64()))?;
+        let key = PrivateKey::from_base64(text.trim()).map_err(|_| KeysError::Unreadable { path })?;
+        Ok(TokenKey::from_bytes(*key.expose_bytes()))
+    }
+
+    /// A location's own key; made of `random` on first use.
+    pub fn location_key(&self, id: LocationId, random: [u8; 32]) -> Result<PrivateKey, KeysError> {
+        let path = self.location_path(id);
+        let text = read_or_make(&path, || PrivateKeyText(PrivateKey::from_random(random).to_base64()))?;
+        PrivateKey::from_base64(text.trim()).map_err(|_| KeysError::Unreadable { path })
+    }
+
+    /// Gives a location another key: every client of it has to fetch its configuration again.
+    pub fn rotate_location_key(&self, id: LocationId, random: [u8; 32]) -> Result<PrivateKey, KeysError> {
+        let path = self.location_path(id);
+        let fresh = path.with_extension("key.new");
+        let key = PrivateKey::from_random(random);
+        let failed = |source| KeysError::Io { path: path.clone(), source };
+        // Left over from a crash before the rename.
+        if let Err(error) = fs::remove_file(&fresh)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(failed(error));
+        }
+        make(&fresh, &key.to_base64()).map_err(failed)?;
+        fs::rename(&fresh, &path).and_then(|()| sync_folder(&path)).map_err(failed)?;
+        Ok(key)
+    }
+
+    fn location_path(&self, id: LocationId) -> PathBuf {
+        self.dir.join(format!("location-{id}.key"))
+    }
+}
+
+struct PrivateKeyText(Zeroizing<String>);
+
+fn read_or_make(path: &Path, key: impl FnOnce() -> PrivateKeyText) -> Result<Zeroizing<String>, KeysError> {
+    let failed = |source| KeysError::Io { path: path.to_owned(), source };
+    match File::open(path) {
+        Ok(file) => {
+            let mode = file.metadata().map_err(failed)?.permissions().mode();
+            if mode & 0o077 != 0 {
+                return Err(KeysError::Exposed { path: path.to_owned() });
+            }
+            let mut text = Zeroizing::new(String::new());
+            file.take(1024).read_to_string(&mut text).map_err(failed)?;
+            Ok(text)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let PrivateKeyText(text) = key();
+            make(path, &text).map_err(failed)?;
+            Ok(text)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Writes a file that was not there, so that it is whole and on disk, or not there.
+fn make(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
+    if let Err(error) = written.and_then(|()| file.sync_all()).and_then(|()| sync_folder(path)) {
+        fs::remove_file(path)?;
+        return Err(error);
+    }
+    Ok(())
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_for_its_owner_alone_and_read_ever_after() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(dir.path()).unwrap();
+        let first = keys.location_key(LocationId(7), [1; 32]).unwrap();
+        assert!(first == keys.location_key(LocationId(7), [2; 32]).unwrap());
+        let path = dir.path().join("keys/location-7.key");
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(dir.path().join("keys")).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_rotated_key_is_another_one_from_then_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(dir.path()).unwrap();
+        let first = keys.location_key(LocationId(7), [1; 32]).unwrap();
+        let second = keys.rotate_location_key(LocationId(7), [2; 32]).unwrap();
+        assert!(first != second);
+        assert!(second == keys.location_key(LocationId(7), [3; 32]).unwrap());
+    }
+
+    #[test]
+    fn a_key_file_that_others_may_read_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(dir.path()).unwrap();
+        keys.location_key(LocationId(7), [1; 32]).unwrap();
+        let path = dir.path().join("keys/location-7.key");
+        fs::set_permissions(path, Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(keys.location_key(LocationId(7), [1; 32]), Err(KeysError::Exposed { .. })));
+    }
+
+    #[test]
+    fn a_damaged_key_file_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(dir.path()).unwrap();
+        keys.token_key([1; 32]).unwrap();
+        let path = dir.path().join("keys/token.key");
+        fs::write(&path, "cut sh").unwrap();
+        assert!(matches!(keys.token_key([1; 32]), Err(KeysError::Unreadable { .. })));
+        assert_eq!(fs::read_to_string(path).unwrap(), "cut sh");
+    }
+}
