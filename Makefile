@@ -1,0 +1,28 @@
+# `make help` lists the targets. Everything that is missing is installed by tests/support/install.
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test fmt lint deny advisories install
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+install: ## install what building and testing need (Debian packages, cargo tools)
+	@tests/support/install
+
+build: install ## build the release binary
+	cargo build --release --locked
+
+test: install ## run every suite
+	@tests/support/run-suites
+
+fmt: ## format the sources
+	cargo fmt
+
+lint: ## fmt, clippy and doc, with warnings refused
+	@tests/support/run-suites lint
+
+deny: install ## check licences, sources and banned crates
+	cargo deny check bans licenses sources
+
+advisories: install ## check for known vulnerabilities, where their database can be fetched
+	@tests/support/advisories
