@@ -11,6 +11,9 @@ use crate::net::InterfaceName;
 use crate::observed::Observed;
 use crate::plan::{Plan, Step};
 
+#[cfg(test)]
+mod tests;
+
 /// What became of a plan. Failures are told with all their causes, for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {

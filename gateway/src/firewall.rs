@@ -74,6 +74,7 @@ fn write_canonical(firewall: &Firewall, text: &mut String) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::HostService;
 
     fn firewall(change: impl FnOnce(&mut BTreeSet<IpNet>, &mut ForwardPolicy)) -> Firewall {
         let mut addresses = BTreeSet::from(["10.77.0.1/24".parse().unwrap()]);
@@ -88,9 +89,9 @@ mod tests {
         let all = [
             Firewall::default(),
             firewall(|_, _| {}),
-            firewall(|addresses, _| drop(addresses.insert(net()))),
-            firewall(|_, policy| drop(policy.routes.insert(net()))),
-            firewall(|_, policy| drop(policy.host_services.insert("udp/53".parse().unwrap()))),
+            firewall(|addresses, _| addresses.extend([net()])),
+            firewall(|_, policy| policy.routes.extend([net()])),
+            firewall(|_, policy| policy.host_services.extend(["udp/53".parse::<HostService>().unwrap()])),
             firewall(|_, policy| policy.client_to_client = true),
             firewall(|_, policy| policy.masquerade = true),
         ];

@@ -12,6 +12,8 @@ pub mod apply;
 pub mod backend;
 pub mod desired;
 pub mod firewall;
+#[cfg(test)]
+mod fixtures;
 pub mod key;
 pub mod model;
 pub mod net;

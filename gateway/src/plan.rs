@@ -18,6 +18,8 @@ mod link;
 mod peers;
 mod show;
 mod step;
+#[cfg(test)]
+mod tests;
 
 /// How much of the world a turn looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]

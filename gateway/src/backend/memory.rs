@@ -5,6 +5,7 @@
 //! update creates no peer, connected routes come with address and link. Addresses are never secondary here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +34,12 @@ struct Kernel {
     refused_peers: BTreeSet<PublicKey>,
     firewall_refused: bool,
     observation_fails: bool,
+}
+
+impl fmt::Debug for MemoryBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.observed().fmt(f)
+    }
 }
 
 /// What tests see.

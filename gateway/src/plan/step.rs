@@ -90,7 +90,7 @@ pub enum Step {
         /// An interface of ours.
         interface: InterfaceName,
     },
-    /// Adds a route to a subnet of the interface, in the main table.
+    /// Adds a route to a subnet of the interface, in the main table; one that is there already is no error.
     AddRoute {
         /// An interface of ours, up and with an address in the subnet.
         interface: InterfaceName,

@@ -125,9 +125,7 @@ impl Link {
                 if !self.up {
                     return refused(io::ErrorKind::NetworkDown);
                 }
-                if !self.routes.insert(*destination) {
-                    return refused(io::ErrorKind::AlreadyExists);
-                }
+                self.routes.insert(*destination);
             }
             Step::DeleteInterface { .. }
             | Step::ReplaceFirewall { .. }

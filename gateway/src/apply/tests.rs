@@ -1,0 +1,91 @@
+use super::*;
+use crate::backend::BackendError;
+use crate::backend::memory::MemoryBackend;
+use crate::desired::Desired;
+use crate::fixtures::{an_interface, desired, key, name, peer, reach};
+use crate::plan::{Scope, plan};
+
+fn two_interfaces() -> Desired {
+    let peers = || [(key(1), peer(&["10.77.0.2/32"])), (key(2), peer(&["10.77.0.3/32"]))];
+    desired([("wg-hq", an_interface(peers())), ("wg-lab", an_interface(peers()))])
+}
+
+#[test]
+fn a_broken_interface_is_left_after_its_first_failure_and_others_go_on() {
+    let mut kernel = MemoryBackend::default();
+    kernel.break_interface(&name("wg-hq"));
+    let outcome = reach(&mut kernel, &two_interfaces());
+    let tried = kernel.take_written();
+    assert_eq!(tried.iter().filter(|step| step.interface() == Some(&name("wg-hq"))).count(), 1);
+    assert!(outcome.is_broken(&name("wg-hq")) && !outcome.is_broken(&name("wg-lab")));
+    assert!(kernel.observed().interfaces[&name("wg-lab")].up);
+}
+
+#[test]
+fn without_its_firewall_no_link_is_made_or_set_up() {
+    let mut kernel = MemoryBackend::default();
+    reach(&mut kernel, &desired([("wg-hq", an_interface([]))]));
+    kernel.set_down(&name("wg-hq"));
+    kernel.drop_firewall();
+    kernel.refuse_firewall();
+    let outcome = reach(&mut kernel, &two_interfaces());
+    let found = kernel.observed();
+    assert!(!found.interfaces[&name("wg-hq")].up);
+    assert!(!found.interfaces.contains_key(&name("wg-lab")));
+    let reason = "cannot replace the nftables table: permission denied";
+    assert_eq!(outcome.firewall_failure().as_deref(), Some(reason));
+    let closed = format!("stays closed until the firewall stands: {reason}");
+    assert_eq!(outcome.failure_of(&name("wg-hq")), Some(closed.clone()));
+    assert_eq!(outcome.failure_of(&name("wg-lab")), Some(closed));
+}
+
+#[test]
+fn a_refused_peer_is_told_and_the_others_are_live() {
+    let mut kernel = MemoryBackend::default();
+    kernel.refuse_peer(key(2));
+    let mut observed = kernel.observed();
+    let wanted = two_interfaces();
+    let outcome = apply(&mut kernel.clone(), &plan(&wanted, &observed, &Scope::Everything), &mut observed);
+    let hq = name("wg-hq");
+    let live = |seed| observed.is_live(&hq, &key(seed), &wanted.interfaces[&hq].peers[&key(seed)]);
+    assert!(live(1) && !live(2));
+    assert_eq!(observed, kernel.observed());
+    assert_eq!(outcome.failure_of_peer(&hq, &key(1)), None);
+    let reason = format!("cannot write peer {}: permission denied", key(2));
+    assert_eq!(outcome.failure_of_peer(&hq, &key(2)), Some(reason.as_str()));
+    assert_eq!(outcome.failure_of(&hq), Some(format!("peer {}: {reason}", key(2))));
+    kernel.heal();
+    assert!(reach(&mut kernel, &wanted).is_complete());
+}
+
+#[test]
+fn a_name_taken_by_somebody_else_fails_with_what_to_do() {
+    let mut kernel = MemoryBackend::default();
+    kernel.make_foreign(&name("wg-hq"));
+    let outcome = reach(&mut kernel, &two_interfaces());
+    assert_eq!(
+        outcome.failure_of(&name("wg-hq")).as_deref(),
+        Some("wg-hq exists and is not postern's: rename the location's interface or remove the link")
+    );
+    assert!(outcome.interfaces_failed.len() == 1 && kernel.observed().interfaces.len() == 1);
+}
+
+#[test]
+fn what_was_done_is_counted() {
+    let mut kernel = MemoryBackend::default();
+    let outcome = reach(&mut kernel, &two_interfaces());
+    assert_eq!(outcome.changed, BTreeMap::from([(name("wg-hq"), 6), (name("wg-lab"), 6)]));
+    assert_eq!(outcome.steps_done, 13);
+    assert_eq!(kernel.take_written().len(), 13);
+    assert_eq!(reach(&mut kernel, &two_interfaces()), Outcome::default());
+    assert!(kernel.take_written().is_empty());
+}
+
+#[test]
+fn an_error_is_told_with_all_its_causes() {
+    let inner = BackendError::new("send", "no buffer space");
+    assert_eq!(
+        chain(&BackendError::new("add peers", inner)),
+        "cannot add peers: cannot send: no buffer space"
+    );
+}

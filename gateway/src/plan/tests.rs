@@ -1,0 +1,165 @@
+use super::*;
+use crate::backend::BackendKind;
+use crate::backend::memory::MemoryBackend;
+use crate::fixtures::{an_interface, desired, key, name, peer, reach, with_preshared_key};
+
+mod properties;
+
+/// What a plan for `then` says on a host where `now` was reached.
+fn shown(now: &Desired, then: &Desired, disturb: impl FnOnce(&MemoryBackend)) -> String {
+    let mut kernel = MemoryBackend::default();
+    assert!(reach(&mut kernel, now).is_complete());
+    disturb(&kernel);
+    plan(then, &kernel.observed(), &Scope::Everything).to_string()
+}
+
+fn one_of_each_peer() -> Desired {
+    let psk = with_preshared_key(peer(&["10.77.0.3/32"]), 9);
+    desired([("wg-hq", an_interface([(key(1), peer(&["10.77.0.2/32", "fd00:77::2/128"])), (key(2), psk)]))])
+}
+
+#[test]
+fn a_first_plan_makes_the_firewall_then_the_interface_then_sets_it_up() {
+    insta::assert_snapshot!(shown(&Desired::default(), &one_of_each_peer(), |_| {}), @r"
+    firewall: ~ table for wg-hq
+    wg-hq: + interface (kernel, MTU 1420)
+    wg-hq: ~ public key E75P6uryBMf9M1j8nAByGIHRdCeBKCJ+xnTzf3/pe20=, port 51820
+    wg-hq: + peer CwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCws= 10.77.0.2/32,fd00:77::2/128
+    wg-hq: + peer DAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw= 10.77.0.3/32 with a preshared key
+    wg-hq: + address 10.77.0.1/24
+    wg-hq: + address fd00:77::1/64
+    wg-hq: ~ up
+    ");
+}
+
+#[test]
+fn what_exists_as_desired_needs_nothing() {
+    assert_eq!(shown(&one_of_each_peer(), &one_of_each_peer(), |_| {}), "nothing to change");
+}
+
+#[test]
+fn nothing_desired_removes_interface_and_table() {
+    insta::assert_snapshot!(shown(&one_of_each_peer(), &Desired::default(), |_| {}), @r"
+    wg-hq: - interface
+    firewall: - table
+    ");
+}
+
+#[test]
+fn each_drift_is_repaired_by_what_it_takes_and_no_more() {
+    let hq = name("wg-hq");
+    let repair = |disturb: fn(&MemoryBackend, &InterfaceName)| {
+        shown(&one_of_each_peer(), &one_of_each_peer(), |kernel| disturb(kernel, &hq))
+    };
+    assert_eq!(repair(|kernel, _| kernel.drop_firewall()), "firewall: ~ table for wg-hq");
+    assert_eq!(repair(MemoryBackend::set_down), "wg-hq: + address fd00:77::1/64\nwg-hq: ~ up");
+    assert_eq!(
+        repair(MemoryBackend::flush_routes),
+        "wg-hq: + route 10.77.0.0/24\nwg-hq: + route fd00:77::/64"
+    );
+    assert_eq!(
+        repair(MemoryBackend::flush_addresses),
+        "wg-hq: + address 10.77.0.1/24\nwg-hq: + address fd00:77::1/64"
+    );
+    assert_eq!(
+        repair(|kernel, hq| kernel.remove_peer(hq, &key(1))),
+        format!("wg-hq: + peer {} 10.77.0.2/32,fd00:77::2/128", key(1))
+    );
+}
+
+#[test]
+fn a_name_taken_by_somebody_else_is_left_alone_and_gets_no_rules() {
+    let taken = |kernel: &MemoryBackend| kernel.make_foreign(&name("wg-hq"));
+    let both = desired([("wg-hq", an_interface([])), ("wg-lab", an_interface([]))]);
+    insta::assert_snapshot!(shown(&Desired::default(), &both, taken), @r"
+    wg-hq: ! left alone, a link of this name is not postern's
+    firewall: ~ table for wg-lab
+    wg-lab: + interface (kernel, MTU 1420)
+    wg-lab: ~ public key E75P6uryBMf9M1j8nAByGIHRdCeBKCJ+xnTzf3/pe20=, port 51820
+    wg-lab: + address 10.77.0.1/24
+    wg-lab: + address fd00:77::1/64
+    wg-lab: ~ up
+    ");
+}
+
+#[test]
+fn two_peers_that_exchange_addresses_give_up_before_they_take() {
+    let holding = |one: &str, two: &str| {
+        desired([("wg-hq", an_interface([(key(1), peer(&[one])), (key(2), peer(&["10.77.0.9/32", two]))]))])
+    };
+    let then = holding("10.77.0.3/32", "10.77.0.2/32");
+    insta::assert_snapshot!(shown(&holding("10.77.0.2/32", "10.77.0.3/32"), &then, |_| {}), @r"
+    wg-hq: ~ peer CwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCws= nothing
+    wg-hq: ~ peer DAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw= 10.77.0.9/32
+    wg-hq: ~ peer CwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCws= 10.77.0.3/32
+    wg-hq: ~ peer DAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw= 10.77.0.2/32,10.77.0.9/32
+    ");
+}
+
+#[test]
+fn a_subnet_that_grows_is_never_without_a_route() {
+    let mut then = one_of_each_peer();
+    for interface in then.interfaces.values_mut() {
+        interface.addresses = ["10.77.0.1/16", "fd00:77::1/48"].map(|text| text.parse().unwrap()).into();
+    }
+    insta::assert_snapshot!(shown(&one_of_each_peer(), &then, |_| {}), @r"
+    firewall: ~ table for wg-hq
+    wg-hq: + address 10.77.0.1/16
+    wg-hq: - address 10.77.0.1/24
+    wg-hq: - address fd00:77::1/64
+    wg-hq: + address fd00:77::1/48
+    ");
+}
+
+#[test]
+fn another_address_in_the_same_subnet_waits_until_the_old_one_is_gone() {
+    let mut then = one_of_each_peer();
+    for interface in then.interfaces.values_mut() {
+        interface.addresses = ["10.77.0.254/24", "fd00:77::1/64"].map(|text| text.parse().unwrap()).into();
+    }
+    insta::assert_snapshot!(shown(&one_of_each_peer(), &then, |_| {}), @r"
+    firewall: ~ table for wg-hq
+    wg-hq: - address 10.77.0.1/24
+    wg-hq: + address 10.77.0.254/24
+    ");
+}
+
+#[test]
+fn another_backend_makes_the_interface_anew() {
+    let mut then = desired([("wg-hq", an_interface([]))]);
+    let now = then.clone();
+    for interface in then.interfaces.values_mut() {
+        interface.backend = BackendKind::Userspace;
+    }
+    let steps = shown(&now, &then, |_| {});
+    assert!(steps.starts_with("wg-hq: - interface\nwg-hq: + interface (userspace, MTU 1420)"), "{steps}");
+}
+
+#[test]
+fn one_touched_peer_is_all_a_scoped_plan_looks_at() {
+    let mut kernel = MemoryBackend::default();
+    reach(&mut kernel, &one_of_each_peer());
+    kernel.drop_firewall();
+    let one = desired([("wg-hq", an_interface([(key(3), peer(&["10.77.0.4/32"]))]))]);
+    let plan = plan(&one, &kernel.observed(), &Scope::Peers([key(2), key(3)].into()));
+    insta::assert_snapshot!(plan, @r"
+    wg-hq: - peer DAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw=
+    wg-hq: + peer DQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0NDQ0= 10.77.0.4/32
+    ");
+}
+
+#[test]
+fn a_peer_that_lost_access_leaves_an_interface_that_nobody_wants() {
+    let mut kernel = MemoryBackend::default();
+    reach(&mut kernel, &one_of_each_peer());
+    let plan = plan(&Desired::default(), &kernel.observed(), &Scope::Peers([key(1)].into()));
+    assert_eq!(plan.to_string(), format!("wg-hq: - peer {}", key(1)));
+}
+
+#[test]
+fn a_diff_shows_no_secret() {
+    let shown = shown(&Desired::default(), &one_of_each_peer(), |_| {});
+    let private_key = an_interface([]).private_key.to_base64();
+    assert!(!shown.contains(private_key.as_str()));
+    assert!(!shown.contains("CQkJCQ"), "the preshared key");
+}
