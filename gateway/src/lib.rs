@@ -1,7 +1,7 @@
 //! WireGuard interfaces made to be what they should be, without ever interrupting a peer that did not change.
 //!
-//! The story of the crate is one line: [`plan`] compares what should exist ([`Desired`]) with what does
-//! ([`Observed`]) and says which steps lead there; [`apply`] takes them on a [`Backend`]. Nothing here knows
+//! The story of the crate is one line: [`plan()`] compares what should exist ([`Desired`]) with what does
+//! ([`Observed`]) and says which steps lead there; [`apply()`] takes them on a [`Backend`]. Nothing here knows
 //! users, SQL, HTTP or mail, and nothing else in the project touches WireGuard, links, routes or nftables.
 //!
 //! What is deliberately absent: "replace all peers" (it drops every session), keepalives towards peers (the
