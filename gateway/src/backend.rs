@@ -3,8 +3,11 @@
 //! Calls are synchronous: the one thread that owns a backend makes them all, so writes are serialised and no
 //! late update can bring back a peer that was just removed. Every call ends within a bounded time.
 
+mod batch;
 pub mod firewall;
 pub mod forwarding;
+pub mod host;
+mod rtnl;
 pub mod watch;
 
 use std::collections::BTreeMap;

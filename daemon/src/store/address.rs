@@ -43,14 +43,11 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
 impl Tx<'_> {
     /// The number of a location's name: the same for ever, made at first sight.
     pub fn location_id(&self, name: &str) -> Result<LocationId, StoreError> {
-        let known = self.known_location(name)?;
-        match known {
-            Some(id) => Ok(id),
-            None => {
-                self.touch_everything();
-                Ok(LocationId(self.insert("INSERT INTO location (name) VALUES (?1)", [name])?))
-            }
+        if let Some(known) = self.known_location(name)? {
+            return Ok(known);
         }
+        self.touch_everything();
+        Ok(LocationId(self.insert("INSERT INTO location (name) VALUES (?1)", [name])?))
     }
 
     /// The number of a location's name, if it was ever seen.

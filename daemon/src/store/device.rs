@@ -115,7 +115,9 @@ impl Tx<'_> {
                 now.as_second()
             ],
         )?;
-        key.into_iter().for_each(|key| self.touch_peer(key));
+        if let Some(key) = key {
+            self.touch_peer(key);
+        }
         Ok(DeviceId(id))
     }
 

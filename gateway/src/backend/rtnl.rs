@@ -1,0 +1,263 @@
+//! Links, addresses and routes over rtnetlink, for kernel and userspace interfaces alike. Calls block, each for a
+//! bounded time; they must not be made from within an async runtime.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "the kernel's attributes are many and not ours")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use ipnet::IpNet;
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use rtnetlink::{Handle, LinkUnspec, LinkWireguard, RouteMessageBuilder};
+use tokio::runtime::Runtime;
+
+use crate::backend::BackendError;
+use crate::net::{InterfaceName, Mtu, Owner};
+
+/// The kernel answers within milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// rtnetlink in the network namespace of the thread that opened it.
+pub(super) struct Rtnl {
+    runtime: Runtime,
+    handle: Handle,
+}
+
+/// A network interface of the host.
+pub(super) struct Link {
+    pub(super) index: u32,
+    pub(super) is_wireguard: bool,
+    pub(super) alias: Option<String>,
+    pub(super) up: bool,
+    pub(super) mtu: u32,
+}
+
+impl Rtnl {
+    pub(super) fn open() -> Result<Self, BackendError> {
+        let failed = |source: io::Error| BackendError::new("open a netlink socket", source);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let (connection, handle, _) =
+            runtime.block_on(async { rtnetlink::new_connection() }).map_err(failed)?;
+        runtime.spawn(connection);
+        Ok(Self { runtime, handle })
+    }
+
+    /// All links of the namespace. Names that are not valid interface names here are left out: no location can
+    /// have them.
+    pub(super) fn links(&self) -> Result<BTreeMap<InterfaceName, Link>, BackendError> {
+        let messages: Vec<LinkMessage> =
+            self.run("list the links", self.handle.link().get().execute().try_collect())?;
+        Ok(messages.iter().filter_map(link).collect())
+    }
+
+    /// All addresses by link, link-local ones left out.
+    pub(super) fn addresses(&self) -> Result<BTreeMap<u32, BTreeSet<IpNet>>, BackendError> {
+        let messages: Vec<AddressMessage> =
+            self.run("list the addresses", self.handle.address().get().execute().try_collect())?;
+        let mut addresses: BTreeMap<u32, BTreeSet<IpNet>> = BTreeMap::new();
+        for message in &messages {
+            if let Some(address) = address(message).filter(|address| !is_link_local(address)) {
+                addresses.entry(message.header.index).or_default().insert(address);
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// Destinations of the main table by link, multicast and link-local ones left out.
+    pub(super) fn routes(&self) -> Result<BTreeMap<u32, BTreeSet<IpNet>>, BackendError> {
+        let mut routes: BTreeMap<u32, BTreeSet<IpNet>> = BTreeMap::new();
+        let asked: [RouteMessage; 2] =
+            [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()];
+        for ask in asked {
+            let messages: Vec<RouteMessage> =
+                self.run("list the routes", self.handle.route().get(ask).execute().try_collect())?;
+            for (index, destination) in messages.iter().filter_map(route) {
+                routes.entry(index).or_default().insert(destination);
+            }
+        }
+        Ok(routes)
+    }
+
+    /// Makes a WireGuard link, down and marked as ours. When it cannot be marked it is removed again.
+    pub(super) fn create_wireguard(
+        &self,
+        interface: &InterfaceName,
+        mtu: Mtu,
+        owner: &Owner,
+    ) -> Result<(), BackendError> {
+        let action = format!("create the WireGuard interface {interface}");
+        let message = LinkWireguard::new(interface.as_str()).mtu(mtu.get()).down().build();
+        self.run(&action, self.handle.link().add(message).execute())?;
+        self.mark(interface, owner).inspect_err(|_| {
+            // The mark's failure is what is told; an unmarked link would be somebody else's to us.
+            drop(self.index_of(interface).and_then(|index| self.delete(interface, index)));
+        })
+    }
+
+    /// Writes our mark.
+    pub(super) fn mark(&self, interface: &InterfaceName, owner: &Owner) -> Result<(), BackendError> {
+        let action = format!("mark {interface} as postern's");
+        // A link's creation ignores the alias (net/core/rtnetlink.c, rtnl_newlink_create), its change does not.
+        let message = LinkUnspec::new_with_name(interface.as_str()).alias(owner.alias()).build();
+        self.run(&action, self.handle.link().change(message).execute())
+    }
+
+    pub(super) fn delete(&self, interface: &InterfaceName, index: u32) -> Result<(), BackendError> {
+        self.run(&format!("remove the interface {interface}"), self.handle.link().del(index).execute())
+    }
+
+    pub(super) fn set_mtu(&self, interface: &InterfaceName, mtu: Mtu) -> Result<(), BackendError> {
+        let message = LinkUnspec::new_with_name(interface.as_str()).mtu(mtu.get()).build();
+        self.change(&format!("set the MTU of {interface} to {}", mtu.get()), message)
+    }
+
+    pub(super) fn set_up(&self, interface: &InterfaceName) -> Result<(), BackendError> {
+        let message = LinkUnspec::new_with_name(interface.as_str()).up().build();
+        self.change(&format!("set {interface} up"), message)
+    }
+
+    pub(super) fn add_address(&self, interface: &InterfaceName, address: IpNet) -> Result<(), BackendError> {
+        let index = self.index_of(interface)?;
+        let request = self.handle.address().add(index, address.addr(), address.prefix_len());
+        self.run(&format!("give {interface} the address {address}"), request.execute())
+    }
+
+    pub(super) fn remove_address(
+        &self,
+        interface: &InterfaceName,
+        wanted: IpNet,
+    ) -> Result<(), BackendError> {
+        let index = self.index_of(interface)?;
+        let action = format!("take the address {wanted} off {interface}");
+        let messages: Vec<AddressMessage> = self
+            .run(&action, self.handle.address().get().set_link_index_filter(index).execute().try_collect())?;
+        for message in messages.into_iter().filter(|message| address(message) == Some(wanted)) {
+            self.run(&action, self.handle.address().del(message).execute())?;
+        }
+        Ok(())
+    }
+
+    /// A connected route, as the kernel itself makes it for an address with a prefix.
+    pub(super) fn add_route(
+        &self,
+        interface: &InterfaceName,
+        destination: IpNet,
+    ) -> Result<(), BackendError> {
+        let index = self.index_of(interface)?;
+        let prefix = destination.prefix_len();
+        let message = match destination.network() {
+            IpAddr::V4(network) => connected(RouteMessageBuilder::<Ipv4Addr>::new(), index)
+                .scope(RouteScope::Link)
+                .destination_prefix(network, prefix)
+                .build(),
+            IpAddr::V6(network) => connected(RouteMessageBuilder::<Ipv6Addr>::new(), index)
+                .destination_prefix(network, prefix)
+                .build(),
+        };
+        let action = format!("route {destination} to {interface}");
+        self.run(&action, self.handle.route().add(message).replace().execute())
+    }
+
+    pub(super) fn index_of(&self, interface: &InterfaceName) -> Result<u32, BackendError> {
+        let action = format!("find the interface {interface}");
+        let request = self.handle.link().get().match_name(interface.to_string());
+        let found = self.run(&action, async move { request.execute().try_next().await })?;
+        let link =
+            found.ok_or_else(|| BackendError::new(action, io::Error::from(io::ErrorKind::NotFound)))?;
+        Ok(link.header.index)
+    }
+
+    fn change(&self, action: &str, message: LinkMessage) -> Result<(), BackendError> {
+        self.run(action, self.handle.link().change(message).execute())
+    }
+
+    fn run<T>(
+        &self,
+        action: &str,
+        request: impl Future<Output = Result<T, rtnetlink::Error>>,
+    ) -> Result<T, BackendError> {
+        let bounded = async { tokio::time::timeout(PATIENCE, request).await };
+        match self.runtime.block_on(bounded) {
+            Ok(answer) => answer.map_err(|source| BackendError::new(action, source)),
+            Err(late) => Err(BackendError::new(action, late)),
+        }
+    }
+}
+
+fn connected<T>(builder: RouteMessageBuilder<T>, index: u32) -> RouteMessageBuilder<T> {
+    builder.output_interface(index).protocol(RouteProtocol::Kernel)
+}
+
+fn link(message: &LinkMessage) -> Option<(InterfaceName, Link)> {
+    let mut name = None;
+    let mut link = Link {
+        index: message.header.index,
+        is_wireguard: false,
+        alias: None,
+        up: message.header.flags.contains(LinkFlags::Up),
+        mtu: 0,
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(text) => name = text.parse().ok(),
+            LinkAttribute::Mtu(bytes) => link.mtu = *bytes,
+            LinkAttribute::IfAlias(text) => link.alias = Some(text.clone()),
+            LinkAttribute::LinkInfo(parts) => {
+                link.is_wireguard = parts.contains(&LinkInfo::Kind(InfoKind::Wireguard));
+            }
+            _ => {}
+        }
+    }
+    Some((name?, link))
+}
+
+/// The address itself; on a point-to-point link `IFA_ADDRESS` would be the other end's.
+fn address(message: &AddressMessage) -> Option<IpNet> {
+    let find = |local: bool| {
+        message.attributes.iter().find_map(|attribute| match attribute {
+            AddressAttribute::Local(ip) if local => Some(*ip),
+            AddressAttribute::Address(ip) if !local => Some(*ip),
+            _ => None,
+        })
+    };
+    IpNet::new(find(true).or_else(|| find(false))?, message.header.prefix_len).ok()
+}
+
+fn is_link_local(network: &IpNet) -> bool {
+    match network.addr() {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+fn route(message: &RouteMessage) -> Option<(u32, IpNet)> {
+    let header = &message.header;
+    if header.table != RouteHeader::RT_TABLE_MAIN || header.kind != RouteType::Unicast {
+        return None;
+    }
+    let mut index = None;
+    let mut destination = match header.address_family {
+        AddressFamily::Inet6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Oif(found) => index = Some(*found),
+            RouteAttribute::Destination(RouteAddress::Inet(ip)) => destination = IpAddr::V4(*ip),
+            RouteAttribute::Destination(RouteAddress::Inet6(ip)) => destination = IpAddr::V6(*ip),
+            _ => {}
+        }
+    }
+    let network = IpNet::new(destination, header.destination_prefix_length).ok()?;
+    let uninteresting = is_link_local(&network) || network.addr().is_multicast();
+    if uninteresting { None } else { Some((index?, network)) }
+}

@@ -1,0 +1,206 @@
+//! The gateway against the kernel's own WireGuard, with `wg`, `ip` and defguard's reader as independent witnesses.
+//! Runs inside the virtual machine of `tests/support/kernel-vm`.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
+#![expect(clippy::print_stderr, reason = "a skipped suite says so")]
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::process::Command;
+
+use defguard_wireguard_rs::{Kernel, WGApi, WireguardInterfaceApi as _};
+use ipnet::IpNet;
+use postern_gateway::backend::host::Host;
+use postern_gateway::{
+    Backend as _, BackendKind, Desired, DesiredInterface, DesiredPeer, ForwardPolicy, InterfaceName, Mtu,
+    Outcome, Owner, Plan, PresharedKey, PrivateKey, PublicKey, Scope, apply, plan,
+};
+
+#[test]
+fn an_interface_becomes_what_is_desired_and_then_nothing_is_left_to_do() {
+    let Some(mut host) = host("k1") else { return };
+    let desired = desired("k1", 1, 3);
+    let (_, outcome) = turn(&mut host, &desired);
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert_eq!(turn(&mut host, &desired).0.steps, []);
+    let seen = witness("k1");
+    let interface = only(&desired);
+    assert_eq!(seen.listen_port, 50_001);
+    assert_eq!(seen.peers.len(), 3);
+    for (key, peer) in &interface.peers {
+        let theirs = seen.peers.iter().find(|(other, _)| other.to_string() == key.to_string()).unwrap().1;
+        let ips: BTreeSet<String> = theirs.allowed_ips.iter().map(ToString::to_string).collect();
+        assert_eq!(ips, peer.allowed_ips.iter().map(|ip| ip.to_string()).collect(), "{ips:?}");
+    }
+    for (command, shown) in [
+        ("ip -o addr show dev k1", "10.1.0.1/16"),
+        ("ip -o addr show dev k1", "fd01::1/64"),
+        ("ip route show dev k1", "10.1.0.0/16"),
+        ("ip -o link show dev k1", "mtu 1400"),
+    ] {
+        assert!(sh(command).contains(shown), "{command}: {}", sh(command));
+    }
+    clear(host);
+    assert!(!sh("ip -o link").contains("k1"));
+}
+
+#[test]
+fn whatever_is_broken_from_outside_is_put_right_by_one_turn_that_touches_no_other_peer() {
+    let Some(mut host) = host("k2") else { return };
+    let desired = desired("k2", 2, 3);
+    turn(&mut host, &desired);
+    let first = *only(&desired).peers.keys().next().unwrap();
+    let stranger = PrivateKey::from_random([201; 32]).public();
+    for harm in [
+        format!("wg set k2 peer {first} remove"),
+        format!("wg set k2 peer {first} allowed-ips 10.99.0.1/32"),
+        format!("wg set k2 peer {first} persistent-keepalive 25"),
+        format!("wg genpsk >/tmp/k2.psk; wg set k2 peer {first} preshared-key /tmp/k2.psk"),
+        format!("wg set k2 peer {stranger} allowed-ips 10.99.0.2/32"),
+        "wg set k2 listen-port 50999 fwmark 7".to_owned(),
+        "ip addr flush dev k2".to_owned(),
+        "ip addr add 10.99.0.9/24 dev k2".to_owned(),
+        "ip link set k2 mtu 1300".to_owned(),
+        "ip route del 10.2.0.0/16 dev k2".to_owned(),
+        "ip link set k2 down".to_owned(),
+        "nft flush ruleset".to_owned(),
+        "ip link del k2".to_owned(),
+    ] {
+        sh(&harm);
+        let (steps, outcome) = turn(&mut host, &desired);
+        assert!(!steps.steps.is_empty(), "{harm}: not noticed");
+        assert!(outcome.is_complete(), "{harm}: {outcome:?}");
+        // What setting a link down takes along is seen once it is up again.
+        turn(&mut host, &desired);
+        assert_eq!(turn(&mut host, &desired).0.steps, [], "{harm}: not settled");
+    }
+    clear(host);
+}
+
+#[test]
+fn thousands_of_peers_are_read_back_whole_and_deleted_without_waiting() {
+    let Some(mut host) = host("k3") else { return };
+    let peers = if std::env::var_os("POSTERN_TEST_LONG").is_some() { 10_000 } else { 3_000 };
+    let desired = desired("k3", 3, peers);
+    assert!(turn(&mut host, &desired).1.is_complete());
+    let observed = host.observe().unwrap();
+    let seen = &observed.interfaces[&name("k3")].peers;
+    assert_eq!(seen.len(), usize::try_from(peers).unwrap());
+    for (key, peer) in &only(&desired).peers {
+        assert_eq!(seen[key].allowed_ips, peer.allowed_ips);
+    }
+    assert_eq!(witness("k3").peers.len(), seen.len());
+    clear(host);
+}
+
+#[test]
+fn a_preshared_key_is_set_and_taken_away_again() {
+    let Some(mut host) = host("k4") else { return };
+    let mut desired = desired("k4", 4, 1);
+    turn(&mut host, &desired);
+    for preshared in [PresharedKey::from_bytes([7; 32]), None] {
+        let interface = desired.interfaces.values_mut().next().unwrap();
+        interface.peers.values_mut().for_each(|peer| peer.preshared_key = preshared.clone());
+        assert_eq!(turn(&mut host, &desired).0.steps.len(), 1);
+        assert_eq!(turn(&mut host, &desired).0.steps, []);
+        let shown = sh("wg show k4 preshared-keys");
+        assert_eq!(shown.contains("(none)"), preshared.is_none(), "{shown}");
+    }
+    clear(host);
+}
+
+#[test]
+fn a_foreign_interface_of_the_same_name_is_never_touched() {
+    let Some(mut host) = host("k5") else { return };
+    sh("ip link add k5 type wireguard; ip addr add 192.0.2.1/24 dev k5");
+    let before = sh("ip -d addr show dev k5; wg show k5");
+    let desired = desired("k5", 5, 2);
+    let (_, outcome) = turn(&mut host, &desired);
+    assert!(outcome.is_broken(&name("k5")));
+    turn(&mut host, &Desired::default());
+    assert_eq!(before, sh("ip -d addr show dev k5; wg show k5"));
+    sh("ip link del k5");
+}
+
+#[test]
+fn an_allowed_ip_that_two_peers_exchange_ends_where_it_belongs() {
+    let Some(mut host) = host("k6") else { return };
+    let mut desired = desired("k6", 6, 2);
+    turn(&mut host, &desired);
+    let interface = desired.interfaces.values_mut().next().unwrap();
+    let keys: Vec<PublicKey> = interface.peers.keys().copied().collect();
+    let swapped: Vec<DesiredPeer> = keys.iter().rev().map(|key| interface.peers[key].clone()).collect();
+    interface.peers = keys.into_iter().zip(swapped).collect();
+    turn(&mut host, &desired);
+    assert_eq!(turn(&mut host, &desired).0.steps, []);
+    clear(host);
+}
+
+fn host(owner: &str) -> Option<Host> {
+    let mut host = Host::new(Owner::of_instance(owner)).unwrap();
+    if host.available().contains(&BackendKind::Kernel) {
+        return Some(host);
+    }
+    let required = std::env::var("POSTERN_TEST_REQUIRE").unwrap_or_default();
+    let here = std::env::var_os("KERNEL_VM").is_some();
+    assert!(!here || !required.contains("kernel"), "kernel WireGuard is required and not there");
+    eprintln!("SKIPPED: no kernel WireGuard here; `make test` runs this in a virtual machine");
+    None
+}
+
+fn turn(host: &mut Host, desired: &Desired) -> (Plan, Outcome) {
+    let mut observed = host.observe().unwrap();
+    let steps = plan(desired, &observed, &Scope::Everything);
+    let outcome = apply(host, &steps, &mut observed);
+    (steps, outcome)
+}
+
+fn clear(mut host: Host) {
+    assert!(turn(&mut host, &Desired::default()).1.is_complete());
+}
+
+fn only(desired: &Desired) -> &DesiredInterface {
+    desired.interfaces.values().next().unwrap()
+}
+
+fn name(text: &str) -> InterfaceName {
+    text.parse().unwrap()
+}
+
+fn desired(interface: &str, number: u8, peers: u32) -> Desired {
+    let desired = DesiredInterface {
+        backend: BackendKind::Kernel,
+        private_key: PrivateKey::from_random([number; 32]),
+        listen_port: (50_000 + u16::from(number)).try_into().unwrap(),
+        mtu: Mtu::try_from(1400).unwrap(),
+        addresses: [format!("10.{number}.0.1/16"), format!("fd{number:02x}::1/64")]
+            .iter()
+            .map(|text| text.parse::<IpNet>().unwrap())
+            .collect(),
+        peers: (1..=peers).map(|peer| self::peer(number, peer)).collect(),
+        policy: ForwardPolicy::default(),
+    };
+    Desired { interfaces: [(name(interface), desired)].into() }
+}
+
+fn peer(net: u8, number: u32) -> (PublicKey, DesiredPeer) {
+    let mut key = [net; 32];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    let v4 = Ipv4Addr::from_bits(u32::from_be_bytes([10, net, 0, 1]) + number);
+    let v6: Ipv6Addr = format!("fd{net:02x}::1").parse().unwrap();
+    let v6 = Ipv6Addr::from_bits(v6.to_bits() + u128::from(number));
+    let allowed_ips = [IpNet::from(std::net::IpAddr::V4(v4)), IpNet::from(std::net::IpAddr::V6(v6))];
+    let peer = DesiredPeer { allowed_ips: allowed_ips.into_iter().collect(), preshared_key: None };
+    (PublicKey::from_bytes(key).unwrap(), peer)
+}
+
+fn witness(interface: &str) -> defguard_wireguard_rs::host::Host {
+    WGApi::<Kernel>::new(interface.to_owned()).unwrap().read_interface_data().unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the witnesses are programs")]
+fn sh(script: &str) -> String {
+    let output = Command::new("sh").args(["-c", script]).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
