@@ -1,3 +1,5 @@
+//! `apply` on the pretend kernel: what fails stays with its interface, and what was done is counted.
+
 use super::*;
 use crate::backend::BackendError;
 use crate::backend::memory::MemoryBackend;

@@ -1,3 +1,5 @@
+//! Plans as diffs: each drift alone, and the orders that keep tunnels and routes alive.
+
 use super::*;
 use crate::backend::BackendKind;
 use crate::backend::memory::MemoryBackend;

@@ -1,3 +1,5 @@
+//! The whole rule set of a full policy, and what no policy may ever let through.
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;
