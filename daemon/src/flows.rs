@@ -2,4 +2,5 @@
 //! talks to a device, a socket or a mail server.
 
 pub mod configure;
+pub mod issue;
 pub mod permit;

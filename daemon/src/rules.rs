@@ -2,5 +2,7 @@
 
 pub mod access;
 pub mod addressing;
+pub mod enrollment;
 pub mod ids;
+pub mod names;
 pub mod token;

@@ -12,8 +12,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub mod account;
 pub mod address;
+pub mod audit;
 pub mod desired;
 pub mod device;
+pub mod enrollment;
 pub mod instance;
 mod migrate;
 mod signals;

@@ -1,0 +1,59 @@
+//! Who did what, when: written in the transaction of the deed.
+
+use jiff::Timestamp;
+use rusqlite::params;
+use serde::Serialize;
+
+use super::tx::{StoreError, Tx};
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditEntry {
+    /// Unix seconds.
+    pub at: i64,
+    /// A username, `uid 0`, or `postern` itself.
+    pub actor: String,
+    /// What was done, as `noun.verb`: `device.register`.
+    pub action: String,
+    /// To what: a username, a device's or location's name.
+    pub object: String,
+    /// More, for people.
+    pub detail: Option<String>,
+}
+
+impl Tx<'_> {
+    /// Writes an entry. Never put a secret here.
+    pub fn audit(
+        &self,
+        actor: &str,
+        action: &str,
+        object: &str,
+        detail: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.insert(
+            "INSERT INTO audit (at, actor, action, object, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![now.as_second(), actor, action, object, detail],
+        )?;
+        Ok(())
+    }
+
+    /// The newest `limit` entries that are not older than `since` (Unix seconds), oldest first.
+    pub fn audit_since(&self, since: i64, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        let mut entries = self.all(
+            "SELECT at, actor, action, object, detail FROM audit WHERE at >= ?1 ORDER BY id DESC LIMIT ?2",
+            params![since, limit],
+            |row| {
+                Ok(AuditEntry {
+                    at: row.get(0)?,
+                    actor: row.get(1)?,
+                    action: row.get(2)?,
+                    object: row.get(3)?,
+                    detail: row.get(4)?,
+                })
+            },
+        )?;
+        entries.reverse();
+        Ok(entries)
+    }
+}

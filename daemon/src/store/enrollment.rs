@@ -1,0 +1,188 @@
+//! Issued tokens and the sessions they open. Only hashes of tokens and session identifiers are here.
+
+use jiff::Timestamp;
+use rusqlite::{Row, params};
+
+use super::tx::{StoreError, Tx};
+use crate::rules::enrollment::{Enrollment, EnrollmentKind, Subject};
+use crate::rules::ids::{DeviceId, EnrollmentId, UserId};
+use crate::rules::token::TokenHash;
+
+/// How many session identifiers of one enrollment are good at a time; older ones are forgotten.
+const SESSIONS: u32 = 16;
+
+const COLUMNS: &str = "e.id, e.kind, e.user_id, e.device_id, e.issued_by, e.expires_at, e.opened_at, e.deadline, \
+                       e.password_set_at, e.ended_at";
+
+fn enrollment(row: &Row<'_>) -> rusqlite::Result<Result<Enrollment, StoreError>> {
+    let subject = match (row.get::<_, Option<i64>>(2)?, row.get::<_, Option<i64>>(3)?) {
+        (Some(user), None) => Subject::User(UserId(user)),
+        (None, Some(device)) => Subject::Machine(DeviceId(device)),
+        (Some(_), Some(_)) | (None, None) => return Ok(Err(StoreError::Unreadable("enrollment subject"))),
+    };
+    let Some(kind) = EnrollmentKind::from_name(&row.get::<_, String>(1)?) else {
+        return Ok(Err(StoreError::Unreadable("enrollment kind")));
+    };
+    Ok(Ok(Enrollment {
+        id: EnrollmentId(row.get(0)?),
+        kind,
+        subject,
+        issued_by: row.get::<_, Option<i64>>(4)?.map(UserId),
+        expires_at: row.get(5)?,
+        deadline: row.get(7)?,
+        password_set: row.get::<_, Option<i64>>(8)?.is_some(),
+        ended: row.get::<_, Option<i64>>(9)?.is_some(),
+    }))
+}
+
+impl Tx<'_> {
+    /// Writes a new enrollment; the tokens of the same user or device that nobody used are deleted (protocol 3.1).
+    /// `placeholder` stands for the token's hash until [`Tx::set_enrollment_hash`].
+    pub fn insert_enrollment(
+        &self,
+        subject: Subject,
+        kind: EnrollmentKind,
+        issued_by: Option<UserId>,
+        placeholder: TokenHash,
+        expires_at: i64,
+        now: Timestamp,
+    ) -> Result<EnrollmentId, StoreError> {
+        let (user, device) = match subject {
+            Subject::User(user) => (Some(user.0), None),
+            Subject::Machine(device) => (None, Some(device.0)),
+        };
+        self.execute(
+            "DELETE FROM enrollment WHERE opened_at IS NULL AND (user_id = ?1 OR device_id = ?2)",
+            params![user, device],
+        )?;
+        let id = self.insert(
+            "INSERT INTO enrollment (kind, user_id, device_id, issued_by, token_hash, created_at, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                kind.name(),
+                user,
+                device,
+                issued_by.map(|id| id.0),
+                placeholder.0,
+                now.as_second(),
+                expires_at
+            ],
+        )?;
+        Ok(EnrollmentId(id))
+    }
+
+    /// Puts the hash of the token itself in place.
+    pub fn set_enrollment_hash(&self, id: EnrollmentId, hash: TokenHash) -> Result<(), StoreError> {
+        self.execute("UPDATE enrollment SET token_hash = ?2 WHERE id = ?1", params![id.0, hash.0])?;
+        Ok(())
+    }
+
+    /// By number.
+    pub fn enrollment(&self, id: EnrollmentId) -> Result<Option<Enrollment>, StoreError> {
+        self.one(&format!("SELECT {COLUMNS} FROM enrollment e WHERE e.id = ?1"), [id.0], enrollment)?
+            .transpose()
+    }
+
+    /// By its token.
+    pub fn enrollment_by_token(&self, hash: TokenHash) -> Result<Option<Enrollment>, StoreError> {
+        self.one(
+            &format!("SELECT {COLUMNS} FROM enrollment e WHERE e.token_hash = ?1"),
+            [hash.0],
+            enrollment,
+        )?
+        .transpose()
+    }
+
+    /// By one of its session identifiers.
+    pub fn enrollment_by_session(&self, hash: TokenHash) -> Result<Option<Enrollment>, StoreError> {
+        self.one(
+            &format!(
+                "SELECT {COLUMNS} FROM enrollment e JOIN enrollment_session s ON s.enrollment_id = e.id
+                 WHERE s.session_hash = ?1"
+            ),
+            [hash.0],
+            enrollment,
+        )?
+        .transpose()
+    }
+
+    /// Started sessions whose deadline has come and that nobody closed yet.
+    pub fn overdue_enrollments(&self, now: Timestamp) -> Result<Vec<Enrollment>, StoreError> {
+        self.all(
+            &format!("SELECT {COLUMNS} FROM enrollment e WHERE e.deadline <= ?1 AND e.ended_at IS NULL ORDER BY e.id"),
+            [now.as_second()],
+            enrollment,
+        )?
+        .into_iter()
+        .collect()
+    }
+
+    /// Starts the session; its deadline never changes afterwards.
+    pub fn open_enrollment(&self, id: EnrollmentId, deadline: i64, now: Timestamp) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE enrollment SET opened_at = ?2, deadline = ?3 WHERE id = ?1 AND opened_at IS NULL",
+            params![id.0, now.as_second(), deadline],
+        )?;
+        Ok(())
+    }
+
+    /// Adds a session identifier; only the newest few stay good.
+    pub fn insert_session(&self, id: EnrollmentId, hash: TokenHash) -> Result<(), StoreError> {
+        self.insert(
+            "INSERT INTO enrollment_session (enrollment_id, session_hash) VALUES (?1, ?2)",
+            params![id.0, hash.0],
+        )?;
+        self.execute(
+            "DELETE FROM enrollment_session WHERE enrollment_id = ?1 AND id NOT IN
+             (SELECT id FROM enrollment_session WHERE enrollment_id = ?1 ORDER BY id DESC LIMIT ?2)",
+            params![id.0, SESSIONS],
+        )?;
+        Ok(())
+    }
+
+    /// Records that the password was set in this session.
+    pub fn password_set_in(&self, id: EnrollmentId, now: Timestamp) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE enrollment SET password_set_at = ?2 WHERE id = ?1",
+            params![id.0, now.as_second()],
+        )?;
+        Ok(())
+    }
+
+    /// Closes a session for good.
+    pub fn end_enrollment(&self, id: EnrollmentId, now: Timestamp) -> Result<(), StoreError> {
+        self.execute("UPDATE enrollment SET ended_at = ?2 WHERE id = ?1", params![id.0, now.as_second()])?;
+        self.execute("DELETE FROM enrollment_session WHERE enrollment_id = ?1", [id.0])?;
+        Ok(())
+    }
+
+    /// The devices a session registered and that still exist.
+    pub fn devices_registered_in(&self, id: EnrollmentId) -> Result<Vec<DeviceId>, StoreError> {
+        self.all("SELECT id FROM device WHERE registered_in = ?1 ORDER BY id", [id.0], |row| {
+            row.get(0).map(DeviceId)
+        })
+    }
+
+    /// Stores a user's first password and phone number.
+    pub fn activate_user(
+        &self,
+        id: UserId,
+        password_hash: &str,
+        phone: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE user SET password_hash = ?2, phone = ?3 WHERE id = ?1",
+            params![id.0, password_hash, phone],
+        )?;
+        Ok(())
+    }
+
+    /// Records that the onboarding mail is in the outbox; `false` when it already was.
+    pub fn mark_welcomed(&self, id: UserId, now: Timestamp) -> Result<bool, StoreError> {
+        let changed = self.execute(
+            "UPDATE user SET welcomed_at = ?2 WHERE id = ?1 AND welcomed_at IS NULL",
+            params![id.0, now.as_second()],
+        )?;
+        Ok(changed == 1)
+    }
+}
