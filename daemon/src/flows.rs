@@ -2,5 +2,6 @@
 //! talks to a device, a socket or a mail server.
 
 pub mod configure;
+pub mod enroll;
 pub mod issue;
 pub mod permit;

@@ -8,6 +8,8 @@ pub mod app;
 pub mod applied;
 pub mod background;
 pub mod config;
+#[cfg(test)]
+mod fixtures;
 pub mod flows;
 pub mod gateway_view;
 pub mod keys;

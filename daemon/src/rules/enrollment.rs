@@ -155,7 +155,7 @@ impl Open {
 mod tests {
     use super::*;
 
-    const TTL: Duration = Duration::from_secs(600);
+    const TTL: Duration = Duration::from_mins(10);
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

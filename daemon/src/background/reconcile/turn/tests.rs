@@ -1,20 +1,15 @@
 //! The loop's turns against a pretend kernel and a real database.
 
-use std::collections::BTreeSet;
-
 use postern_gateway::backend::memory::MemoryBackend;
-use postern_gateway::{BackendKind, Mtu, PrivateKey, PublicKey};
+use postern_gateway::{PrivateKey, PublicKey};
 use tokio::sync::watch;
 
 use super::*;
 use crate::app::Clock;
-use crate::config::{BackendChoice, ClientVersions, Config, Contact, Enrollment, Location, Mail};
+use crate::fixtures::{a_person, a_site, at};
 use crate::flows::permit::settle_all;
 use crate::rules::ids::DeviceId;
-use crate::rules::token::TokenKey;
-use crate::site::SiteLocation;
 use crate::store::Store;
-use crate::store::account::NewUser;
 use crate::store::device::DeviceOwner;
 
 #[test]
@@ -112,20 +107,9 @@ fn asking_for_the_plan_changes_nothing() {
 
 fn world() -> (World, MemoryBackend, App) {
     let store = Store::in_memory().unwrap();
-    let (ids, _) = store
-        .write_blocking(|tx| Ok::<_, StoreError>([tx.location_id("hq")?, tx.location_id("lab")?]))
-        .unwrap();
-    let locations = ids.into_iter().zip([("hq", 1), ("lab", 2)]).map(|(id, (name, number))| {
-        SiteLocation::new(
-            id,
-            location(name, number),
-            PrivateKey::from_random([number; 32]),
-            BackendKind::Kernel,
-        )
-    });
-    let site = Site::new(config(), uuid::Uuid::nil(), TokenKey::from_bytes([1; 32]), locations);
+    let site = a_site(&store);
     let (_, applied) = watch::channel(Applied::default());
-    let clock = Clock::from_fn(|| jiff::Timestamp::from_second(1_795_465_400).unwrap());
+    let clock = Clock::from_fn(|| at(1_795_465_400));
     let app = App::new(store, site, applied, clock);
     let kernel = MemoryBackend::default();
     (World::new(app.clone(), Box::new(kernel.clone())), kernel, app)
@@ -134,17 +118,7 @@ fn world() -> (World, MemoryBackend, App) {
 fn register(app: &App, number: u8) -> DeviceId {
     let (site, now) = (app.site(), app.now());
     let registered = app.store.write_blocking(|tx| {
-        let user = tx.insert_user(
-            &NewUser {
-                username: format!("user{number}"),
-                first_name: "Ann".to_owned(),
-                last_name: "Example".to_owned(),
-                email: format!("user{number}@example.com"),
-                phone: None,
-                is_admin: false,
-            },
-            now,
-        )?;
+        let user = a_person(tx, &format!("user{number}"));
         let device = tx.insert_device(DeviceOwner::User(user), "laptop", Some(key(number)), None, now)?;
         settle_all(tx, &site)?;
         Ok::<_, StoreError>(device)
@@ -154,50 +128,4 @@ fn register(app: &App, number: u8) -> DeviceId {
 
 fn key(number: u8) -> PublicKey {
     PrivateKey::from_random([number + 100; 32]).public()
-}
-
-fn location(name: &str, number: u8) -> Location {
-    Location {
-        name: name.to_owned(),
-        interface: format!("wg-{name}").parse().unwrap(),
-        listen_port: (51_820 + u16::from(number)).try_into().unwrap(),
-        endpoint: format!("vpn.example.com:{}", 51_820 + u16::from(number)),
-        ipv4: format!("10.77.{number}.0/24").parse().ok(),
-        ipv6: format!("fd77:{number}::/64").parse().ok(),
-        dns: Vec::new(),
-        routes: Vec::new(),
-        mtu: Mtu::DEFAULT,
-        keepalive: 25,
-        groups: None::<BTreeSet<String>>,
-        masquerade: true,
-        client_to_client: false,
-        host_services: BTreeSet::new(),
-        backend: None,
-    }
-}
-
-fn config() -> Config {
-    let minute = std::time::Duration::from_mins(1);
-    Config {
-        instance_name: "Example".to_owned(),
-        public_url: "https://vpn.example.com/".to_owned(),
-        state_dir: "state".into(),
-        admin_socket: "admin.sock".into(),
-        locations_dir: "locations.d".into(),
-        listen: Vec::new(),
-        trusted_proxies: Vec::new(),
-        contact: Contact { name: "Ada".to_owned(), email: "ada@example.com".to_owned(), phone: None },
-        mail: Mail { from: "postern@example.com".to_owned(), directory: None },
-        enrollment: Enrollment {
-            token_ttl: 24 * 60 * minute,
-            session_ttl: 10 * minute,
-            devices_per_session: 3,
-            final_message: String::new(),
-            welcome_subject: String::new(),
-        },
-        backend: BackendChoice::Auto,
-        reconcile_interval: minute / 2,
-        client_versions: ClientVersions { core: "2.1.0".to_owned(), component: "2.1.0".to_owned() },
-        locations: BTreeMap::new(),
-    }
 }

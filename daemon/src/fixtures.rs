@@ -1,0 +1,94 @@
+//! What the tests of this crate start from: a configuration, a site of two locations, a person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use postern_gateway::{BackendKind, Mtu, PrivateKey};
+
+use crate::config::{BackendChoice, ClientVersions, Config, Contact, Enrollment, Location, Mail};
+use crate::rules::ids::UserId;
+use crate::rules::token::TokenKey;
+use crate::site::{Site, SiteLocation};
+use crate::store::account::NewUser;
+use crate::store::{Store, StoreError, Tx};
+
+/// Seconds since the epoch.
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// `hq` and `lab`, both for everybody, numbered 1 and 2.
+pub(crate) fn a_site(store: &Store) -> Site {
+    let ids = store
+        .write_blocking(|tx| Ok::<_, StoreError>([tx.location_id("hq")?, tx.location_id("lab")?]))
+        .unwrap()
+        .0;
+    let locations = ids.into_iter().zip([("hq", 1), ("lab", 2)]).map(|(id, (name, number))| {
+        SiteLocation::new(
+            id,
+            location(name, number),
+            PrivateKey::from_random([number; 32]),
+            BackendKind::Kernel,
+        )
+    });
+    Site::new(config(), uuid::Uuid::nil(), TokenKey::from_bytes([1; 32]), locations)
+}
+
+/// An active user without a password.
+pub(crate) fn a_person(tx: &Tx<'_>, username: &str) -> UserId {
+    let new = NewUser {
+        username: username.to_owned(),
+        first_name: "Ann".to_owned(),
+        last_name: "Example".to_owned(),
+        email: format!("{username}@example.com"),
+        phone: None,
+        is_admin: false,
+    };
+    tx.insert_user(&new, at(0)).unwrap()
+}
+
+fn location(name: &str, number: u8) -> Location {
+    Location {
+        name: name.to_owned(),
+        interface: format!("wg-{name}").parse().unwrap(),
+        listen_port: (51_820 + u16::from(number)).try_into().unwrap(),
+        endpoint: format!("vpn.example.com:{}", 51_820 + u16::from(number)),
+        ipv4: format!("10.77.{number}.0/24").parse().ok(),
+        ipv6: format!("fd77:{number}::/64").parse().ok(),
+        dns: Vec::new(),
+        routes: Vec::new(),
+        mtu: Mtu::DEFAULT,
+        keepalive: 25,
+        groups: None,
+        masquerade: true,
+        client_to_client: false,
+        host_services: BTreeSet::new(),
+        backend: None,
+    }
+}
+
+fn config() -> Config {
+    let minute = std::time::Duration::from_mins(1);
+    Config {
+        instance_name: "Example".to_owned(),
+        public_url: "https://vpn.example.com/".to_owned(),
+        state_dir: "state".into(),
+        admin_socket: "admin.sock".into(),
+        locations_dir: "locations.d".into(),
+        listen: Vec::new(),
+        trusted_proxies: Vec::new(),
+        contact: Contact { name: "Ada".to_owned(), email: "ada@example.com".to_owned(), phone: None },
+        mail: Mail { from: "postern@example.com".to_owned(), directory: None },
+        enrollment: Enrollment {
+            token_ttl: 24 * 60 * minute,
+            session_ttl: 10 * minute,
+            devices_per_session: 3,
+            final_message: String::new(),
+            welcome_subject: String::new(),
+        },
+        backend: BackendChoice::Auto,
+        reconcile_interval: minute / 2,
+        client_versions: ClientVersions { core: "2.1.0".to_owned(), component: "2.1.0".to_owned() },
+        locations: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,196 @@
+//! What a token's owner does with it: start a session, set a password, register devices, fetch their configuration
+//! (protocol 1.1 to 1.6). The browser's pages and the desktop client's API are two doors to these same functions.
+
+mod devices;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+
+use crate::rules::enrollment::{Enrollment, OpenError, Stage, Subject};
+use crate::rules::ids::{EnrollmentId, UserId};
+use crate::rules::names::{self, NameError};
+use crate::rules::token::{Token, TokenHash};
+use crate::site::Site;
+use crate::store::account::User;
+use crate::store::device::Device;
+use crate::store::{StoreError, Tx};
+
+pub use devices::{Registered, create_device, device_of_key, device_to_poll};
+
+/// Why a step of an enrollment is refused. The texts go to people.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrollError {
+    /// Never issued, withdrawn, spent. The client compares this text (protocol 0.4).
+    #[error("invalid token")]
+    InvalidToken,
+    /// Never started in time. The client compares this text (protocol 0.4).
+    #[error("token expired")]
+    TokenExpired,
+    /// No cookie, an unknown one, or the ten minutes are over.
+    #[error("the session is over: ask your administrator for a new link")]
+    NoSession,
+    /// The account is disabled.
+    #[error("this account is disabled: ask your administrator")]
+    Disabled,
+    /// Activation by somebody who has a password.
+    #[error("this account has a password already; change it after signing in")]
+    AlreadyActive,
+    /// A value that is not taken.
+    #[error(transparent)]
+    Value(#[from] NameError),
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] postern_gateway::KeyError),
+    /// The key belongs to a location.
+    #[error("this is the public key of a location; a device needs a key of its own")]
+    LocationKey,
+    /// The key is registered.
+    #[error("this public key is registered already: make a new one")]
+    KeyTaken,
+    /// The owner has a device of that name.
+    #[error("you have a device of this name already: choose another")]
+    DeviceTaken,
+    /// Protocol 3.2.
+    #[error("no more devices can be registered with this link: ask your administrator for another one")]
+    TooManyDevices,
+    /// There is nothing to give.
+    #[error("there is no location this device may use: ask your administrator")]
+    NoLocation,
+    /// `dg` with the token of somebody who has no password yet.
+    #[error("finish enrolling in the browser or the desktop client first, or ask for a device token")]
+    UnfinishedPerson,
+    /// `dg` with a person's token and more than one location.
+    #[error("the command line client takes exactly one location: ask your administrator for a device token")]
+    NeedsDeviceToken,
+    /// Protocol 1.5: nothing else may be answered with 404 there.
+    #[error("device not found")]
+    UnknownDevice,
+    /// The key is another user's.
+    #[error("this device belongs to somebody else")]
+    NotYours,
+    /// The polling token is nobody's.
+    #[error("this device is not registered any more")]
+    UnknownPollingToken,
+    /// See [`StoreError`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An open session and whose it is.
+pub struct Session {
+    /// The token's row.
+    pub enrollment: Enrollment,
+    /// Unix seconds.
+    pub deadline: i64,
+    /// Who.
+    pub owner: Owner,
+}
+
+/// Who enrolls.
+pub enum Owner {
+    /// A person.
+    Person(User),
+    /// A machine.
+    Machine(Device),
+}
+
+/// Starts the session of a token, or joins the one that runs: the deadline stays, the new cookie is as good as the
+/// others.
+pub fn open(
+    tx: &Tx<'_>,
+    site: &Site,
+    token: &Token,
+    session: TokenHash,
+    now: Timestamp,
+) -> Result<Session, EnrollError> {
+    let enrollment = tx.enrollment_by_token(token.hash())?.ok_or(EnrollError::InvalidToken)?;
+    let owner = owner_of(tx, enrollment.subject)?;
+    let open = enrollment.start(now, site.config.enrollment.session_ttl)?;
+    if let Stage::Unused(_) = enrollment.stage(now) {
+        tx.open_enrollment(enrollment.id, open.deadline, now)?;
+        tx.audit(owner.name(), "enrollment started", owner.name(), None, now)?;
+    }
+    tx.insert_session(enrollment.id, session)?;
+    Ok(Session { enrollment, deadline: open.deadline, owner })
+}
+
+/// The session a cookie belongs to.
+pub fn session(tx: &Tx<'_>, cookie: TokenHash, now: Timestamp) -> Result<Session, EnrollError> {
+    let enrollment = tx.enrollment_by_session(cookie)?.ok_or(EnrollError::NoSession)?;
+    let open = enrollment.session(now).ok_or(EnrollError::NoSession)?;
+    let owner = owner_of(tx, enrollment.subject)?;
+    Ok(Session { enrollment, deadline: open.deadline, owner })
+}
+
+/// Sets the first password; `password_hash` was made before the transaction. An absent phone number clears it
+/// (protocol 1.4).
+pub fn activate(
+    tx: &Tx<'_>,
+    session: &Session,
+    password_hash: &str,
+    phone: &str,
+    now: Timestamp,
+) -> Result<(), EnrollError> {
+    let user = session.person().ok_or(EnrollError::NoSession)?;
+    if user.password_hash.is_some() {
+        return Err(EnrollError::AlreadyActive);
+    }
+    let phone = names::phone(phone)?;
+    tx.activate_user(user.id, password_hash, phone.as_deref())?;
+    tx.password_set_in(session.id(), now)?;
+    tx.audit(&user.username, "password set", &user.username, None, now)?;
+    Ok(())
+}
+
+impl Session {
+    /// The person, unless it is a machine's.
+    pub fn person(&self) -> Option<&User> {
+        match &self.owner {
+            Owner::Person(user) => Some(user),
+            Owner::Machine(_) => None,
+        }
+    }
+
+    /// The token's row number.
+    pub fn id(&self) -> EnrollmentId {
+        self.enrollment.id
+    }
+}
+
+impl Owner {
+    /// For the audit log.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Person(user) => &user.username,
+            Self::Machine(device) => &device.name,
+        }
+    }
+
+    /// The user's number.
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Person(user) => Some(user.id),
+            Self::Machine(_) => None,
+        }
+    }
+}
+
+fn owner_of(tx: &Tx<'_>, subject: Subject) -> Result<Owner, EnrollError> {
+    match subject {
+        Subject::User(id) => {
+            let user = tx.user(id)?.ok_or(EnrollError::InvalidToken)?;
+            if user.disabled_at.is_some() { Err(EnrollError::Disabled) } else { Ok(Owner::Person(user)) }
+        }
+        Subject::Machine(id) => Ok(Owner::Machine(tx.device(id)?.ok_or(EnrollError::InvalidToken)?)),
+    }
+}
+
+impl From<OpenError> for EnrollError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Expired => Self::TokenExpired,
+            OpenError::Spent => Self::InvalidToken,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Registering a device, and finding it again by its key or its polling token.
+
+use jiff::Timestamp;
+use postern_gateway::PublicKey;
+
+use super::{EnrollError, Owner, Session};
+use crate::flows::permit::{locations_of_user, settle_device};
+use crate::rules::ids::DeviceId;
+use crate::rules::names;
+use crate::rules::token::{Token, TokenKind};
+use crate::site::Site;
+use crate::store::account::User;
+use crate::store::device::{Device, DeviceOwner};
+use crate::store::{StoreError, Tx};
+
+/// A device with what its owner is told.
+pub struct Registered {
+    /// As it is written now.
+    pub device: Device,
+    /// Reads its configuration from now on (protocol 3.10).
+    pub polling: Token,
+}
+
+/// Registers a key under a name, or gives a machine its key. Nothing is stored when no location can be given.
+pub fn create_device(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    name: &str,
+    key: &str,
+    now: Timestamp,
+) -> Result<Registered, EnrollError> {
+    let key = free_key(tx, site, session, key)?;
+    let id = match &session.owner {
+        Owner::Machine(machine) => give_key(tx, machine, key)?,
+        Owner::Person(user) => register(tx, site, session, user, name, key, now)?,
+    };
+    let device = tx.device(id)?.ok_or(EnrollError::UnknownDevice)?;
+    let settled = settle_device(tx, site, &device)?;
+    if settled.granted.is_empty() {
+        return Err(EnrollError::NoLocation);
+    }
+    for exhausted in settled.exhausted.iter().filter_map(|id| site.location(*id)) {
+        let detail = format!("location {} has no free address", exhausted.config.name);
+        tx.audit("postern", "pool exhausted", &device.name, Some(&detail), now)?;
+    }
+    tx.audit(session.owner.name(), "device registered", &device.name, None, now)?;
+    let polling = renew_polling(tx, site, &device)?;
+    Ok(Registered { device, polling })
+}
+
+/// The device with a key, for the session of its owner; its polling token is replaced (protocol 1.5).
+pub fn device_of_key(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    key: &str,
+) -> Result<Registered, EnrollError> {
+    let device = tx.device_by_key(key.parse()?)?.ok_or(EnrollError::UnknownDevice)?;
+    let is_theirs = match &session.owner {
+        Owner::Person(user) => device.owner == DeviceOwner::User(user.id),
+        Owner::Machine(machine) => device.id == machine.id,
+    };
+    if !is_theirs {
+        return Err(EnrollError::NotYours);
+    }
+    let polling = renew_polling(tx, site, &device)?;
+    Ok(Registered { device, polling })
+}
+
+/// The device a polling token belongs to.
+pub fn device_to_poll(tx: &Tx<'_>, token: &Token) -> Result<Device, EnrollError> {
+    tx.device_by_polling(token.hash())?.ok_or(EnrollError::UnknownPollingToken)
+}
+
+fn free_key(tx: &Tx<'_>, site: &Site, session: &Session, key: &str) -> Result<PublicKey, EnrollError> {
+    let key: PublicKey = key.parse()?;
+    if site.locations().any(|location| location.public_key == key) {
+        return Err(EnrollError::LocationKey);
+    }
+    let known = tx.device_by_key(key)?;
+    let is_own = |known: &Device| matches!(&session.owner, Owner::Machine(machine) if machine.id == known.id);
+    if known.is_some_and(|known| !is_own(&known)) { Err(EnrollError::KeyTaken) } else { Ok(key) }
+}
+
+fn give_key(tx: &Tx<'_>, machine: &Device, key: PublicKey) -> Result<DeviceId, EnrollError> {
+    tx.set_device_key(machine, key)?;
+    Ok(machine.id)
+}
+
+fn register(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    user: &User,
+    name: &str,
+    key: PublicKey,
+    now: Timestamp,
+) -> Result<DeviceId, EnrollError> {
+    let locations = locations_of_user(tx, site, user.id)?.len();
+    if locations == 0 {
+        return Err(EnrollError::NoLocation);
+    }
+    let registered = tx.devices_registered_in(session.id())?.len();
+    if registered >= usize::try_from(site.config.enrollment.devices_per_session).unwrap_or(usize::MAX) {
+        return Err(EnrollError::TooManyDevices);
+    }
+    let name = match name.trim() {
+        "" if user.password_hash.is_none() => return Err(EnrollError::UnfinishedPerson),
+        "" if locations != 1 => return Err(EnrollError::NeedsDeviceToken),
+        "" => invented_name(tx, user)?,
+        given => names::device_name(given)?,
+    };
+    let owner = DeviceOwner::User(user.id);
+    tx.insert_device(owner, &name, Some(key), Some(session.id()), now).map_err(|error| {
+        if error.is_conflict() { EnrollError::DeviceTaken } else { EnrollError::Store(error) }
+    })
+}
+
+/// For the command line client, which sends no name (protocol 3.8).
+fn invented_name(tx: &Tx<'_>, user: &User) -> Result<String, StoreError> {
+    let taken: Vec<String> =
+        tx.devices_of(user.id)?.into_iter().map(|device| device.name.to_lowercase()).collect();
+    let names = (1..).map(|number| format!("device-{number}"));
+    Ok(names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default())
+}
+
+fn renew_polling(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Token, StoreError> {
+    let generation = device.polling_generation + 1;
+    let token = site.token_key.derive(TokenKind::Polling, device.id.0, generation);
+    tx.set_polling(device.id, generation, token.hash())?;
+    Ok(token)
+}
