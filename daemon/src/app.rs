@@ -1,5 +1,7 @@
 //! The composition root: what everything shares, and who starts what.
 
+mod run;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use tokio::sync::watch;
 use crate::applied::Applied;
 use crate::site::Site;
 use crate::store::{Revision, Store};
+
+pub use run::{RunError, run};
 
 /// What handlers and loops share. Clones are cheap.
 #[derive(Clone)]

@@ -3,6 +3,8 @@
 mod check;
 mod load;
 mod raw;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

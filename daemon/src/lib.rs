@@ -7,6 +7,7 @@
 pub mod app;
 pub mod applied;
 pub mod background;
+pub mod cli;
 pub mod config;
 #[cfg(test)]
 mod fixtures;

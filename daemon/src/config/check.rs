@@ -44,17 +44,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if (1..=366 * 24 * 60 * 60).contains(&seconds) { Ok(Duration::from_secs(seconds)) } else { Err(wrong()) }
 }
 
-/// A name, an `@` and a domain; the rest is for the mail server to judge.
-pub(super) fn is_email(text: &str) -> bool {
-    let plain = !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;\"".contains(c));
-    let parts = text.split_once('@');
-    plain
-        && text.len() <= 254
-        && parts.is_some_and(|(name, domain)| {
-            !name.is_empty() && !domain.is_empty() && !domain.contains('@') && !domain.starts_with('.')
-        })
-}
-
 /// Everything that single locations and pairs of them must satisfy.
 pub(super) fn locations(locations: &[(PathBuf, Location)], problems: &mut Problems) {
     for (file, location) in locations {

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::raw::{RawBackend, RawConfig, RawLocation};
 use super::{BackendChoice, ClientVersions, Config, Contact, Enrollment, Location, Mail, check};
+use crate::rules::names;
 
 /// One thing that is wrong: which file, which key, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,9 +181,12 @@ fn contact(raw: super::raw::RawContact, file: &Path, problems: &mut Problems) ->
     if raw.name.trim().is_empty() {
         problems.add(file, "contact.name", "is missing: the name of who helps users");
     }
-    if !check::is_email(&raw.email) {
+    if names::email(&raw.email).is_err() {
         let reason = format!("{:?} is not an e-mail address: the address of who helps users", raw.email);
         problems.add(file, "contact.email", reason);
+    }
+    if names::phone(&raw.phone).is_err() {
+        problems.add(file, "contact.phone", format!("{:?} is not a phone number", raw.phone));
     }
     Contact { name: raw.name, email: raw.email, phone: Some(raw.phone).filter(|phone| !phone.is_empty()) }
 }

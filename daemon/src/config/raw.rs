@@ -7,6 +7,18 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
 use serde::Deserialize;
 
+/// Every key there is, by table: what `config/postern.toml` has to document.
+#[cfg(test)]
+pub(super) const KEYS: &[(&str, &[&str])] = &[
+    ("", &["instance_name", "public_url", "state_dir", "admin_socket", "locations_dir"]),
+    ("http", &["listen", "trusted_proxies"]),
+    ("contact", &["name", "email", "phone"]),
+    ("mail", &["from", "directory"]),
+    ("enrollment", &["token_ttl", "session_ttl", "devices_per_session", "final_message", "welcome_subject"]),
+    ("gateway", &["backend", "reconcile_interval"]),
+    ("client", &["core_version", "component_version"]),
+];
+
 /// `postern.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,0 +1,171 @@
+//! `postern run`: opens everything, starts the reconcile loop, reloads on SIGHUP and ends on SIGTERM or SIGINT.
+
+use std::path::{Path, PathBuf};
+
+use postern_gateway::backend::host::Host;
+use postern_gateway::{Backend as _, BackendError, BackendKind, Owner, chain};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{App, Clock};
+use crate::applied::Applied;
+use crate::background::reconcile::Reconciler;
+use crate::config::{Config, ConfigErrors, load};
+use crate::flows::configure::{ConfigureError, configure};
+use crate::gateway_view::GatewayView;
+use crate::keys::{Keys, KeysError};
+use crate::site::Site;
+use crate::store::{Store, StoreError};
+
+/// Why the daemon could not start, or a reload was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The files have an error.
+    #[error("the configuration has an error")]
+    Config(#[from] ConfigErrors),
+    /// The files are well, but cannot be put into force here.
+    #[error("the configuration cannot be put into force")]
+    Configure(#[from] ConfigureError),
+    /// The folder of database and keys.
+    #[error("cannot use the state folder {}: does it exist, and may postern write there?", path.display())]
+    State {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// See [`KeysError`].
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// See [`StoreError`].
+    #[error("cannot open the database")]
+    Store(#[from] StoreError),
+    /// Nothing to manage interfaces with.
+    #[error("cannot reach the kernel's network interfaces: run as root, or with CAP_NET_ADMIN")]
+    Gateway(#[from] BackendError),
+    /// Threads and signals.
+    #[error("cannot {action}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Runs the daemon until SIGTERM or SIGINT. Kernel interfaces stay as they are afterwards.
+///
+/// Blocks the calling thread, which must not belong to an async runtime.
+pub fn run(config_path: &Path) -> Result<(), RunError> {
+    let opened = Opened::open(config_path)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|source| RunError::System { action: "start the runtime", source })?;
+    let (published, applied) = watch::channel(Applied::default());
+    let app = App::new(opened.store.clone(), opened.site, applied, Clock::system());
+    let (_view, questions) = GatewayView::new();
+    let (stop, shutdown) = watch::channel(false);
+    let backend = Box::new(opened.host);
+    let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
+    let loops = reconciler.spawn();
+    let loops = loops.map_err(|source| RunError::System { action: "start the reconcile loop", source })?;
+    announce(&app.site());
+    let reloads = Reloads { path: config_path.to_owned(), keys: opened.keys, available: opened.available };
+    runtime.block_on(until_stopped(&app, &reloads))?;
+    stop.send_replace(true);
+    if loops.join().is_err() {
+        tracing::error!("the reconcile loop died");
+    }
+    Ok(())
+}
+
+/// What is opened before anything runs.
+struct Opened {
+    store: Store,
+    keys: Keys,
+    available: Vec<BackendKind>,
+    site: Site,
+    host: Host,
+}
+
+impl Opened {
+    fn open(config_path: &Path) -> Result<Self, RunError> {
+        let config = load(config_path)?;
+        let state = config.state_dir.clone();
+        std::fs::create_dir_all(&state).map_err(|source| RunError::State { path: state.clone(), source })?;
+        let keys = Keys::open(&state)?;
+        let store = Store::open(&state.join("postern.db"))?;
+        // Which backends there are has to be known before the installation has its identity.
+        let available = Host::new(Owner::of_instance("probe"))?.available();
+        let site = put_into_force(&store, config, &keys, &available)?;
+        let host = Host::new(site.owner())?;
+        Ok(Self { store, keys, available, site, host })
+    }
+}
+
+fn put_into_force(
+    store: &Store,
+    config: Config,
+    keys: &Keys,
+    available: &[BackendKind],
+) -> Result<Site, ConfigureError> {
+    let configured =
+        store.write_blocking(|tx| configure(tx, config, keys, available, &rand::random::<[u8; 32]>));
+    configured.map(|(site, _)| site)
+}
+
+/// What a reload needs besides the app.
+struct Reloads {
+    path: PathBuf,
+    keys: Keys,
+    available: Vec<BackendKind>,
+}
+
+impl Reloads {
+    /// Puts the files' present state into force as a whole, or changes nothing.
+    fn reload(&self, app: &App) -> Result<(), RunError> {
+        let config = load(&self.path)?;
+        let configured = app.store.write_blocking(|tx| {
+            let site = configure(tx, config, &self.keys, &self.available, &|| app.random())?;
+            // Within the transaction: whoever writes next sees the new site.
+            app.replace_site(site.into());
+            Ok::<_, ConfigureError>(())
+        });
+        configured.map(|((), _)| ()).map_err(RunError::from)
+    }
+}
+
+async fn until_stopped(app: &App, reloads: &Reloads) -> Result<(), RunError> {
+    let listen =
+        |kind| signal(kind).map_err(|source| RunError::System { action: "listen for signals", source });
+    let mut signals: [Signal; 3] =
+        [listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?];
+    let [terminate, interrupt, hangup] = &mut signals;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => match reloads.reload(app) {
+                Ok(()) => tracing::info!("configuration reloaded"),
+                Err(error) => tracing::error!(error = chain(&error), "not reloaded; the running configuration stays"),
+            },
+        }
+    }
+}
+
+fn announce(site: &Site) {
+    for location in site.locations() {
+        let config = &location.config;
+        tracing::info!(
+            location.name = config.name,
+            interface = config.interface.as_str(),
+            backend = %location.backend,
+            listen_port = config.listen_port.get(),
+            "managing a location"
+        );
+    }
+    for setting in postern_gateway::backend::forwarding::forwarding_disabled() {
+        tracing::warn!("{setting} is off: clients reach this host, but nothing behind it");
+    }
+}
