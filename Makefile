@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything that is missing is installed by tests/support/install.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test fmt lint deny advisories install
+.PHONY: help run build test bench fmt lint deny advisories install
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -9,11 +9,17 @@ help: ## list the targets
 install: ## install what building and testing need (Debian packages, cargo tools)
 	@tests/support/install
 
+run: build ## run the daemon with config/postern.dev.toml (needs root: sudo is used)
+	@tests/support/run-dev
+
 build: install ## build the release binary
 	cargo build --release --locked
 
 test: install ## run every suite
 	@tests/support/run-suites
+
+bench: install ## compare with wg on kernel WireGuard, in a virtual machine
+	@tests/support/run-bench
 
 fmt: ## format the sources
 	cargo fmt
