@@ -1,7 +1,11 @@
 //! User stories, one synchronous function each over one transaction. Effects follow from the commit; nothing here
 //! talks to a device, a socket or a mail server.
 
+pub mod client_config;
 pub mod configure;
 pub mod enroll;
+pub mod enroll_audit;
 pub mod issue;
 pub mod permit;
+pub mod session_view;
+pub mod sweep;

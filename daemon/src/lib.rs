@@ -14,6 +14,8 @@ mod fixtures;
 pub mod flows;
 pub mod gateway_view;
 pub mod keys;
+pub mod password;
 pub mod rules;
 pub mod site;
 pub mod store;
+pub mod web;

@@ -5,4 +5,5 @@ pub mod addressing;
 pub mod enrollment;
 pub mod ids;
 pub mod names;
+pub mod onboarding;
 pub mod token;

@@ -1,0 +1,35 @@
+//! What administrators are told about enrollments that clients show to nobody.
+
+use jiff::Timestamp;
+
+use crate::rules::enrollment::Subject;
+use crate::rules::ids::DeviceId;
+use crate::rules::token::TokenHash;
+use crate::site::Site;
+use crate::store::{StoreError, Tx};
+
+/// Writes down that an activation was refused: newer clients ignore the answer (protocol 1.4).
+pub fn refused_activation(
+    tx: &Tx<'_>,
+    session: TokenHash,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(enrollment) = tx.enrollment_by_session(session)? else { return Ok(()) };
+    let name = match enrollment.subject {
+        Subject::User(id) => tx.user(id)?.map(|user| user.username),
+        Subject::Machine(id) => tx.device(id)?.map(|device| device.name),
+    };
+    let Some(name) = name else { return Ok(()) };
+    tx.audit(&name, "password refused", &name, Some(why), now)
+}
+
+/// Writes down which locations did not take a device in time; the gateway goes on trying.
+pub fn pending(tx: &Tx<'_>, site: &Site, id: DeviceId, now: Timestamp) -> Result<(), StoreError> {
+    let Some(device) = tx.device(id)? else { return Ok(()) };
+    let waiting = tx.addresses_of(id)?.into_iter().filter(|held| held.live_since.is_none());
+    for location in waiting.filter_map(|held| site.location(held.location)) {
+        tx.audit("postern", "device pending", &device.name, Some(&location.config.name), now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! All HTTP. What is here is common to every door: collapsed paths, the headers of protocol 0.5, JSON errors for
+//! everything that is not an answer, and panics that stay inside their request.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::PathAndQuery};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Router, body};
+use tower::Layer as _;
+use tower::util::MapRequestLayer;
+
+use crate::app::App;
+
+pub mod client_api;
+pub mod error;
+
+use error::WebError;
+
+/// More than any request here needs.
+const MOST_BODY_BYTES: usize = 64 * 1024;
+
+/// Everything postern answers over HTTP. Serve it with connect info, so that the limits know their clients.
+pub fn router(app: App) -> Router {
+    let routes = client_api::routes(app.clone())
+        .fallback(|| async { WebError::NotFound })
+        .method_not_allowed_fallback(|| async { WebError::Method })
+        .layer(from_fn_with_state(app, outermost));
+    // A layer on a router sees requests after they were routed; paths must be right before.
+    Router::new().fallback_service(MapRequestLayer::new(collapse_slashes).layer(routes))
+}
+
+/// Reads a body of bounded size.
+async fn bytes_of(body: Body) -> Result<body::Bytes, WebError> {
+    body::to_bytes(body, MOST_BODY_BYTES).await.map_err(|error| {
+        let too_long = std::error::Error::source(&error)
+            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
+        if too_long {
+            WebError::TooLong
+        } else {
+            WebError::Malformed("the body could not be read".to_owned())
+        }
+    })
+}
+
+/// Adds the headers to every answer and turns a panic into one.
+async fn outermost(State(app): State<App>, request: Request, next: Next) -> Response {
+    let mut answer = caught(next.run(request)).await.unwrap_or_else(|| WebError::Panicked.into_response());
+    add_versions(&app, answer.headers_mut());
+    answer
+}
+
+/// `None`: the future panicked.
+async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Ready(value)) => Poll::Ready(Some(value)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+fn add_versions(app: &App, headers: &mut HeaderMap) {
+    let site = app.site();
+    let versions = &site.config.client_versions;
+    for (name, value) in [
+        ("defguard-core-version", versions.core.as_str()),
+        ("defguard-component-version", versions.component.as_str()),
+        ("defguard-core-connected", "true"),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// People type base addresses with several slashes at the end (protocol 6, 10).
+fn collapse_slashes(mut request: Request) -> Request {
+    if !request.uri().path().contains("//") {
+        return request;
+    }
+    let mut path = String::with_capacity(request.uri().path().len());
+    for c in request.uri().path().chars() {
+        if c != '/' || !path.ends_with('/') {
+            path.push(c);
+        }
+    }
+    if let Some(query) = request.uri().query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(path).ok();
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_only_its_own_future() {
+        assert_eq!(caught(async { 1 }).await, Some(1));
+        assert_eq!(caught(async { assert!(std::hint::black_box(false), "on purpose") }).await, None);
+    }
+
+    #[test]
+    fn doubled_slashes_collapse_and_the_query_stays() {
+        let request = |uri: &str| collapse_slashes(Request::builder().uri(uri).body(Body::empty()).unwrap());
+        assert_eq!(request("//api/v1///poll?a=//b").uri(), "/api/v1/poll?a=//b");
+        assert_eq!(request("/api/v1/poll").uri(), "/api/v1/poll");
+    }
+}
