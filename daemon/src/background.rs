@@ -1,3 +1,4 @@
 //! The loops that act on the world. They are woken by commits and never told what to do.
 
 pub mod reconcile;
+pub mod sweep;

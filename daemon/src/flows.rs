@@ -5,6 +5,7 @@ pub mod client_config;
 pub mod configure;
 pub mod enroll;
 pub mod enroll_audit;
+pub mod first_admin;
 pub mod issue;
 pub mod permit;
 pub mod session_view;

@@ -1,21 +1,33 @@
-//! `postern run`: opens everything, starts the reconcile loop, reloads on SIGHUP and ends on SIGTERM or SIGINT.
+//! `postern run`: opens everything, starts the loops and the listeners, reloads on SIGHUP and ends on SIGTERM or
+//! SIGINT.
 
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use postern_gateway::backend::host::Host;
 use postern_gateway::{Backend as _, BackendError, BackendKind, Owner, chain};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::{App, Clock};
 use crate::applied::Applied;
 use crate::background::reconcile::Reconciler;
+use crate::background::sweep;
 use crate::config::{Config, ConfigErrors, load};
 use crate::flows::configure::{ConfigureError, configure};
+use crate::flows::first_admin::first_admin;
 use crate::gateway_view::GatewayView;
 use crate::keys::{Keys, KeysError};
 use crate::site::Site;
 use crate::store::{Store, StoreError};
+use crate::web;
+
+/// How long requests under way may take to be answered when the daemon ends.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Why the daemon could not start, or a reload was refused.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +56,15 @@ pub enum RunError {
     /// Nothing to manage interfaces with.
     #[error("cannot reach the kernel's network interfaces: run as root, or with CAP_NET_ADMIN")]
     Gateway(#[from] BackendError),
+    /// A TCP listener.
+    #[error("cannot listen on {address}: is another program there?")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// Threads and signals.
     #[error("cannot {action}")]
     System {
@@ -67,13 +88,18 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let (_view, questions) = GatewayView::new();
     let (stop, shutdown) = watch::channel(false);
     let backend = Box::new(opened.host);
+    let mut tasks = JoinSet::new();
+    runtime.block_on(listen(&app, &mut tasks, &shutdown))?;
+    tasks.spawn_on(sweep::run(app.clone(), shutdown.clone()), runtime.handle());
     let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
     let loops = reconciler.spawn();
     let loops = loops.map_err(|source| RunError::System { action: "start the reconcile loop", source })?;
     announce(&app.site());
+    greet(&app)?;
     let reloads = Reloads { path: config_path.to_owned(), keys: opened.keys, available: opened.available };
     runtime.block_on(until_stopped(&app, &reloads))?;
     stop.send_replace(true);
+    runtime.shutdown_timeout(LAST_ANSWERS);
     if loops.join().is_err() {
         tracing::error!("the reconcile loop died");
     }
@@ -152,6 +178,42 @@ async fn until_stopped(app: &App, reloads: &Reloads) -> Result<(), RunError> {
             },
         }
     }
+}
+
+/// Opens the HTTP listeners; each is a task that ends with `stop`.
+async fn listen(app: &App, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>) -> Result<(), RunError> {
+    let router = web::router(app.clone());
+    for address in app.site().config.listen.clone() {
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
+        let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
+        let mut stop = stop.clone();
+        tasks.spawn(async move {
+            let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
+            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
+                tracing::error!(error = chain(&error), "an HTTP listener ended");
+            }
+        });
+        tracing::info!(%address, "listening for HTTP");
+    }
+    Ok(())
+}
+
+/// On the first start, prints what the first administrator needs. It goes to standard output, not to the log.
+fn greet(app: &App) -> Result<(), RunError> {
+    let site = app.site();
+    let Some(token) = app.store.write_blocking(|tx| first_admin(tx, &site, app.now()))?.0 else {
+        return Ok(());
+    };
+    let url = &site.config.public_url;
+    let told = writeln!(
+        std::io::stdout(),
+        "Enroll the first administrator (user admin) within {} hours, in the Defguard desktop client:\n  \
+         URL    {url}\n  token  {token}\n  link   {url}?token={token}",
+        site.config.enrollment.token_ttl.as_secs() / 3600,
+        token = token.expose(),
+    );
+    told.map_err(|source| RunError::System { action: "print the first administrator's link", source })
 }
 
 fn announce(site: &Site) {

@@ -1,0 +1,33 @@
+//! The third loop: ends what has expired and tries again where a pool was exhausted. Everything it does is a flow.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::flows::{permit, sweep};
+use crate::store::StoreError;
+
+/// Sessions last minutes; nobody waits for this.
+const INTERVAL: Duration = Duration::from_secs(15);
+
+/// Runs until `shutdown` turns true.
+pub async fn run(app: App, mut shutdown: watch::Receiver<bool>) {
+    loop {
+        let stopped = shutdown.wait_for(|stop| *stop);
+        if tokio::time::timeout(INTERVAL, stopped).await.is_ok() {
+            return;
+        }
+        let (sweeper, now) = (app.clone(), app.now());
+        let swept = app.store.write(move |tx| {
+            sweep::end_sessions(tx, now)?;
+            permit::retry_exhausted(tx, &sweeper.site())
+        });
+        if let Err::<_, StoreError>(error) = swept.await {
+            tracing::error!(
+                error = postern_gateway::chain(&error),
+                "cannot end expired sessions; trying again"
+            );
+        }
+    }
+}
