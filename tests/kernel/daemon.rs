@@ -1,5 +1,6 @@
 //! The real daemon on the kernel's own WireGuard: tunnels outlive reload, stop and kill. Runs inside the virtual
-//! machine of `tests/support/kernel-vm`. The device is enrolled through the same flows that the daemon uses.
+//! machine of `tests/support/kernel-vm`. The device is enrolled over HTTP with the link of the first start, as the
+//! desktop client does it.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
 #![expect(clippy::print_stderr, reason = "a skipped suite says so")]
@@ -10,17 +11,8 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use postern::config::load;
-use postern::flows::configure::{ConfigureError, configure};
-use postern::flows::enroll::{EnrollError, create_device, open, session};
-use postern::flows::issue::issue_enrollment;
-use postern::keys::Keys;
-use postern::rules::enrollment::{EnrollmentKind, Subject};
-use postern::rules::token::TokenHash;
-use postern::store::Store;
-use postern::store::account::NewUser;
-use postern_gateway::{BackendKind, PrivateKey, PublicKey};
+use postern_gateway::PrivateKey;
+use serde_json::{Value, json};
 
 const GATEWAY: &str = "kd-gw";
 const CLIENT: &str = "kd-client";
@@ -39,9 +31,12 @@ fn reload_stop_and_kill_lose_no_packet_and_drift_is_repaired() {
     let dir = tempfile::tempdir().unwrap();
     hosts();
     configuration(dir.path(), "");
-    let (gateway, device) = enrolled(dir.path());
     let mut daemon = start(dir.path());
-    connect(dir.path(), gateway);
+    let config = enrolled(dir.path());
+    let device = client_key().public().to_string();
+    let live = inside(GATEWAY, "wg show wg-hq allowed-ips");
+    assert!(live.contains(&device) && live.contains("10.77.1.2/32"), "answered, but not live: {live}");
+    connect(dir.path(), &config);
     assert!(within("a tunnel", || answers("10.77.1.1") && answers("fd77:1::1")), "no tunnel");
     let before = sessions();
 
@@ -111,34 +106,36 @@ fn client_key() -> PrivateKey {
     PrivateKey::from_random([99; 32])
 }
 
-/// Puts a user with one device into the daemon's own database, and gives the location's and the device's keys.
-fn enrolled(dir: &Path) -> (PublicKey, String) {
-    let now = Timestamp::from_second(1_795_465_400).unwrap();
-    let state = dir.join("state");
-    fs::create_dir_all(&state).unwrap();
-    let (store, keys) = (Store::open(&state.join("postern.db")).unwrap(), Keys::open(&state).unwrap());
-    let config = load(&dir.join("postern.toml")).unwrap();
-    let site = store.write_blocking(|tx| configure(tx, config, &keys, &[BackendKind::Kernel], &|| [42; 32]));
-    let site = site.map_err(|error: ConfigureError| error.to_string()).unwrap().0;
-    let device = store.write_blocking(|tx| {
-        let new = NewUser {
-            username: "ann".to_owned(),
-            first_name: "Ann".to_owned(),
-            last_name: "Example".to_owned(),
-            email: "ann@example.com".to_owned(),
-            phone: None,
-            is_admin: false,
-        };
-        let ann = Subject::User(tx.insert_user(&new, now)?);
-        let ttl = Duration::from_hours(24);
-        let (_, token, _) = issue_enrollment(tx, &site, ann, EnrollmentKind::Enrollment, None, ttl, now)?;
-        let cookie = TokenHash([1; 32]);
-        open(tx, &site, &token, cookie, now)?;
-        let session = session(tx, cookie, now)?;
-        create_device(tx, &site, &session, "laptop", &client_key().public().to_string(), now)?;
-        Ok::<_, EnrollError>(client_key().public().to_string())
-    });
-    (site.locations().next().unwrap().public_key, device.unwrap().0)
+/// Enrolls the first administrator with one device; gives its one configuration.
+fn enrolled(dir: &Path) -> Value {
+    let said = || fs::read_to_string(dir.join("out")).unwrap();
+    assert!(within("a token", || said().contains("token  ")));
+    let token =
+        said().lines().find_map(|line| line.trim().strip_prefix("token  ").map(str::to_owned)).unwrap();
+    let (cookie, _) = post("enrollment/start", "", &json!({"token": token}));
+    let key = client_key().public().to_string();
+    let (_, answer) = post("enrollment/create_device", &cookie, &json!({"name": "laptop", "pubkey": key}));
+    post("enrollment/activate_user", &cookie, &json!({"password": "Correct-Horse-7"}));
+    let configs = answer["configs"].as_array().unwrap();
+    assert_eq!(configs.len(), 1, "{answer}");
+    configs[0].clone()
+}
+
+/// One call that must succeed; the cookie it set, whole, and its body.
+fn post(path: &str, cookie: &str, body: &Value) -> (String, Value) {
+    let body = body.to_string().replace('"', "\\\"");
+    let answer = inside(
+        GATEWAY,
+        &format!(
+            "curl -s -i -X POST -H \"Cookie: {cookie}\" -d \"{body}\" http://127.0.0.1:8080/api/v1/{path}"
+        ),
+    );
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{path}: {answer}"));
+    assert!(head.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    let lines = head.lines().map(|line| line.split_once(": ").unwrap_or_default());
+    let cookie =
+        lines.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")).map(|(_, value)| value).next();
+    (cookie.unwrap_or_default().to_owned(), serde_json::from_str(body).unwrap())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the daemon under test is a program")]
@@ -147,21 +144,24 @@ fn start(dir: &Path) -> Child {
     let log = fs::File::options().create(true).append(true).open(dir.join("log")).unwrap();
     let config = dir.join("postern.toml");
     let mut command = Command::new("ip");
-    command.args(["netns", "exec", GATEWAY, &binary, "run", "--config"]).arg(config).stderr(log);
+    let out = fs::File::options().create(true).append(true).open(dir.join("out")).unwrap();
+    command.args(["netns", "exec", GATEWAY, &binary, "run", "--config"]).arg(config).stdout(out).stderr(log);
     let daemon = command.spawn().unwrap();
     let started = within("the daemon", || link_is_there("wg-hq"));
     assert!(started, "{}", fs::read_to_string(dir.join("log")).unwrap());
     daemon
 }
 
-fn connect(dir: &Path, gateway: PublicKey) {
+fn connect(dir: &Path, config: &Value) {
+    let [gateway, allowed, endpoint] =
+        ["pubkey", "allowed_ips", "endpoint"].map(|field| config[field].as_str().unwrap());
     let key = dir.join("client.key");
     fs::write(&key, client_key().to_base64().as_str()).unwrap();
     inside(
         CLIENT,
         &format!(
             "ip link add wg0 type wireguard
-             wg set wg0 private-key {} peer {gateway} allowed-ips 10.77.1.0/24,fd77:1::/64 endpoint 192.0.2.1:51821
+             wg set wg0 private-key {} peer {gateway} allowed-ips {allowed} endpoint {endpoint}
              ip addr add 10.77.1.2/24 dev wg0; ip addr add fd77:1::2/64 dev wg0; ip link set wg0 up",
             key.display()
         ),
