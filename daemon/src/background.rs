@@ -1,4 +1,5 @@
 //! The loops that act on the world. They are woken by commits and never told what to do.
 
+pub mod deliver_mail;
 pub mod reconcile;
 pub mod sweep;

@@ -14,6 +14,7 @@ mod fixtures;
 pub mod flows;
 pub mod gateway_view;
 pub mod keys;
+pub mod mail;
 pub mod password;
 pub mod rules;
 pub mod site;

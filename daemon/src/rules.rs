@@ -4,6 +4,7 @@ pub mod access;
 pub mod addressing;
 pub mod enrollment;
 pub mod ids;
+pub mod message;
 pub mod names;
 pub mod onboarding;
 pub mod token;

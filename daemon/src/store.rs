@@ -18,6 +18,7 @@ pub mod device;
 pub mod enrollment;
 pub mod instance;
 mod migrate;
+pub mod outbox;
 mod signals;
 mod tx;
 

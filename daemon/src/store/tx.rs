@@ -63,6 +63,11 @@ impl<'a> Tx<'a> {
         self.touched.borrow_mut().everything = true;
     }
 
+    /// Remembers that there is mail to deliver.
+    pub(super) fn touch_outbox(&self) {
+        self.touched.borrow_mut().outbox = true;
+    }
+
     /// Runs one statement and says how many rows it changed.
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
         Ok(self.transaction.prepare_cached(sql)?.execute(params)?)

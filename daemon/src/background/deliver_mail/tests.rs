@@ -1,0 +1,88 @@
+//! Turns of the mail loop against a store in memory and a folder.
+
+use std::fs;
+use std::path::Path;
+
+use tokio::sync::watch;
+
+use super::*;
+use crate::app::Clock;
+use crate::applied::Applied;
+use crate::fixtures::{a_person, a_site, at};
+use crate::flows::issue::issue_enrollment;
+use crate::rules::enrollment::{EnrollmentKind, Subject};
+use crate::rules::ids::EnrollmentId;
+use crate::rules::message::Message;
+use crate::store::Store;
+
+#[tokio::test]
+async fn an_invitation_arrives_once_with_a_token_that_opens_its_enrollment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, enrollment) = an_app_with_an_invitation(dir.path(), 10);
+
+    turn(&app).await.unwrap();
+    turn(&app).await.unwrap();
+
+    let mails = mails_in(dir.path());
+    assert_eq!(mails.len(), 1);
+    let token = app.site().token_key.derive(crate::rules::token::TokenKind::Enrollment, enrollment.0, 0);
+    for fact in [
+        "To: private@example.org".to_owned(),
+        "Subject: Ada invites you to Example".to_owned(),
+        format!("https://vpn.example.com/?token={}", token.expose()),
+        format!("defguard://addinstance?token={}&url=https%3A%2F%2Fvpn.example.com%2F", token.expose()),
+        "valid until 1970-01-02 00:00 UTC".to_owned(),
+        "Ada, ada@example.com".to_owned(),
+    ] {
+        assert!(mails[0].contains(&fact), "{fact} in {}", mails[0]);
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_whose_token_expired_is_marked_and_not_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, _) = an_app_with_an_invitation(dir.path(), 24 * 60 * 60);
+
+    turn(&app).await.unwrap();
+
+    assert_eq!(mails_in(dir.path()).len(), 0);
+    let troubled = app.store.read_blocking(|tx| tx.troubled_mail(9)).unwrap();
+    assert_eq!(troubled[0].last_error.as_deref(), Some("its token expired before it could be sent"));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_leaves_the_mail_for_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = dir.path().join("taken");
+    fs::write(&taken, "a file").unwrap();
+    let (app, _) = an_app_with_an_invitation(&taken, 10);
+
+    assert_eq!(turn(&app).await.unwrap(), Duration::from_secs(30));
+
+    let troubled = app.store.read_blocking(|tx| tx.troubled_mail(9)).unwrap();
+    assert_eq!((troubled[0].attempts, troubled[0].parked_at), (1, None));
+}
+
+/// The invitation was posted at second 0; the clock stands at `now`.
+fn an_app_with_an_invitation(dir: &Path, now: i64) -> (App, EnrollmentId) {
+    let store = Store::in_memory().unwrap();
+    let mut site = a_site(&store);
+    site.config.mail.directory = Some(dir.to_owned());
+    let (enrollment, _) = store
+        .write_blocking(|tx| {
+            let subject = Subject::User(a_person(tx, "ann"));
+            let ttl = site.config.enrollment.token_ttl;
+            let kind = EnrollmentKind::Enrollment;
+            let (enrollment, _, _) = issue_enrollment(tx, &site, subject, kind, None, ttl, at(0))?;
+            let send_to = Some("private@example.org".to_owned());
+            tx.post(&Message::Invitation { enrollment, send_to }, at(0))?;
+            Ok::<_, StoreError>(enrollment)
+        })
+        .unwrap();
+    let (_, applied) = watch::channel(Applied::default());
+    (App::new(store, site, applied, Clock::from_fn(move || at(now))), enrollment)
+}
+
+fn mails_in(dir: &Path) -> Vec<String> {
+    fs::read_dir(dir).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+}

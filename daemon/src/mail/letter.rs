@@ -1,0 +1,154 @@
+//! Writes the letter of a message at the moment of delivery: facts from the database, the token derived again.
+
+use jiff::Timestamp;
+use minijinja::{Environment, UndefinedBehavior, Value};
+
+use super::Letter;
+use crate::rules::enrollment::{Stage, Subject};
+use crate::rules::ids::EnrollmentId;
+use crate::rules::message::Message;
+use crate::rules::token::TokenKind;
+use crate::site::Site;
+use crate::store::account::User;
+use crate::store::{StoreError, Tx};
+
+/// What becomes of a message at its delivery.
+pub enum Composed {
+    /// To be sent.
+    Letter(Letter),
+    /// It would help nobody any more, and why.
+    Pointless(&'static str),
+}
+
+/// Why a letter cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A template names what there is not.
+    #[error("the template of a mail cannot be filled in")]
+    Template(#[from] minijinja::Error),
+    /// See [`StoreError`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+struct Template {
+    subject: &'static str,
+    body: &'static str,
+}
+
+const INVITATION: Template = Template {
+    subject: include_str!("../../templates/mail/invitation/subject.txt"),
+    body: include_str!("../../templates/mail/invitation/body.txt"),
+};
+const ACTIVATION: Template = Template {
+    subject: include_str!("../../templates/mail/activation/subject.txt"),
+    body: include_str!("../../templates/mail/activation/body.txt"),
+};
+
+/// Writes the letter of `message` as of `now`.
+pub fn compose(
+    tx: &Tx<'_>,
+    site: &Site,
+    message: &Message,
+    now: Timestamp,
+) -> Result<Composed, ComposeError> {
+    match message {
+        Message::Invitation { enrollment, send_to } => {
+            with_token(tx, site, *enrollment, send_to.as_deref(), &INVITATION, now)
+        }
+        Message::Activation { enrollment, send_to } => {
+            with_token(tx, site, *enrollment, send_to.as_deref(), &ACTIVATION, now)
+        }
+        Message::Notice { subject, text } => Ok(Composed::Letter(Letter {
+            to: site.config.contact.email.clone(),
+            subject: one_line(subject),
+            body: text.clone(),
+        })),
+    }
+}
+
+fn with_token(
+    tx: &Tx<'_>,
+    site: &Site,
+    id: EnrollmentId,
+    send_to: Option<&str>,
+    template: &Template,
+    now: Timestamp,
+) -> Result<Composed, ComposeError> {
+    let Some(enrollment) = tx.enrollment(id)? else {
+        return Ok(Composed::Pointless("its token was replaced or withdrawn"));
+    };
+    match enrollment.stage(now) {
+        Stage::Unused(_) if now.as_second() < enrollment.expires_at => {}
+        Stage::Unused(_) => return Ok(Composed::Pointless("its token expired before it could be sent")),
+        Stage::Open(_) | Stage::Spent => return Ok(Composed::Pointless("its token was already used")),
+    }
+    let user = match enrollment.subject {
+        Subject::User(user) => tx.user(user)?,
+        Subject::Machine(_) => None,
+    };
+    let Some(user) = user.filter(|user| user.disabled_at.is_none()) else {
+        return Ok(Composed::Pointless("there is no active user it could go to"));
+    };
+    let issuer = enrollment.issued_by.map(|id| tx.user(id)).transpose()?.flatten();
+    let token = site.token_key.derive(TokenKind::Enrollment, id.0, 0);
+    let facts = facts(site, &user, issuer.as_ref(), token.expose(), enrollment.expires_at);
+    Ok(Composed::Letter(Letter {
+        to: send_to.unwrap_or(&user.email).to_owned(),
+        subject: one_line(&fill(template.subject, &facts)?),
+        body: fill(template.body, &facts)?,
+    }))
+}
+
+/// The variables of the templates.
+fn facts(site: &Site, user: &User, issuer: Option<&User>, token: &str, expires_at: i64) -> Value {
+    let config = &site.config;
+    let url = &config.public_url;
+    let contact = &config.contact;
+    let phone = contact.phone.as_ref().map(|phone| format!(", {phone}")).unwrap_or_default();
+    let expires = Timestamp::from_second(expires_at).unwrap_or(Timestamp::MAX);
+    let inviter = issuer
+        .map_or_else(|| contact.name.clone(), |issuer| format!("{} {}", issuer.first_name, issuer.last_name));
+    let deep_link =
+        format!("defguard://addinstance?token={}&url={}", percent_encoded(token), percent_encoded(url));
+    Value::from_pairs([
+        ("instance", config.instance_name.clone()),
+        ("inviter", inviter),
+        ("first_name", user.first_name.clone()),
+        ("username", user.username.clone()),
+        ("url", url.clone()),
+        ("token", token.to_owned()),
+        ("web_link", format!("{url}?token={}", percent_encoded(token))),
+        ("deep_link", deep_link),
+        ("expires", expires.strftime("%Y-%m-%d %H:%M UTC").to_string()),
+        ("session_minutes", config.enrollment.session_ttl.as_secs().div_ceil(60).to_string()),
+        ("contact", format!("{}, {}{phone}", contact.name, contact.email)),
+    ])
+}
+
+/// The templates are ours and the letters plain text: nothing is escaped, and an unknown variable is an error.
+fn fill(template: &str, facts: &Value) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // The template's last line break is not part of what is rendered.
+    environment.render_str(template, facts.clone()).map(|text| text + "\n")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}

@@ -1,0 +1,32 @@
+//! What we tell people. A message names rows and holds no secret: tokens are derived again when it is delivered.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::EnrollmentId;
+
+/// A mail to be, as the outbox stores it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Message {
+    /// Everything a new user needs to begin (protocol 3.12).
+    Invitation {
+        /// Whose token.
+        enrollment: EnrollmentId,
+        /// Instead of the account's address.
+        send_to: Option<String>,
+    },
+    /// A token for one more desktop client (protocol 3.12).
+    Activation {
+        /// Whose token.
+        enrollment: EnrollmentId,
+        /// Instead of the account's address.
+        send_to: Option<String>,
+    },
+    /// Something the configured contact should know.
+    Notice {
+        /// One line.
+        subject: String,
+        /// Plain text.
+        text: String,
+    },
+}
