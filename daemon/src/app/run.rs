@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{App, Clock};
 use crate::applied::Applied;
+use crate::background::deliver_mail;
 use crate::background::reconcile::Reconciler;
 use crate::background::sweep;
 use crate::config::{Config, ConfigErrors, load};
@@ -91,6 +92,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let mut tasks = JoinSet::new();
     runtime.block_on(listen(&app, &mut tasks, &shutdown))?;
     tasks.spawn_on(sweep::run(app.clone(), shutdown.clone()), runtime.handle());
+    tasks.spawn_on(deliver_mail::run(app.clone(), shutdown.clone()), runtime.handle());
     let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
     let loops = reconciler.spawn();
     let loops = loops.map_err(|source| RunError::System { action: "start the reconcile loop", source })?;

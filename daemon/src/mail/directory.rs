@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use lettre::message::{Mailbox, header::ContentType};
+use lettre::message::header::{ContentTransferEncoding, ContentType};
+use lettre::message::{Body, Mailbox};
 
 use super::Letter;
 
@@ -52,11 +53,21 @@ pub fn deliver(
         .subject(letter.subject.as_str())
         .date(date(now))
         .header(ContentType::TEXT_PLAIN)
-        .body(letter.body.clone())?;
+        .body(readable(&letter.body))?;
     let path = dir.join(format!("{name}.eml"));
     let written = write_whole(dir, &path, &mail.formatted());
     written.map_err(|source| DeliveryError::Io { path: path.clone(), source })?;
     Ok(path)
+}
+
+/// Links and tokens are copied out of the file: lines stay as they are, unless one is too long for a mail (RFC 5322,
+/// section 2.1.1).
+fn readable(text: &str) -> Body {
+    if text.lines().any(|line| line.len() > 998 || line.contains(['\0', '\r'])) {
+        return Body::new(text.to_owned());
+    }
+    let lines: Vec<u8> = text.lines().flat_map(|line| [line, "\r\n"]).flat_map(str::bytes).collect();
+    Body::dangerous_pre_encoded(lines, ContentTransferEncoding::EightBit)
 }
 
 fn date(now: Timestamp) -> SystemTime {
