@@ -8,6 +8,11 @@ pub mod firewall;
 pub mod forwarding;
 pub mod host;
 mod rtnl;
+#[cfg(feature = "userspace")]
+mod userspace;
+#[cfg(not(feature = "userspace"))]
+#[path = "backend/no_userspace.rs"]
+mod userspace;
 pub mod watch;
 
 use std::collections::BTreeMap;

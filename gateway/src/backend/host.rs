@@ -1,31 +1,36 @@
-//! The real world: kernel WireGuard, links, addresses and routes, and our nftables table, behind one [`Backend`].
+//! The real world: WireGuard in the kernel or in this process, links, addresses and routes, and our nftables table, behind one [`Backend`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backend::batch::{Device, KernelWireguard};
 use crate::backend::firewall::NftTable;
 use crate::backend::rtnl::{Link, Rtnl};
+use crate::backend::userspace::Userspace;
 use crate::backend::{Backend, BackendError, BackendKind, StepError};
-use crate::key::PublicKey;
-use crate::net::{InterfaceName, Owner};
+use crate::desired::DesiredPeer;
+use crate::key::{PrivateKey, PublicKey};
+use crate::net::{InterfaceName, ListenPort, Mtu, Owner};
 use crate::observed::{Observed, ObservedInterface};
 use crate::plan::Step;
 use crate::stats::PeerStats;
 
 /// The network namespace of the thread that opened it. Its calls block and must not be made from within an async
-/// runtime. Dropping it leaves everything in the kernel as it is.
+/// runtime. Dropping it leaves everything in the kernel as it is and
+/// ends the tunnels of userspace interfaces.
 pub struct Host {
     owner: Owner,
     rtnl: Rtnl,
     table: NftTable,
     wireguard: Option<KernelWireguard>,
+    /// Opened by the first userspace interface.
+    userspace: Option<Userspace>,
 }
 
 impl Host {
     /// Needs `CAP_NET_ADMIN` for everything but looking.
     pub fn new(owner: Owner) -> Result<Self, BackendError> {
         let table = NftTable::of(&owner);
-        Ok(Self { owner, rtnl: Rtnl::open()?, table, wireguard: None })
+        Ok(Self { owner, rtnl: Rtnl::open()?, table, wireguard: None, userspace: None })
     }
 
     /// The kernel's WireGuard. Its module is loaded by the first link, so this is asked again until it is there.
@@ -46,7 +51,7 @@ impl Host {
             return true;
         }
         let Ok(probe) = "pst-probe".parse::<InterfaceName>() else { return false };
-        let made = self.rtnl.create_wireguard(&probe, crate::net::Mtu::DEFAULT, &self.owner);
+        let made = self.rtnl.create_wireguard(&probe, Mtu::DEFAULT, &self.owner);
         let removed = self.rtnl.index_of(&probe).and_then(|index| self.rtnl.delete(&probe, index));
         made.and(removed).is_ok()
     }
@@ -58,7 +63,10 @@ impl Host {
     ) -> Result<ObservedInterface, BackendError> {
         let (backend, device) = if link.is_wireguard {
             (BackendKind::Kernel, self.wireguard()?.device(name)?)
+        } else if let Some(userspace) = self.running(name) {
+            (BackendKind::Userspace, userspace.device(name)?)
         } else {
+            // A TUN that another process left, or still has.
             (BackendKind::Userspace, Device::default())
         };
         Ok(ObservedInterface {
@@ -84,28 +92,103 @@ impl Host {
         if link.is_wireguard {
             self.wireguard()?.drain(interface)?;
         }
-        self.rtnl.delete(interface, link.index)
+        self.rtnl.delete(interface, link.index)?;
+        self.userspace.as_mut().map_or(Ok(()), |userspace| userspace.delete(interface))
     }
 
-    fn create(
+    /// The userspace WireGuard, if it is what runs the interface.
+    fn running(&self, interface: &InterfaceName) -> Option<&Userspace> {
+        self.userspace.as_ref().filter(|userspace| userspace.runs(interface))
+    }
+
+    fn userspace(&mut self) -> Result<&mut Userspace, BackendError> {
+        let opened = match self.userspace.take() {
+            Some(userspace) => userspace,
+            None => Userspace::open()?,
+        };
+        Ok(self.userspace.insert(opened))
+    }
+
+    /// A TUN, down and marked as ours. When it cannot be marked it is removed again.
+    fn create_tun(&mut self, interface: &InterfaceName, mtu: Mtu) -> Result<(), BackendError> {
+        if self.rtnl.links()?.contains_key(interface) {
+            let action = format!("create the interface {interface}");
+            return Err(BackendError::new(action, "the name is taken"));
+        }
+        self.userspace()?.create(interface)?;
+        let marked = self.rtnl.mark(interface, &self.owner);
+        marked.and_then(|()| self.rtnl.set_mtu(interface, mtu)).inspect_err(|_| {
+            // Why it could not be finished is what is told.
+            drop(self.userspace.as_mut().map(|userspace| userspace.delete(interface)));
+        })
+    }
+
+    fn set_device(
         &mut self,
         interface: &InterfaceName,
-        kind: BackendKind,
-        mtu: crate::net::Mtu,
+        private_key: &PrivateKey,
+        listen_port: ListenPort,
     ) -> Result<(), BackendError> {
+        let links = self.rtnl.links()?;
+        let Some(link) = links.get(interface).filter(|link| !link.is_wireguard) else {
+            return self.wireguard()?.set_device(interface, private_key, listen_port);
+        };
+        if self.running(interface).is_none() {
+            // Left by another process: nobody can give it a key any more.
+            let mtu = Mtu::try_from(link.mtu).unwrap_or(Mtu::DEFAULT);
+            self.delete(interface)?;
+            self.create_tun(interface, mtu)?;
+        }
+        self.userspace()?.set_device(interface, private_key, listen_port)
+    }
+
+    fn remove_peers(&mut self, interface: &InterfaceName, peers: &[PublicKey]) -> Result<(), StepError> {
+        match self.running(interface) {
+            Some(userspace) => userspace.remove_peers(interface, peers),
+            None => self.wireguard()?.remove_peers(interface, peers),
+        }
+    }
+
+    fn update_peers(
+        &mut self,
+        interface: &InterfaceName,
+        peers: &[(PublicKey, DesiredPeer)],
+    ) -> Result<(), StepError> {
+        match self.running(interface) {
+            Some(userspace) => userspace.update_peers(interface, peers),
+            None => self.wireguard()?.update_peers(interface, peers),
+        }
+    }
+
+    fn add_peers(
+        &mut self,
+        interface: &InterfaceName,
+        peers: &[(PublicKey, DesiredPeer)],
+    ) -> Result<(), StepError> {
+        match self.running(interface) {
+            Some(userspace) => userspace.add_peers(interface, peers),
+            None => self.wireguard()?.add_peers(interface, peers),
+        }
+    }
+
+    fn create(&mut self, interface: &InterfaceName, kind: BackendKind, mtu: Mtu) -> Result<(), BackendError> {
         match kind {
             BackendKind::Kernel => self.rtnl.create_wireguard(interface, mtu, &self.owner),
-            BackendKind::Userspace => {
-                let action = format!("create the userspace interface {interface}");
-                Err(BackendError::new(action, "this build has no userspace WireGuard"))
-            }
+            BackendKind::Userspace => self.create_tun(interface, mtu),
         }
     }
 }
 
 impl Backend for Host {
     fn available(&mut self) -> Vec<BackendKind> {
-        if self.has_kernel_wireguard() { vec![BackendKind::Kernel] } else { Vec::new() }
+        let mut kinds = Vec::new();
+        if self.has_kernel_wireguard() {
+            kinds.push(BackendKind::Kernel);
+        }
+        if Userspace::is_available() {
+            kinds.push(BackendKind::Userspace);
+        }
+        kinds
     }
 
     fn observe(&mut self) -> Result<Observed, BackendError> {
@@ -138,11 +221,11 @@ impl Backend for Host {
             Step::ReplaceFirewall { firewall } => self.table.replace(firewall)?,
             Step::CreateInterface { interface, backend, mtu } => self.create(interface, *backend, *mtu)?,
             Step::SetDevice { interface, private_key, listen_port } => {
-                self.wireguard()?.set_device(interface, private_key, *listen_port)?;
+                self.set_device(interface, private_key, *listen_port)?;
             }
-            Step::RemovePeers { interface, peers } => self.wireguard()?.remove_peers(interface, peers)?,
-            Step::UpdatePeers { interface, peers } => self.wireguard()?.update_peers(interface, peers)?,
-            Step::AddPeers { interface, peers } => self.wireguard()?.add_peers(interface, peers)?,
+            Step::RemovePeers { interface, peers } => self.remove_peers(interface, peers)?,
+            Step::UpdatePeers { interface, peers } => self.update_peers(interface, peers)?,
+            Step::AddPeers { interface, peers } => self.add_peers(interface, peers)?,
             Step::RemoveAddress { interface, address } => self.rtnl.remove_address(interface, *address)?,
             Step::AddAddress { interface, address } => self.rtnl.add_address(interface, *address)?,
             Step::SetMtu { interface, mtu } => self.rtnl.set_mtu(interface, *mtu)?,
@@ -153,6 +236,9 @@ impl Backend for Host {
     }
 
     fn stats(&mut self, interface: &InterfaceName) -> Result<BTreeMap<PublicKey, PeerStats>, BackendError> {
-        self.wireguard()?.stats(interface)
+        match self.running(interface) {
+            Some(userspace) => userspace.stats(interface),
+            None => self.wireguard()?.stats(interface),
+        }
     }
 }

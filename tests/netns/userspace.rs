@@ -1,0 +1,146 @@
+//! WireGuard inside this process: two hosts in namespaces of their own reach each other through their tunnel.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gotatun::device::{DeviceBuilder, Peer};
+use gotatun::x25519;
+use postern_gateway::backend::StepError;
+use postern_gateway::backend::host::Host;
+use postern_gateway::{
+    Backend as _, BackendKind, Desired, DesiredInterface, DesiredPeer, ForwardPolicy, InterfaceName, Mtu,
+    Outcome, Owner, Plan, PrivateKey, Scope, Step, apply, plan,
+};
+use support::Namespace;
+
+#[test]
+fn a_peer_shakes_hands_and_an_update_keeps_its_session() {
+    if !support::capable() {
+        return;
+    }
+    let (gateway, laptop) = (Namespace::new("gw"), Namespace::new("laptop"));
+    gateway.sh(&format!("ip link add pgu0 type veth peer name pgu1 netns {}", laptop.name()));
+    gateway.sh("ip addr add 192.0.2.1/24 dev pgu0; ip link set pgu0 up");
+    laptop.sh("ip addr add 192.0.2.2/24 dev pgu1; ip link set pgu1 up");
+    let mut desired = desired();
+    laptop.within(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let _client = runtime.block_on(client());
+        laptop.sh("ip addr add 10.77.0.2/24 dev pgul; ip link set pgul up");
+        gateway.within(|| {
+            let mut host = Host::new(Owner::of_instance("userspace-test")).unwrap();
+            assert!(host.available().contains(&BackendKind::Userspace));
+            assert!(turn(&mut host, &desired).1.is_complete());
+            assert_eq!(turn(&mut host, &desired).0.steps, []);
+            laptop.sh("ping -c 3 -i 0.2 -W 3 10.77.0.1");
+            let before = host.stats(&name()).unwrap()[&laptop_key().public()];
+            assert!(before.last_handshake.is_some() && before.rx_bytes > 0, "{before:?}");
+
+            interface(&mut desired)
+                .peers
+                .insert(laptop_key().public(), peer(&["10.77.0.2/32", "10.78.0.0/24"]));
+            assert!(turn(&mut host, &desired).1.is_complete());
+            assert_eq!(turn(&mut host, &desired).0.steps, []);
+            let after = host.stats(&name()).unwrap()[&laptop_key().public()];
+            assert!(after.rx_bytes >= before.rx_bytes && after.last_handshake.is_some(), "{after:?}");
+            laptop.sh("ping -c 2 -i 0.2 -W 1 10.77.0.1");
+
+            interface(&mut desired).peers.clear();
+            assert!(turn(&mut host, &desired).1.is_complete());
+            assert!(!laptop.succeeds("ping -c 1 -W 1 10.77.0.1"));
+            assert!(turn(&mut host, &Desired::default()).1.is_complete());
+            assert!(!gateway.sh("ip -o link").contains("pgug"));
+        });
+    });
+}
+
+#[test]
+fn the_interfaces_own_key_is_refused_as_a_peer_by_name() {
+    if !support::capable() {
+        return;
+    }
+    let gateway = Namespace::new("own");
+    gateway.within(|| {
+        let mut host = Host::new(Owner::of_instance("userspace-test")).unwrap();
+        assert!(turn(&mut host, &desired()).1.is_complete());
+        let own = gateway_key().public();
+        let stranger = PrivateKey::from_random([9; 32]).public();
+        let peers = vec![(own, peer(&["10.77.0.8/32"])), (stranger, peer(&["10.77.0.9/32"]))];
+        let Err(StepError::Peers(refused)) = host.perform(&Step::AddPeers { interface: name(), peers })
+        else {
+            panic!("the interface's own key was taken")
+        };
+        assert_eq!(refused.keys().collect::<Vec<_>>(), [&own]);
+        assert!(host.observe().unwrap().interfaces[&name()].peers.contains_key(&stranger));
+    });
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_and_free_again_heals() {
+    if !support::capable() {
+        return;
+    }
+    let gateway = Namespace::new("port");
+    gateway.within(|| {
+        let mut host = Host::new(Owner::of_instance("userspace-test")).unwrap();
+        let blocker = std::net::UdpSocket::bind("0.0.0.0:51820").unwrap();
+        assert!(!turn(&mut host, &desired()).1.is_complete());
+        drop(blocker);
+        assert!(turn(&mut host, &desired()).1.is_complete());
+        turn(&mut host, &desired());
+        assert_eq!(turn(&mut host, &desired()).0.steps, []);
+    });
+}
+
+async fn client() -> gotatun::device::Device<gotatun::device::DefaultDeviceTransports> {
+    let mut peer = Peer::new(x25519::PublicKey::from(*gateway_key().public().as_bytes()))
+        .with_endpoint("192.0.2.1:51820".parse().unwrap());
+    peer.allowed_ips = vec!["10.77.0.0/24".parse().unwrap()];
+    let builder = DeviceBuilder::new().with_default_udp().create_tun("pgul").unwrap();
+    let secret = x25519::StaticSecret::from(*laptop_key().expose_bytes());
+    builder.with_private_key(secret).with_peer(peer).build().await.unwrap()
+}
+
+fn turn(host: &mut Host, desired: &Desired) -> (Plan, Outcome) {
+    let mut observed = host.observe().unwrap();
+    let plan = plan(desired, &observed, &Scope::Everything);
+    let outcome = apply(host, &plan, &mut observed);
+    (plan, outcome)
+}
+
+fn desired() -> Desired {
+    let interface = DesiredInterface {
+        backend: BackendKind::Userspace,
+        private_key: gateway_key(),
+        listen_port: 51820.try_into().unwrap(),
+        mtu: Mtu::DEFAULT,
+        addresses: BTreeSet::from(["10.77.0.1/24".parse().unwrap()]),
+        peers: BTreeMap::from([(laptop_key().public(), peer(&["10.77.0.2/32"]))]),
+        policy: ForwardPolicy::default(),
+    };
+    Desired { interfaces: BTreeMap::from([(name(), interface)]) }
+}
+
+fn interface(desired: &mut Desired) -> &mut DesiredInterface {
+    desired.interfaces.get_mut(&name()).unwrap()
+}
+
+fn peer(networks: &[&str]) -> DesiredPeer {
+    let allowed_ips = networks.iter().map(|text| text.parse().unwrap()).collect();
+    DesiredPeer { allowed_ips, preshared_key: None }
+}
+
+fn name() -> InterfaceName {
+    "pgug".parse().unwrap()
+}
+
+fn gateway_key() -> PrivateKey {
+    PrivateKey::from_random([3; 32])
+}
+
+fn laptop_key() -> PrivateKey {
+    PrivateKey::from_random([5; 32])
+}
