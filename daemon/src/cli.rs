@@ -1,14 +1,21 @@
 //! The command line.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use hyper::Method;
 use postern_gateway::chain;
+use serde_json::{Value, json};
 
 use crate::app;
 use crate::config::load;
+
+mod client;
+mod user;
+
+use client::AskError;
 
 /// A WireGuard gateway daemon with its own enrollment.
 #[derive(Parser)]
@@ -17,6 +24,9 @@ pub struct Cli {
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", default_value = "/etc/postern/postern.toml")]
     config: PathBuf,
+    /// The daemon's socket; otherwise the one the configuration names.
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -31,25 +41,94 @@ enum Command {
     /// Check the configuration files and say everything that is wrong with them.
     #[command(after_help = "Example:\n  postern check-config --config ./postern.toml")]
     CheckConfig,
+    /// Show what reconcile would change right now; change nothing.
+    #[command(after_help = "Example:\n  postern plan --json")]
+    Plan {
+        /// As JSON: {"plan": "..."}.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Invite and administer people.
+    #[command(subcommand, after_help = "Example:\n  postern user list")]
+    User(user::UserCommand),
+}
+
+/// Why a command failed; each has its exit status.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// Refused: 1.
+    #[error("{0}")]
+    Refused(String),
+    /// No daemon: 3.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The output is closed or full: 1.
+    #[error("cannot write the answer")]
+    Output(#[from] io::Error),
 }
 
 impl Cli {
-    /// Does what was asked; 0 for success, 1 for a refusal, which is told on `errors`.
+    /// Does what was asked. 0: success; 1: refused; 3: the daemon cannot be reached. Errors are told on `errors`.
     pub fn run(self, out: &mut impl Write, errors: &mut impl Write) -> ExitCode {
-        let done = match self.command {
-            Command::Run => app::run(&self.config).map_err(|error| chain(&error)),
+        let Err(failure) = self.perform(out) else { return ExitCode::SUCCESS };
+        // Where errors cannot be told either, the exit status still is.
+        let _ = writeln!(errors, "postern: {}", chain(&failure));
+        if let Some(hint) = failure.hint() {
+            let _ = writeln!(errors, "  {hint}");
+        }
+        failure.exit_code()
+    }
+
+    fn perform(&self, out: &mut impl Write) -> Result<(), Failure> {
+        match &self.command {
+            Command::Run => app::run(&self.config).map_err(|error| Failure::Refused(chain(&error))),
             Command::CheckConfig => {
-                load(&self.config).map_err(|error| error.to_string()).and_then(|config| {
-                    let names: Vec<&str> = config.locations.keys().map(String::as_str).collect();
-                    let told =
-                        writeln!(out, "{} is valid; locations: {}", self.config.display(), names.join(", "));
-                    told.map_err(|error| error.to_string())
-                })
+                let config = load(&self.config).map_err(|error| Failure::Refused(error.to_string()))?;
+                let names: Vec<&str> = config.locations.keys().map(String::as_str).collect();
+                writeln!(out, "{} is valid; locations: {}", self.config.display(), names.join(", "))?;
+                Ok(())
+            }
+            Command::Plan { json } => {
+                let answer = self.ask(Method::GET, "/plan", &json!({}))?;
+                match answer.get("plan").and_then(Value::as_str) {
+                    Some(_) if *json => writeln!(out, "{answer}")?,
+                    None | Some("") => writeln!(out, "nothing to change")?,
+                    Some(plan) => writeln!(out, "{}", plan.trim_end())?,
+                }
+                Ok(())
+            }
+            Command::User(command) => command.perform(self, out),
+        }
+    }
+
+    /// Asks the daemon that `--socket` or `--config` names.
+    fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Value, Failure> {
+        let socket = match &self.socket {
+            Some(socket) => socket.clone(),
+            None => {
+                let config = load(&self.config).map_err(|error| Failure::Refused(error.to_string()))?;
+                config.admin_socket
             }
         };
-        let Err(text) = done else { return ExitCode::SUCCESS };
-        // Where errors cannot be told either, the exit status still is.
-        let _ = writeln!(errors, "postern: {text}");
-        ExitCode::FAILURE
+        Ok(client::ask(&socket, method, path, body)?)
+    }
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Ask(AskError::Unreachable { .. }) => ExitCode::from(3),
+            Self::Refused(_) | Self::Ask(AskError::Refused { .. }) | Self::Output(_) => ExitCode::from(1),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Ask(AskError::Refused { hint, .. }) => hint.clone(),
+            Self::Ask(AskError::Unreachable { .. }) => Some(
+                "is it running (postern run)? --config or --socket says where; root may be needed".to_owned(),
+            ),
+            Self::Refused(_) | Self::Output(_) => None,
+        }
     }
 }

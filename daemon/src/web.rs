@@ -16,6 +16,7 @@ use tower::util::MapRequestLayer;
 
 use crate::app::App;
 
+pub mod admin_api;
 pub mod client_api;
 pub mod error;
 

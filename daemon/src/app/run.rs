@@ -25,7 +25,7 @@ use crate::gateway_view::GatewayView;
 use crate::keys::{Keys, KeysError};
 use crate::site::Site;
 use crate::store::{Store, StoreError};
-use crate::web;
+use crate::web::{self, admin_api};
 
 /// How long requests under way may take to be answered when the daemon ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -66,6 +66,9 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
+    /// The command line's socket.
+    #[error(transparent)]
+    AdminSocket(#[from] admin_api::BindError),
     /// Threads and signals.
     #[error("cannot {action}")]
     System {
@@ -86,11 +89,12 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let runtime = runtime.map_err(|source| RunError::System { action: "start the runtime", source })?;
     let (published, applied) = watch::channel(Applied::default());
     let app = App::new(opened.store.clone(), opened.site, applied, Clock::system());
-    let (_view, questions) = GatewayView::new();
+    let (view, questions) = GatewayView::new();
     let (stop, shutdown) = watch::channel(false);
     let backend = Box::new(opened.host);
     let mut tasks = JoinSet::new();
     runtime.block_on(listen(&app, &mut tasks, &shutdown))?;
+    runtime.block_on(listen_for_administrators(&app, view, &mut tasks, &shutdown))?;
     tasks.spawn_on(sweep::run(app.clone(), shutdown.clone()), runtime.handle());
     tasks.spawn_on(deliver_mail::run(app.clone(), shutdown.clone()), runtime.handle());
     let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
@@ -198,6 +202,24 @@ async fn listen(app: &App, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>
         });
         tracing::info!(%address, "listening for HTTP");
     }
+    Ok(())
+}
+
+/// Opens the command line's socket; it is a task that ends with `stop`.
+#[expect(clippy::unused_async, reason = "a listener is opened within the runtime")]
+async fn listen_for_administrators(
+    app: &App,
+    view: GatewayView,
+    tasks: &mut JoinSet<()>,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), RunError> {
+    let listener = admin_api::bind(&app.site().config.admin_socket)?;
+    let (router, stop) = (admin_api::router(app.clone(), view), stop.clone());
+    tasks.spawn(async move {
+        if let Err(error) = admin_api::serve(listener, router, stop).await {
+            tracing::error!(error = chain(&error), "the command line's socket ended");
+        }
+    });
     Ok(())
 }
 

@@ -1,0 +1,125 @@
+//! Why an administrator's wish is refused, and what to do about it. Texts and hints go to people.
+
+use crate::rules::names::NameError;
+use crate::store::StoreError;
+
+/// See the variants.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A value that is not taken.
+    #[error("{value:?}: {source}")]
+    Value {
+        /// As typed.
+        value: String,
+        /// What is wrong with it.
+        source: NameError,
+    },
+    /// No such user.
+    #[error("there is no user {0:?}")]
+    UnknownUser(String),
+    /// No such group.
+    #[error("there is no group {0:?}")]
+    UnknownGroup(String),
+    /// No such device.
+    #[error("there is no device {0:?}")]
+    UnknownDevice(String),
+    /// No such location.
+    #[error("there is no location {0:?}")]
+    UnknownLocation(String),
+    /// Several people have devices of that name.
+    #[error("there are several devices called {0:?}")]
+    AmbiguousDevice(String),
+    /// Somebody else's username.
+    #[error("the username {0:?} is taken")]
+    UsernameTaken(String),
+    /// Somebody else's e-mail address.
+    #[error("the e-mail address {0:?} belongs to another user")]
+    EmailTaken(String),
+    /// Another group's name.
+    #[error("there is a group {0:?} already")]
+    GroupTaken(String),
+    /// Another device's name.
+    #[error("there is a device {0:?} already")]
+    DeviceTaken(String),
+    /// Another administrator's Unix account.
+    #[error("the Unix account {0} belongs to another administrator")]
+    UidTaken(u32),
+    /// A Unix account of somebody who is not an administrator.
+    #[error("{0:?} is not an administrator")]
+    NotAdministrator(String),
+    /// The account is disabled.
+    #[error("the account {0:?} is disabled")]
+    Disabled(String),
+    /// Already enrolled.
+    #[error("{0:?} has enrolled already")]
+    Enrolled(String),
+    /// Not yet enrolled.
+    #[error("{0:?} has not finished enrolling")]
+    NotEnrolled(String),
+    /// The last administrator.
+    #[error("{0:?} is the only active administrator")]
+    LastAdministrator(String),
+    /// A location's configuration names the group.
+    #[error("the group {group:?} is named by the location {location:?}")]
+    GroupInUse {
+        /// Which.
+        group: String,
+        /// Where.
+        location: String,
+    },
+    /// Nothing to change was given.
+    #[error("nothing to change was given")]
+    NothingToChange,
+    /// The time a token is good.
+    #[error("a token is good for at least one minute and at most 30 days")]
+    Ttl,
+    /// See [`StoreError`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::Value { .. } => "correct it and try again",
+            Self::UnknownUser(_) => "`postern user list` shows who there is",
+            Self::UnknownGroup(group) => {
+                return Some(format!(
+                    "`postern group list` shows the groups; `postern group create {group}` makes one"
+                ));
+            }
+            Self::UnknownDevice(_) => "`postern device list` shows what there is",
+            Self::UnknownLocation(_) => "`postern location list` shows what there is",
+            Self::AmbiguousDevice(_) => "give the number that `postern device list` shows",
+            Self::UsernameTaken(_) => "choose another, or use `postern user reinvite`",
+            Self::EmailTaken(_) => "`postern user list` shows whose it is",
+            Self::GroupTaken(_) | Self::DeviceTaken(_) => "choose another name",
+            Self::UidTaken(_) => "`postern user list` shows whose it is",
+            Self::NotAdministrator(user) => {
+                return Some(format!("`postern user edit {user} --admin true` makes them one"));
+            }
+            Self::Disabled(user) => return Some(format!("`postern user enable {user}` first")),
+            Self::Enrolled(user) => {
+                return Some(format!(
+                    "`postern user activate-client {user}` gives a token for a desktop client"
+                ));
+            }
+            Self::NotEnrolled(user) => {
+                return Some(format!("`postern user reinvite {user}` gives a fresh link"));
+            }
+            Self::LastAdministrator(_) => "make somebody else an administrator first",
+            Self::GroupInUse { .. } => "take it out of the location's file and run `postern reload` first",
+            Self::NothingToChange => "`--help` shows what can be changed",
+            Self::Ttl => "give it as 24h, 90m or 7d",
+            Self::Store(_) => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Wraps what [`crate::rules::names`] says about `value`.
+    pub(super) fn value(value: &str) -> impl FnOnce(NameError) -> Self {
+        let value = value.to_owned();
+        move |source| Self::Value { value, source }
+    }
+}

@@ -1,0 +1,71 @@
+//! The JSON that the command line speaks, over a Unix socket. The kernel says who is on the other end: root and the
+//! members of the group `postern-admin` may ask, nobody else.
+
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::UnixListener;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::gateway_view::GatewayView;
+
+mod caller;
+mod error;
+mod socket;
+mod users;
+
+use caller::Caller;
+use error::AdminError;
+
+pub use socket::{BindError, bind};
+
+#[derive(Clone)]
+struct Admin {
+    app: App,
+    gateway: GatewayView,
+}
+
+/// What the command line may ask.
+pub fn router(app: App, gateway: GatewayView) -> Router {
+    Router::new()
+        .route("/plan", get(plan))
+        .route("/users", get(users::list).post(users::invite))
+        .route("/users/{username}/reinvite", post(users::reinvite))
+        .route("/users/{username}/activate-client", post(users::activate_client))
+        .fallback(|| async { AdminError::UnknownPath })
+        .method_not_allowed_fallback(|| async { AdminError::UnknownPath })
+        .layer(from_fn(admit))
+        .with_state(Admin { app, gateway })
+}
+
+/// Answers until `shutdown` turns true; what is being answered then is finished.
+pub async fn serve(
+    listener: UnixListener,
+    router: Router,
+    mut shutdown: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<Caller>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(async move {
+            // A closed channel ends the service as well.
+            let _ = shutdown.wait_for(|stop| *stop).await;
+        })
+        .await
+}
+
+async fn admit(request: Request, next: Next) -> Response {
+    let caller = request.extensions().get::<axum::extract::ConnectInfo<Caller>>();
+    match caller {
+        Some(caller) if caller.0.may_administer() => next.run(request).await,
+        Some(_) | None => AdminError::NotAllowed.into_response(),
+    }
+}
+
+async fn plan(State(admin): State<Admin>) -> Result<Json<Value>, AdminError> {
+    let plan = admin.gateway.plan().await.map_err(AdminError::Gateway)?;
+    Ok(Json(json!({ "plan": plan })))
+}

@@ -1,0 +1,81 @@
+//! What is refused: a status and `{"error": "…", "hint": "…"}`.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use postern_gateway::chain;
+use serde_json::json;
+
+use crate::flows::refusal::Refusal;
+use crate::store::StoreError;
+
+/// Why a request has no other answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AdminError {
+    /// Not root and not in the group.
+    #[error("you may not administer postern")]
+    NotAllowed,
+    /// An older or newer command line.
+    #[error("this daemon does not know that request")]
+    UnknownPath,
+    /// Not the JSON that belongs here.
+    #[error("malformed request: {0}")]
+    Malformed(String),
+    /// A flow refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The reconcile loop did not answer.
+    #[error("{0}")]
+    Gateway(String),
+}
+
+impl AdminError {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Refused(Refusal::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Gateway(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NotAllowed => "use sudo, or join the group postern-admin (usermod -aG postern-admin USER)",
+            Self::UnknownPath => "the command and the daemon are of different versions: restart the daemon",
+            Self::Malformed(_) => {
+                "the command and the daemon may be of different versions: restart the daemon"
+            }
+            Self::Refused(refusal) => return refusal.hint(),
+            Self::Gateway(_) => "try again; the daemon's log says more",
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl IntoResponse for AdminError {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(error = chain(&self), "an administrator's request failed");
+        }
+        // Administrators may read the daemon's log; they are told the whole chain.
+        let body = json!({ "error": chain(&self), "hint": self.hint() });
+        (status, Json(body)).into_response()
+    }
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(Refusal::Store(error))
+    }
+}
+
+impl From<JsonRejection> for AdminError {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::Malformed(rejection.body_text())
+    }
+}

@@ -1,0 +1,146 @@
+//! `/users`.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, Path, State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Admin;
+use super::caller::Caller;
+use super::error::AdminError;
+use crate::flows::invite::{self, Actor, Delivery, Guest, Invitation};
+use crate::flows::refusal::Refusal;
+use crate::site::Site;
+use crate::store::{StoreError, Tx};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeliveryRequest {
+    by: Option<String>,
+    ttl_seconds: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InviteRequest {
+    username: String,
+    first_name: String,
+    last_name: String,
+    email: String,
+    #[serde(default)]
+    phone: String,
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    admin: bool,
+    delivery: DeliveryRequest,
+}
+
+impl From<DeliveryRequest> for Delivery {
+    fn from(request: DeliveryRequest) -> Self {
+        Self { by: request.by, ttl: request.ttl_seconds.map(Duration::from_secs) }
+    }
+}
+
+pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Value>, AdminError> {
+    let users = admin
+        .app
+        .store
+        .read(|tx| {
+            let mut users = Vec::new();
+            for user in tx.users()? {
+                users.push(json!({
+                    "username": user.username,
+                    "first_name": user.first_name,
+                    "last_name": user.last_name,
+                    "email": user.email,
+                    "phone": user.phone,
+                    "groups": tx.groups_of(user.id)?,
+                    "admin": user.is_admin,
+                    "disabled": user.disabled_at.is_some(),
+                    "enrolled": user.password_hash.is_some(),
+                    "devices": tx.devices_of(user.id)?.len(),
+                }));
+            }
+            Ok::<_, StoreError>(users)
+        })
+        .await?;
+    Ok(Json(Value::Array(users)))
+}
+
+pub(super) async fn invite(
+    State(admin): State<Admin>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    request: Result<Json<InviteRequest>, JsonRejection>,
+) -> Result<Json<Value>, AdminError> {
+    let Json(request) = request?;
+    let guest = Guest {
+        username: request.username,
+        first_name: request.first_name,
+        last_name: request.last_name,
+        email: request.email,
+        phone: request.phone,
+        groups: request.groups,
+        is_admin: request.admin,
+    };
+    let delivery = request.delivery.into();
+    issued(&admin, caller, move |tx, site, actor, now| {
+        invite::invite(tx, site, actor, &guest, &delivery, now)
+    })
+    .await
+}
+
+pub(super) async fn reinvite(
+    State(admin): State<Admin>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    Path(username): Path<String>,
+    request: Result<Json<DeliveryRequest>, JsonRejection>,
+) -> Result<Json<Value>, AdminError> {
+    let delivery = request?.0.into();
+    issued(&admin, caller, move |tx, site, actor, now| {
+        invite::reinvite(tx, site, actor, &username, &delivery, now)
+    })
+    .await
+}
+
+pub(super) async fn activate_client(
+    State(admin): State<Admin>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    Path(username): Path<String>,
+    request: Result<Json<DeliveryRequest>, JsonRejection>,
+) -> Result<Json<Value>, AdminError> {
+    let delivery = request?.0.into();
+    issued(&admin, caller, move |tx, site, actor, now| {
+        invite::activate_client(tx, site, actor, &username, &delivery, now)
+    })
+    .await
+}
+
+async fn issued(
+    admin: &Admin,
+    caller: Caller,
+    work: impl FnOnce(&Tx<'_>, &Site, &Actor, jiff::Timestamp) -> Result<Invitation, Refusal> + Send + 'static,
+) -> Result<Json<Value>, AdminError> {
+    let app = admin.app.clone();
+    let (invitation, _) = admin
+        .app
+        .store
+        .write(move |tx| {
+            let actor = caller.actor(tx)?;
+            work(tx, &app.site(), &actor, app.now())
+        })
+        .await?;
+    Ok(Json(json!({
+        "username": invitation.username,
+        "enrollment_url": invitation.enrollment_url,
+        "token": invitation.token.expose(),
+        "expires_at": time(invitation.expires_at),
+    })))
+}
+
+fn time(second: i64) -> Option<String> {
+    jiff::Timestamp::from_second(second).ok().map(|time| time.to_string())
+}
