@@ -103,12 +103,10 @@ impl Cli {
 
     /// Asks the daemon that `--socket` or `--config` names.
     fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Value, Failure> {
-        let socket = match &self.socket {
-            Some(socket) => socket.clone(),
-            None => {
-                let config = load(&self.config).map_err(|error| Failure::Refused(error.to_string()))?;
-                config.admin_socket
-            }
+        let socket = if let Some(socket) = &self.socket {
+            socket.clone()
+        } else {
+            load(&self.config).map_err(|error| Failure::Refused(error.to_string()))?.admin_socket
         };
         Ok(client::ask(&socket, method, path, body)?)
     }

@@ -1,5 +1,6 @@
 //! `postern user …`.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use clap::{Args, Subcommand};
@@ -142,7 +143,8 @@ fn segment(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            // Writing to a string cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
     escaped

@@ -81,9 +81,8 @@ pub fn invite(
         return Err(Refusal::UsernameTaken(new.username));
     }
     let email = new.email.clone();
-    let id = tx.insert_user(&new, now).map_err(|error| match error.is_conflict() {
-        true => Refusal::EmailTaken(email),
-        false => Refusal::Store(error),
+    let id = tx.insert_user(&new, now).map_err(|error| {
+        if error.is_conflict() { Refusal::EmailTaken(email) } else { Refusal::Store(error) }
     })?;
     for group in &guest.groups {
         let found = tx.group_by_name(group)?.ok_or_else(|| Refusal::UnknownGroup(group.clone()))?;

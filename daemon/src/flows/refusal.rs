@@ -7,7 +7,7 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// A value that is not taken.
-    #[error("{value:?}: {source}")]
+    #[error("{value:?} is not accepted")]
     Value {
         /// As typed.
         value: String,
@@ -93,9 +93,8 @@ impl Refusal {
             Self::UnknownLocation(_) => "`postern location list` shows what there is",
             Self::AmbiguousDevice(_) => "give the number that `postern device list` shows",
             Self::UsernameTaken(_) => "choose another, or use `postern user reinvite`",
-            Self::EmailTaken(_) => "`postern user list` shows whose it is",
+            Self::EmailTaken(_) | Self::UidTaken(_) => "`postern user list` shows whose it is",
             Self::GroupTaken(_) | Self::DeviceTaken(_) => "choose another name",
-            Self::UidTaken(_) => "`postern user list` shows whose it is",
             Self::NotAdministrator(user) => {
                 return Some(format!("`postern user edit {user} --admin true` makes them one"));
             }
