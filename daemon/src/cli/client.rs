@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 
 /// Longer than anything the daemon waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Why there is no answer to show.
 #[derive(Debug, thiserror::Error)]
