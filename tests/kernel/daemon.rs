@@ -147,7 +147,11 @@ fn start(dir: &Path) -> Child {
     let out = fs::File::options().create(true).append(true).open(dir.join("out")).unwrap();
     command.args(["netns", "exec", GATEWAY, &binary, "run", "--config"]).arg(config).stdout(out).stderr(log);
     let daemon = command.spawn().unwrap();
-    let started = within("the daemon", || link_is_there("wg-hq"));
+    // The link may be there from before; only a running daemon answers.
+    let started = within("the daemon", || {
+        inside(GATEWAY, "curl -s http://127.0.0.1:8080/api/v1/health || true") == "alive"
+            && link_is_there("wg-hq")
+    });
     assert!(started, "{}", fs::read_to_string(dir.join("log")).unwrap());
     daemon
 }
@@ -188,7 +192,8 @@ fn pinging(dir: &Path, work: impl FnOnce()) -> (u32, u32) {
         report.display()
     ));
     work();
-    sleep(Duration::from_millis(500));
+    // The first turns of a daemon that just started belong to what must lose nothing.
+    sleep(Duration::from_secs(3));
     sh(&format!("kill -INT {}; while kill -0 {} 2>/dev/null; do sleep 0.1; done", pid.trim(), pid.trim()));
     let report = fs::read_to_string(report).unwrap();
     let line = report.lines().find(|line| line.contains("packets transmitted")).unwrap();
