@@ -1,5 +1,6 @@
 //! The binary: logging, and the command line of the library.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -9,6 +10,7 @@ fn main() -> ExitCode {
     // At trace level defguard's reader logs whole netlink messages, keys included.
     let quiet = "info,defguard_wireguard_rs=info,netlink_packet_core=info,netlink_proto=info";
     let filter = EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     postern::cli::Cli::parse().run(&mut std::io::stdout(), &mut std::io::stderr())
 }
