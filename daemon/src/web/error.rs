@@ -1,7 +1,7 @@
 //! Every answer that is not a success: a status and `{"error": "text"}` (protocol 0.4). What went wrong inside is logged
 //! here, once, and not told.
 
-use std::error::Error;
+use postern_gateway::chain;
 
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -110,16 +110,4 @@ impl IntoResponse for WebError {
         }
         answer
     }
-}
-
-/// An error with everything that caused it.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
