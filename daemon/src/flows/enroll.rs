@@ -7,7 +7,7 @@ mod tests;
 
 use jiff::Timestamp;
 
-use crate::rules::enrollment::{Enrollment, OpenError, Stage, Subject};
+use crate::rules::enrollment::{Enrollment, EnrollmentKind, OpenError, Stage, Subject};
 use crate::rules::ids::{EnrollmentId, UserId};
 use crate::rules::names::{self, NameError};
 use crate::rules::token::{Token, TokenHash};
@@ -107,6 +107,10 @@ pub fn open(
     let enrollment = tx.enrollment_by_token(token.hash())?.ok_or(EnrollError::InvalidToken)?;
     let owner = owner_of(tx, enrollment.subject)?;
     let open = enrollment.start(now, site.config.enrollment.session_ttl)?;
+    if enrollment.kind == EnrollmentKind::Enrollment && owner.has_password() {
+        // Set in another session meanwhile; further clients take an activation token.
+        return Err(EnrollError::InvalidToken);
+    }
     if let Stage::Unused(_) = enrollment.stage(now) {
         tx.open_enrollment(enrollment.id, open.deadline, now)?;
         tx.audit(owner.name(), "enrollment started", owner.name(), None, now)?;
@@ -164,6 +168,14 @@ impl Owner {
         match self {
             Self::Person(user) => &user.username,
             Self::Machine(device) => &device.name,
+        }
+    }
+
+    /// Whether it is a person who can sign in.
+    fn has_password(&self) -> bool {
+        match self {
+            Self::Person(user) => user.password_hash.is_some(),
+            Self::Machine(_) => false,
         }
     }
 

@@ -195,3 +195,16 @@ fn a_key_is_found_by_its_owner_only() {
     let old = store.read_blocking(|tx| device_to_poll(tx, &polling).map(|_| ()));
     assert!(matches!(old, Err(EnrollError::UnknownPollingToken)), "a renewed token replaces the old one");
 }
+
+#[test]
+fn a_password_set_in_one_session_withdraws_every_other_enrollment_token() {
+    let (store, site, token) = invited();
+    start(&store, &site, &token, 1, 10).unwrap();
+    let other = store.write_blocking(|tx| {
+        let ann = tx.user_by_name("ann")?.unwrap().id;
+        issue_enrollment(tx, &site, Subject::User(ann), EnrollmentKind::Enrollment, None, DAY, at(20))
+    });
+    let other = other.unwrap().0.1;
+    set_password(&store, 1, 30).unwrap();
+    assert!(matches!(start(&store, &site, &other, 2, 40), Err(EnrollError::InvalidToken)));
+}
