@@ -1,6 +1,7 @@
 //! Decisions without IO: no SQL, no HTTP, no files, no clock, no runtime. Time and randomness are parameters.
 
 pub mod access;
+pub mod action;
 pub mod addressing;
 pub mod enrollment;
 pub mod ids;

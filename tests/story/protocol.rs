@@ -102,7 +102,7 @@ async fn a_desktop_client_registers_first_and_sets_the_password_then() {
     assert_eq!((activated.status, activated.text.as_str()), (200, "{}"));
     let again = postern.post(ACTIVATE, Some(&cookie), body).await;
     assert_eq!(again.status, 400);
-    assert!(postern.audited().contains(&"password refused".to_owned()));
+    assert!(postern.audited().contains(&"password.refuse".to_owned()));
     let closed = postern.post(START, None, &json!({ "token": token }).to_string()).await;
     assert_eq!((closed.status, closed.error().as_str()), (401, "invalid token"));
     assert_eq!(postern.create_device(&cookie, "phone", &key(2)).await.status, 200, "the session goes on");
@@ -318,6 +318,6 @@ async fn a_device_nobody_stood_behind_is_removed_with_its_session() {
     assert_eq!(sweep(NOW + 600), 1);
     let user = postern.user("jdoe");
     assert!(postern.app.store.read_blocking(|tx| tx.devices_of(user)).unwrap().is_empty());
-    assert!(postern.audited().contains(&"device abandoned".to_owned()));
+    assert!(postern.audited().contains(&"device.abandon".to_owned()));
     assert_eq!(sweep(NOW + 601), 0, "a session is closed once");
 }

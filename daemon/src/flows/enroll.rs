@@ -7,6 +7,7 @@ mod tests;
 
 use jiff::Timestamp;
 
+use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, EnrollmentKind, OpenError, Stage, Subject};
 use crate::rules::ids::{EnrollmentId, UserId};
 use crate::rules::names::{self, NameError};
@@ -113,7 +114,7 @@ pub fn open(
     }
     if let Stage::Unused(_) = enrollment.stage(now) {
         tx.open_enrollment(enrollment.id, open.deadline, now)?;
-        tx.audit(owner.name(), "enrollment started", owner.name(), None, now)?;
+        tx.audit(owner.name(), Action::EnrollmentStart, owner.name(), None, now)?;
     }
     tx.insert_session(enrollment.id, session)?;
     Ok(Session { enrollment, deadline: open.deadline, owner })
@@ -143,7 +144,7 @@ pub fn activate(
     let phone = names::phone(phone)?;
     tx.activate_user(user.id, password_hash, phone.as_deref())?;
     tx.password_set_in(session.id(), now)?;
-    tx.audit(&user.username, "password set", &user.username, None, now)?;
+    tx.audit(&user.username, Action::PasswordSet, &user.username, None, now)?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::rules::action::Action;
 use crate::rules::enrollment::Subject;
 use crate::rules::ids::DeviceId;
 use crate::rules::token::TokenHash;
@@ -21,7 +22,7 @@ pub fn refused_activation(
         Subject::Machine(id) => tx.device(id)?.map(|device| device.name),
     };
     let Some(name) = name else { return Ok(()) };
-    tx.audit(&name, "password refused", &name, Some(why), now)
+    tx.audit(&name, Action::PasswordRefuse, &name, Some(why), now)
 }
 
 /// Writes down which locations did not take a device in time; the gateway goes on trying.
@@ -29,7 +30,7 @@ pub fn pending(tx: &Tx<'_>, site: &Site, id: DeviceId, now: Timestamp) -> Result
     let Some(device) = tx.device(id)? else { return Ok(()) };
     let waiting = tx.addresses_of(id)?.into_iter().filter(|held| held.live_since.is_none());
     for location in waiting.filter_map(|held| site.location(held.location)) {
-        tx.audit("postern", "device pending", &device.name, Some(&location.config.name), now)?;
+        tx.audit("postern", Action::DevicePending, &device.name, Some(&location.config.name), now)?;
     }
     Ok(())
 }

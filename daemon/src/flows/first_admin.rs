@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::issue::issue_enrollment;
+use crate::rules::action::Action;
 use crate::rules::enrollment::{EnrollmentKind, Subject};
 use crate::rules::token::Token;
 use crate::site::Site;
@@ -26,7 +27,7 @@ pub fn first_admin(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<Option<To
         is_admin: true,
     };
     let id = tx.insert_user(&admin, now)?;
-    tx.audit("postern", "first administrator created", &admin.username, None, now)?;
+    tx.audit("postern", Action::UserCreateFirst, &admin.username, None, now)?;
     let ttl = site.config.enrollment.token_ttl;
     let (_, token, _) =
         issue_enrollment(tx, site, Subject::User(id), EnrollmentKind::Enrollment, None, ttl, now)?;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::issue::issue_enrollment;
 use super::refusal::Refusal;
+use crate::rules::action::Action;
 use crate::rules::enrollment::{EnrollmentKind, Subject};
 use crate::rules::ids::UserId;
 use crate::rules::names;
@@ -88,7 +89,7 @@ pub fn invite(
         let found = tx.group_by_name(group)?.ok_or_else(|| Refusal::UnknownGroup(group.clone()))?;
         tx.add_member(id, found)?;
     }
-    tx.audit(&actor.name, "user.invite", &new.username, None, now)?;
+    tx.audit(&actor.name, Action::UserInvite, &new.username, None, now)?;
     let user = known_user(tx, &new.username)?;
     issue(tx, site, actor, &user, EnrollmentKind::Enrollment, delivery, now)
 }
@@ -106,7 +107,7 @@ pub fn reinvite(
     if user.password_hash.is_some() {
         return Err(Refusal::Enrolled(user.username));
     }
-    tx.audit(&actor.name, "user.reinvite", &user.username, None, now)?;
+    tx.audit(&actor.name, Action::UserReinvite, &user.username, None, now)?;
     issue(tx, site, actor, &user, EnrollmentKind::Enrollment, delivery, now)
 }
 
@@ -123,7 +124,7 @@ pub fn activate_client(
     if user.password_hash.is_none() {
         return Err(Refusal::NotEnrolled(user.username));
     }
-    tx.audit(&actor.name, "user.activate-client", &user.username, None, now)?;
+    tx.audit(&actor.name, Action::UserActivateClient, &user.username, None, now)?;
     issue(tx, site, actor, &user, EnrollmentKind::Activation, delivery, now)
 }
 

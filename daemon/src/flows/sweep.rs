@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, Subject};
 use crate::store::{StoreError, Tx};
 
@@ -26,7 +27,7 @@ fn remove_abandoned(tx: &Tx<'_>, enrollment: &Enrollment, now: Timestamp) -> Res
         let Some(device) = tx.device(id)? else { continue };
         tx.delete_device(&device)?;
         let why = format!("{} ended the session without setting a password", user.username);
-        tx.audit("postern", "device abandoned", &device.name, Some(&why), now)?;
+        tx.audit("postern", Action::DeviceAbandon, &device.name, Some(&why), now)?;
     }
     Ok(())
 }

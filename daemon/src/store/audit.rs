@@ -5,15 +5,16 @@ use rusqlite::params;
 use serde::Serialize;
 
 use super::tx::{StoreError, Tx};
+use crate::rules::action::Action;
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuditEntry {
     /// Unix seconds.
     pub at: i64,
-    /// A username, `uid 0`, or `postern` itself.
+    /// A username, a Unix account as `unix:root`, or `postern` itself.
     pub actor: String,
-    /// What was done, as `noun.verb`: `device.register`.
+    /// What was done: an [`Action`]'s name.
     pub action: String,
     /// To what: a username, a device's or location's name.
     pub object: String,
@@ -26,14 +27,14 @@ impl Tx<'_> {
     pub fn audit(
         &self,
         actor: &str,
-        action: &str,
+        action: Action,
         object: &str,
         detail: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.insert(
             "INSERT INTO audit (at, actor, action, object, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![now.as_second(), actor, action, object, detail],
+            params![now.as_second(), actor, action.name(), object, detail],
         )?;
         Ok(())
     }

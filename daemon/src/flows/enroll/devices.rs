@@ -5,6 +5,7 @@ use postern_gateway::PublicKey;
 
 use super::{EnrollError, Owner, Session};
 use crate::flows::permit::{locations_of_user, settle_device};
+use crate::rules::action::Action;
 use crate::rules::ids::DeviceId;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenKind};
@@ -42,9 +43,9 @@ pub fn create_device(
     }
     for exhausted in settled.exhausted.iter().filter_map(|id| site.location(*id)) {
         let detail = format!("location {} has no free address", exhausted.config.name);
-        tx.audit("postern", "pool exhausted", &device.name, Some(&detail), now)?;
+        tx.audit("postern", Action::PoolExhaust, &device.name, Some(&detail), now)?;
     }
-    tx.audit(session.owner.name(), "device registered", &device.name, None, now)?;
+    tx.audit(session.owner.name(), Action::DeviceRegister, &device.name, None, now)?;
     let polling = renew_polling(tx, site, &device)?;
     Ok(Registered { device, polling })
 }

@@ -1,0 +1,93 @@
+//! What the audit log knows: every deed has one name, `noun.verb`. Names are stored and scripts match on them, so they
+//! never change.
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// A deed as the audit log names it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Action {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Action {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// As stored and shown.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// An administrator invited somebody.
+    UserInvite = "user.invite",
+    /// A fresh link for somebody who has not finished.
+    UserReinvite = "user.reinvite",
+    /// A token for a further desktop client.
+    UserActivateClient = "user.activate-client",
+    /// The first start made the first administrator.
+    UserCreateFirst = "user.create-first",
+    /// A user's particulars were changed.
+    UserEdit = "user.edit",
+    /// A user may do nothing any more.
+    UserDisable = "user.disable",
+    /// A disabled user is active again.
+    UserEnable = "user.enable",
+    /// A user and everything of theirs is gone.
+    UserRemove = "user.remove",
+    /// A group was made.
+    GroupCreate = "group.create",
+    /// A group is gone.
+    GroupRemove = "group.remove",
+    /// A user was put into a group.
+    GroupAddUser = "group.add-user",
+    /// A user was taken out of a group.
+    GroupRemoveUser = "group.remove-user",
+    /// A token was started for the first time.
+    EnrollmentStart = "enrollment.start",
+    /// A user set the first password.
+    PasswordSet = "password.set",
+    /// A first password was refused; clients may not show why.
+    PasswordRefuse = "password.refuse",
+    /// A key was registered.
+    DeviceRegister = "device.register",
+    /// A location did not take a device in time.
+    DevicePending = "device.pending",
+    /// A session ended without a password; what it registered is gone.
+    DeviceAbandon = "device.abandon",
+    /// A device has another name.
+    DeviceRename = "device.rename",
+    /// A device is gone.
+    DeviceRemove = "device.remove",
+    /// A machine was added.
+    DeviceAddMachine = "device.add-machine",
+    /// A machine got a fresh token.
+    DeviceReissue = "device.reissue",
+    /// A location had no address left for a device.
+    PoolExhaust = "pool.exhaust",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_is_one_noun_and_one_verb_of_its_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        for action in Action::ALL {
+            let name = action.name();
+            let (noun, verb) = name.split_once('.').unwrap_or_default();
+            let is_word = |word: &str| {
+                word.starts_with(|c: char| c.is_ascii_lowercase())
+                    && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+            };
+            assert!(is_word(noun) && is_word(verb), "{name}");
+            assert!(seen.insert(name), "{name} twice");
+        }
+    }
+}
