@@ -1,17 +1,24 @@
 //! The JSON that the command line speaks, over a Unix socket. The kernel says who is on the other end: root and the
 //! members of the group `postern-admin` may ask, nobody else.
 
+use std::time::Duration;
+
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::flows::invite::Actor;
+use crate::flows::refusal::Refusal;
 use crate::gateway_view::GatewayView;
+use crate::site::Site;
+use crate::store::Tx;
 
 mod caller;
 mod error;
@@ -23,10 +30,31 @@ use error::AdminError;
 
 pub use socket::{BindError, bind};
 
+/// How long a command waits for the gateway; beyond it the change is committed, and visibly not applied yet.
+const APPLIED_WITHIN: Duration = Duration::from_secs(10);
+
 #[derive(Clone)]
 struct Admin {
     app: App,
     gateway: GatewayView,
+}
+
+impl Admin {
+    /// Does `work` in one transaction in the caller's name and waits until the gateway has tried what follows from it.
+    /// `false`: it has not yet.
+    async fn change<T: Send + 'static>(
+        &self,
+        caller: Caller,
+        work: impl FnOnce(&Tx<'_>, &Site, &Actor, Timestamp) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<(T, bool), AdminError> {
+        let app = self.app.clone();
+        let changed = self.app.store.write(move |tx| {
+            let actor = caller.actor(tx)?;
+            work(tx, &app.site(), &actor, app.now())
+        });
+        let (value, revision) = changed.await?;
+        Ok((value, self.app.applied(revision, APPLIED_WITHIN).await))
+    }
 }
 
 /// What the command line may ask.

@@ -124,15 +124,7 @@ async fn issued(
     caller: Caller,
     work: impl FnOnce(&Tx<'_>, &Site, &Actor, jiff::Timestamp) -> Result<Invitation, Refusal> + Send + 'static,
 ) -> Result<Json<Value>, AdminError> {
-    let app = admin.app.clone();
-    let (invitation, _) = admin
-        .app
-        .store
-        .write(move |tx| {
-            let actor = caller.actor(tx)?;
-            work(tx, &app.site(), &actor, app.now())
-        })
-        .await?;
+    let (invitation, _) = admin.change(caller, work).await?;
     Ok(Json(json!({
         "username": invitation.username,
         "enrollment_url": invitation.enrollment_url,
