@@ -5,6 +5,7 @@ pub mod client_config;
 pub mod configure;
 pub mod enroll;
 pub mod enroll_audit;
+pub mod exhaustion;
 pub mod first_admin;
 pub mod invite;
 pub mod issue;

@@ -22,6 +22,7 @@ mod migrate;
 pub mod outbox;
 mod signals;
 mod tx;
+pub mod waiting;
 
 pub use signals::{Changes, Revision, Touched};
 pub use tx::{StoreError, Tx};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::app::App;
-use crate::flows::{permit, sweep};
+use crate::flows::sweep;
 use crate::store::StoreError;
 
 /// Sessions last minutes; nobody waits for this.
@@ -19,10 +19,7 @@ pub async fn run(app: App, mut shutdown: watch::Receiver<bool>) {
             return;
         }
         let (sweeper, now) = (app.clone(), app.now());
-        let swept = app.store.write(move |tx| {
-            sweep::end_sessions(tx, now)?;
-            permit::retry_exhausted(tx, &sweeper.site())
-        });
+        let swept = app.store.write(move |tx| sweep::sweep(tx, &sweeper.site(), now));
         if let Err::<_, StoreError>(error) = swept.await {
             tracing::error!(
                 error = postern_gateway::chain(&error),

@@ -102,14 +102,14 @@ impl Place {
     }
 }
 
-/// Answers a poll. A disabled user's client is told that there are no locations, so that it drops them; a machine's
-/// client must never be told so (protocol 1.6).
+/// Answers a poll. A disabled user's client is told that there are no locations, so that it drops them; a client that
+/// takes exactly one must never be told so (protocol 1.6).
 pub fn poll(tx: &Tx<'_>, site: &Site, token: &Token) -> Result<ClientConfig, EnrollError> {
     let config = of_device(tx, site, &device_to_poll(tx, token)?)?;
-    match config.device.owner {
-        DeviceOwner::Machine(_) if config.places.is_empty() => Err(EnrollError::UnknownDevice),
-        DeviceOwner::Machine(_) | DeviceOwner::User(_) => Ok(config),
+    if config.places.is_empty() && config.device.takes_exactly_one() {
+        return Err(EnrollError::NothingToPoll);
     }
+    Ok(config)
 }
 
 fn joined<T: ToString>(items: impl Iterator<Item = T>) -> String {

@@ -73,6 +73,12 @@ pub enum EnrollError {
     /// The polling token is nobody's.
     #[error("this device is not registered any more")]
     UnknownPollingToken,
+    /// The one location of the device cannot be used at present.
+    #[error("this device may use no location at present: ask your administrator")]
+    NothingToPoll,
+    /// A machine's session cannot do what a person's can.
+    #[error("this link is for a machine: it has no password")]
+    NotAPerson,
     /// See [`StoreError`].
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -129,7 +135,7 @@ pub fn session(tx: &Tx<'_>, cookie: TokenHash, now: Timestamp) -> Result<Session
 }
 
 /// Sets the first password; `password_hash` was made before the transaction. An absent phone number clears it
-/// (protocol 1.4).
+/// (protocol 1.4), and so does one that is none.
 pub fn activate(
     tx: &Tx<'_>,
     session: &Session,
@@ -137,15 +143,22 @@ pub fn activate(
     phone: &str,
     now: Timestamp,
 ) -> Result<(), EnrollError> {
-    let user = session.person().ok_or(EnrollError::NoSession)?;
-    if user.password_hash.is_some() {
-        return Err(EnrollError::AlreadyActive);
+    let user = may_activate(session)?;
+    let phone = names::phone(phone);
+    tx.activate_user(user.id, password_hash, phone.as_ref().ok().and_then(|phone| phone.as_deref()))?;
+    if let Err(error) = phone {
+        // Clients do not show a refusal (protocol 1.4); a missing number harms less than a missing password.
+        tx.audit(&user.username, Action::PhoneRefuse, &user.username, Some(&error.to_string()), now)?;
     }
-    let phone = names::phone(phone)?;
-    tx.activate_user(user.id, password_hash, phone.as_deref())?;
     tx.password_set_in(session.id(), now)?;
     tx.audit(&user.username, Action::PasswordSet, &user.username, None, now)?;
     Ok(())
+}
+
+/// Whether [`activate`] can succeed: to be asked before the password is hashed, which is expensive.
+pub fn may_activate(session: &Session) -> Result<&User, EnrollError> {
+    let user = session.person().ok_or(EnrollError::NotAPerson)?;
+    if user.password_hash.is_some() { Err(EnrollError::AlreadyActive) } else { Ok(user) }
 }
 
 impl Session {

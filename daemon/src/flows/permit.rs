@@ -20,7 +20,7 @@ pub struct Settled {
 
 /// Settles one device.
 pub fn settle_device(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Settled, StoreError> {
-    let permitted = permitted(tx, site, device.owner)?;
+    let permitted = permitted(tx, site, device)?;
     let mut settled = Settled::default();
     for held in tx.addresses_of(device.id)? {
         let wanted = permitted.iter().find(|location| location.id == held.location);
@@ -42,6 +42,7 @@ pub fn settle_device(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Settle
             None => settled.exhausted.insert(location.id),
         };
     }
+    tx.set_waiting(device.id, &settled.exhausted)?;
     Ok(settled)
 }
 
@@ -61,11 +62,11 @@ pub fn settle_all(tx: &Tx<'_>, site: &Site) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Tries again for devices that found a pool exhausted, where addresses were freed since.
+/// Tries again for devices that found a pool exhausted, whoever waits longest first.
 pub fn retry_exhausted(tx: &Tx<'_>, site: &Site) -> Result<(), StoreError> {
-    for location in site.locations() {
-        if tx.has_only_freed_slots(location.id, location.config.pool())? {
-            return settle_all(tx, site);
+    for (id, _) in tx.waiting()? {
+        if let Some(device) = tx.device(id)? {
+            settle_device(tx, site, &device)?;
         }
     }
     Ok(())
@@ -82,13 +83,13 @@ pub fn locations_of_user<'a>(
     Ok(site.locations().filter(|location| may_join(location.config.groups.as_ref(), &memberships)).collect())
 }
 
-fn permitted<'a>(
-    tx: &Tx<'_>,
-    site: &'a Site,
-    owner: DeviceOwner,
-) -> Result<Vec<&'a SiteLocation>, StoreError> {
-    match owner {
-        DeviceOwner::User(user) => locations_of_user(tx, site, user),
+fn permitted<'a>(tx: &Tx<'_>, site: &'a Site, device: &Device) -> Result<Vec<&'a SiteLocation>, StoreError> {
+    match device.owner {
+        DeviceOwner::User(user) => {
+            let mut locations = locations_of_user(tx, site, user)?;
+            locations.retain(|location| device.only_location.is_none_or(|only| only == location.id));
+            Ok(locations)
+        }
         DeviceOwner::Machine(location) => Ok(site.location(location).into_iter().collect()),
     }
 }

@@ -1,10 +1,21 @@
-//! Ends what is over: sessions past their deadline, and devices that their users never stood behind.
+//! Ends what is over: sessions past their deadline, and devices that their users never stood behind. Tries again where
+//! a pool was exhausted.
 
 use jiff::Timestamp;
 
+use crate::flows::{exhaustion, permit};
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, Subject};
+use crate::rules::message::Message;
+use crate::site::Site;
 use crate::store::{StoreError, Tx};
+
+/// Everything there is to end at a moment, and another try for who waits.
+pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError> {
+    end_sessions(tx, now)?;
+    permit::retry_exhausted(tx, site)?;
+    exhaustion::tell(tx, site, now)
+}
 
 /// Closes sessions past their deadline. A device registered in one that set no password, by a user who has none, is
 /// removed; its peers go with the commit. Says how many sessions were closed.
@@ -28,6 +39,18 @@ fn remove_abandoned(tx: &Tx<'_>, enrollment: &Enrollment, now: Timestamp) -> Res
         tx.delete_device(&device)?;
         let why = format!("{} ended the session without setting a password", user.username);
         tx.audit("postern", Action::DeviceAbandon, &device.name, Some(&why), now)?;
+        tx.post(&notice(&user.username, &device.name), now)?;
     }
     Ok(())
+}
+
+fn notice(username: &str, device: &str) -> Message {
+    Message::Notice {
+        subject: format!("The device {device} of {username} was removed"),
+        text: format!(
+            "{username} registered the device {device}, but let the session end without setting a password. The \
+             device was removed and reaches nothing any more.\n\n`postern user reinvite {username}` gives them a \
+             fresh link; on their side the instance has to be removed from the client first.\n"
+        ),
+    }
 }

@@ -54,6 +54,8 @@ actions! {
     PasswordSet = "password.set",
     /// A first password was refused; clients may not show why.
     PasswordRefuse = "password.refuse",
+    /// The phone number that came with a first password was none, and was left out.
+    PhoneRefuse = "phone.refuse",
     /// A key was registered.
     DeviceRegister = "device.register",
     /// A location did not take a device in time.

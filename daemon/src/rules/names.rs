@@ -45,7 +45,8 @@ pub fn person_name(text: &str) -> Result<String, NameError> {
     shown(text).ok_or(NameError::PersonName)
 }
 
-/// An e-mail address, trimmed.
+/// An e-mail address, trimmed. That two are the same is decided without regard to the case of ASCII letters only: beyond
+/// those a mail server may tell them apart.
 pub fn email(text: &str) -> Result<String, NameError> {
     let text = text.trim();
     let clean = text.len() <= 254 && !text.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -82,9 +83,17 @@ pub fn client_phone(phone: Option<&str>) -> Option<&str> {
     })
 }
 
-/// A password as typed: it is never trimmed, and accepted whenever any client accepts it (protocol 3.5).
+/// What two device names have in common that differ in case only, in any script: "ß" and "SS" as well, and the two small
+/// sigmas. Accents count; so does how they are composed.
+pub fn folded(name: &str) -> String {
+    // Upper case first brings variants together; character by character, because lower case of words is context's.
+    name.to_uppercase().chars().flat_map(char::to_lowercase).collect()
+}
+
+/// A password as typed: it is never trimmed, and accepted whenever any client accepts it (protocol 3.5). Clients count
+/// in UTF-16 units, so one emoji is two.
 pub fn password(text: &str) -> Result<(), NameError> {
-    if text.len() <= 1024 && text.chars().count() >= 8 { Ok(()) } else { Err(NameError::Password) }
+    if text.len() <= 1024 && text.encode_utf16().count() >= 8 { Ok(()) } else { Err(NameError::Password) }
 }
 
 fn shown(text: &str) -> Option<String> {
@@ -123,6 +132,16 @@ mod tests {
     }
 
     #[test]
+    fn names_that_differ_in_case_only_fold_alike() {
+        for (one, other) in
+            [("LapTop", "laptop"), ("Ärger", "äRGER"), ("Straße", "STRASSE"), ("ΟΔΟΣ", "οδος")]
+        {
+            assert_eq!(folded(one), folded(other), "{one}");
+        }
+        assert_ne!(folded("resume"), folded("resumé"));
+    }
+
+    #[test]
     fn mail_addresses_need_a_name_and_a_host() {
         assert_eq!(email(" ann@example.com ").unwrap(), "ann@example.com");
         assert!(email("root@localhost").is_ok());
@@ -156,6 +175,7 @@ mod tests {
     fn passwords_need_eight_characters_and_nothing_else() {
         assert!(password("  spaces").is_ok());
         assert!(password(&"x".repeat(1024)).is_ok());
+        assert!(password("aA1😀😀x").is_ok());
         assert_eq!(password("1234567"), Err(NameError::Password));
         assert_eq!(password(&"x".repeat(1025)), Err(NameError::Password));
     }

@@ -131,17 +131,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether every slot of a location was given at least once and some came back: devices may wait for those.
-    pub fn has_only_freed_slots(&self, location: LocationId, pool: Pool) -> Result<bool, StoreError> {
-        let found: Option<i64> = self.one(
-            "SELECT 1 FROM location l JOIN freed_slot f ON f.location_id = l.id
-             WHERE l.id = ?1 AND l.next_slot > ?2 AND f.slot <= ?2 LIMIT 1",
-            params![location.0, pool.last_slot()],
-            |row| row.get(0),
-        )?;
-        Ok(found.is_some())
-    }
-
     /// Writes the addresses a slot has now that its location's subnets are others.
     pub fn move_address(
         &self,

@@ -6,12 +6,13 @@ use rusqlite::{Row, params};
 
 use super::tx::{StoreError, Tx, key_from};
 use crate::rules::ids::{DeviceId, EnrollmentId, LocationId, UserId};
+use crate::rules::names;
 use crate::rules::token::TokenHash;
 
 /// Whose a device is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceOwner {
-    /// A person's: on every location the person may use.
+    /// A person's: on every location the person may use, unless it is bound to one (see [`Device`]).
     User(UserId),
     /// A machine's: on exactly this location.
     Machine(LocationId),
@@ -26,6 +27,8 @@ pub struct Device {
     pub owner: DeviceOwner,
     /// Unique for its owner without regard to case.
     pub name: String,
+    /// The only location a person's device may be on, because its client takes exactly one.
+    pub only_location: Option<LocationId>,
     /// `None`: a machine that has not enrolled yet.
     pub public_key: Option<PublicKey>,
     /// Which polling token is the current one.
@@ -36,8 +39,19 @@ pub struct Device {
     pub created_at: i64,
 }
 
-const COLUMNS: &str =
-    "id, user_id, machine_location_id, name, public_key, polling_generation, registered_in, created_at";
+const COLUMNS: &str = "id, user_id, machine_location_id, name, public_key, polling_generation, registered_in, created_at, \
+                       only_location_id";
+
+impl Device {
+    /// Whether its client takes exactly one location for ever, and must never be told that there is none (protocol 1.6
+    /// and 3.8).
+    pub fn takes_exactly_one(&self) -> bool {
+        match self.owner {
+            DeviceOwner::User(_) => self.only_location.is_some(),
+            DeviceOwner::Machine(_) => true,
+        }
+    }
+}
 
 fn device(row: &Row<'_>) -> rusqlite::Result<Result<Device, StoreError>> {
     let owner = match (row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?) {
@@ -57,6 +71,7 @@ fn device(row: &Row<'_>) -> rusqlite::Result<Result<Device, StoreError>> {
         polling_generation: row.get(5)?,
         registered_in: row.get::<_, Option<i64>>(6)?.map(EnrollmentId),
         created_at: row.get(7)?,
+        only_location: row.get::<_, Option<i64>>(8)?.map(LocationId),
     }))
 }
 
@@ -104,12 +119,13 @@ impl Tx<'_> {
             DeviceOwner::Machine(location) => (None, Some(location.0)),
         };
         let id = self.insert(
-            "INSERT INTO device (user_id, machine_location_id, name, public_key, registered_in, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO device (user_id, machine_location_id, name, folded_name, public_key, registered_in, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 user,
                 location,
                 name,
+                names::folded(name),
                 key.map(|key| *key.as_bytes()),
                 registered_in.map(|id| id.0),
                 now.as_second()
@@ -133,7 +149,16 @@ impl Tx<'_> {
 
     /// A conflict when the owner has another device of that name.
     pub fn rename_device(&self, id: DeviceId, name: &str) -> Result<(), StoreError> {
-        self.execute("UPDATE device SET name = ?2 WHERE id = ?1", params![id.0, name])?;
+        self.execute(
+            "UPDATE device SET name = ?2, folded_name = ?3 WHERE id = ?1",
+            params![id.0, name, names::folded(name)],
+        )?;
+        Ok(())
+    }
+
+    /// Keeps a person's device on one location for ever.
+    pub fn bind_device(&self, id: DeviceId, location: LocationId) -> Result<(), StoreError> {
+        self.execute("UPDATE device SET only_location_id = ?2 WHERE id = ?1", params![id.0, location.0])?;
         Ok(())
     }
 

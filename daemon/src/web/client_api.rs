@@ -169,8 +169,8 @@ async fn activate(api: &Api, session: TokenHash, body: Body) -> Result<(), WebEr
     let body: ActivateRequest = parsed(body).await?;
     let now = api.app.now();
     names::password(&body.password.0).map_err(EnrollError::from)?;
-    // Hashing is expensive: only for who has a session.
-    api.app.store.read(move |tx| enroll::session(tx, session, now).map(drop)).await?;
+    // Hashing is expensive: only for who may set a password.
+    api.app.store.read(move |tx| enroll::may_activate(&enroll::session(tx, session, now)?).map(drop)).await?;
     let [salt, _] = halves(api.app.random());
     let hash = api.passwords.hash(body.password.0, salt).await?;
     let now = api.app.now();

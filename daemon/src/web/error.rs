@@ -80,7 +80,10 @@ fn status_of(error: &EnrollError) -> StatusCode {
         | EnrollError::TokenExpired
         | EnrollError::NoSession
         | EnrollError::NotYours => StatusCode::UNAUTHORIZED,
-        EnrollError::TooManyDevices | EnrollError::UnknownPollingToken => StatusCode::FORBIDDEN,
+        EnrollError::TooManyDevices
+        | EnrollError::UnknownPollingToken
+        | EnrollError::NothingToPoll
+        | EnrollError::NotAPerson => StatusCode::FORBIDDEN,
         EnrollError::Disabled
         | EnrollError::AlreadyActive
         | EnrollError::Value(_)

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use postern_gateway::PublicKey;
 
 use super::{EnrollError, Owner, Session};
+use crate::flows::exhaustion;
 use crate::flows::permit::{locations_of_user, settle_device};
 use crate::rules::action::Action;
 use crate::rules::ids::DeviceId;
@@ -41,10 +42,7 @@ pub fn create_device(
     if settled.granted.is_empty() {
         return Err(EnrollError::NoLocation);
     }
-    for exhausted in settled.exhausted.iter().filter_map(|id| site.location(*id)) {
-        let detail = format!("location {} has no free address", exhausted.config.name);
-        tx.audit("postern", Action::PoolExhaust, &device.name, Some(&detail), now)?;
-    }
+    exhaustion::tell(tx, site, now)?;
     tx.audit(session.owner.name(), Action::DeviceRegister, &device.name, None, now)?;
     let polling = renew_polling(tx, site, &device)?;
     Ok(Registered { device, polling })
@@ -98,30 +96,30 @@ fn register(
     key: PublicKey,
     now: Timestamp,
 ) -> Result<DeviceId, EnrollError> {
-    let locations = locations_of_user(tx, site, user.id)?.len();
-    if locations == 0 {
-        return Err(EnrollError::NoLocation);
-    }
+    let locations = locations_of_user(tx, site, user.id)?;
+    let [first, others @ ..] = locations.as_slice() else { return Err(EnrollError::NoLocation) };
     let registered = tx.devices_registered_in(session.id())?.len();
     if registered >= usize::try_from(site.config.enrollment.devices_per_session).unwrap_or(usize::MAX) {
         return Err(EnrollError::TooManyDevices);
     }
-    let name = match name.trim() {
+    let (name, only) = match name.trim() {
         "" if user.password_hash.is_none() => return Err(EnrollError::UnfinishedPerson),
-        "" if locations != 1 => return Err(EnrollError::NeedsDeviceToken),
-        "" => invented_name(tx, user)?,
-        given => names::device_name(given)?,
+        "" if !others.is_empty() => return Err(EnrollError::NeedsDeviceToken),
+        "" => (invented_name(tx, user)?, Some(first.id)),
+        given => (names::device_name(given)?, None),
     };
     let owner = DeviceOwner::User(user.id);
-    tx.insert_device(owner, &name, Some(key), Some(session.id()), now).map_err(|error| {
+    let id = tx.insert_device(owner, &name, Some(key), Some(session.id()), now).map_err(|error| {
         if error.is_conflict() { EnrollError::DeviceTaken } else { EnrollError::Store(error) }
-    })
+    })?;
+    only.into_iter().try_for_each(|location| tx.bind_device(id, location))?;
+    Ok(id)
 }
 
 /// For the command line client, which sends no name (protocol 3.8).
 fn invented_name(tx: &Tx<'_>, user: &User) -> Result<String, StoreError> {
     let taken: Vec<String> =
-        tx.devices_of(user.id)?.into_iter().map(|device| device.name.to_lowercase()).collect();
+        tx.devices_of(user.id)?.iter().map(|device| names::folded(&device.name)).collect();
     let names = (1..).map(|number| format!("device-{number}"));
     Ok(names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default())
 }

@@ -6,9 +6,13 @@ use postern_gateway::PrivateKey;
 
 use super::*;
 use crate::fixtures::{a_person, a_site, at};
+use crate::flows::client_config;
 use crate::flows::issue::issue_enrollment;
+use crate::flows::permit::settle_all;
+use crate::rules::action::Action;
 use crate::rules::enrollment::EnrollmentKind;
 use crate::rules::ids::LocationId;
+use crate::rules::token::TokenKind;
 use crate::store::Store;
 use crate::store::device::DeviceOwner;
 
@@ -126,6 +130,18 @@ fn names_and_keys_are_taken_once() {
 }
 
 #[test]
+fn device_names_are_the_same_whatever_their_case_in_any_script() {
+    let (store, site, token) = invited();
+    start(&store, &site, &token, 1, 10).unwrap();
+    register(&store, &site, 1, "Größe", &key(1), 20).unwrap();
+    assert!(matches!(register(&store, &site, 1, "GRÖSSE", &key(2), 21), Err(EnrollError::DeviceTaken)));
+    let other = register(&store, &site, 1, "Ελλάς", &key(2), 22).unwrap();
+    let renamed = store.write_blocking(|tx| tx.rename_device(other.id, "gRÖßE"));
+    assert!(renamed.unwrap_err().is_conflict());
+    store.write_blocking(|tx| tx.rename_device(other.id, "ελλάς")).unwrap();
+}
+
+#[test]
 fn a_session_registers_no_more_devices_than_the_configuration_says() {
     let (store, site, token) = invited();
     start(&store, &site, &token, 1, 10).unwrap();
@@ -152,6 +168,51 @@ fn the_command_line_client_is_told_what_it_needs() {
     assert!(matches!(register(&store, &site, 1, "", &key(1), 20), Err(EnrollError::UnfinishedPerson)));
     set_password(&store, 1, 30).unwrap();
     assert!(matches!(register(&store, &site, 1, "", &key(1), 40), Err(EnrollError::NeedsDeviceToken)));
+}
+
+#[test]
+fn a_nameless_device_stays_on_the_one_location_it_began_with() {
+    let (store, site, token) = invited();
+    let hq = Site::new(
+        site.config.clone(),
+        site.instance,
+        site.token_key.clone(),
+        site.location(LocationId(1)).cloned(),
+    );
+    start(&store, &hq, &token, 1, 10).unwrap();
+    set_password(&store, 1, 20).unwrap();
+    let device = register(&store, &hq, 1, "", &key(1), 30).unwrap();
+    assert_eq!(device.name, "device-1");
+    store.write_blocking(|tx| settle_all(tx, &site)).unwrap();
+    let held = |store: &Store| store.read_blocking(|tx| tx.addresses_of(device.id)).unwrap();
+    assert_eq!(held(&store).iter().map(|held| held.location).collect::<Vec<_>>(), [LocationId(1)]);
+    let lab = Site::new(
+        site.config.clone(),
+        site.instance,
+        site.token_key.clone(),
+        site.location(LocationId(2)).cloned(),
+    );
+    store.write_blocking(|tx| settle_all(tx, &lab)).unwrap();
+    assert!(held(&store).is_empty(), "another location does not take the place of its own");
+    let polling = site.token_key.derive(TokenKind::Polling, device.id.0, 1);
+    let polled = store.read_blocking(|tx| client_config::poll(tx, &lab, &polling));
+    assert!(matches!(polled, Err(EnrollError::NothingToPoll)));
+}
+
+#[test]
+fn a_phone_number_out_of_the_rules_does_not_cost_the_password() {
+    let (store, site, token) = invited();
+    start(&store, &site, &token, 1, 10).unwrap();
+    let done = store.write_blocking(|tx| {
+        let session = session(tx, cookie(1), at(20))?;
+        activate(tx, &session, "$argon2id$…", "call me", at(20))
+    });
+    done.unwrap();
+    let ann = store.read_blocking(|tx| tx.user_by_name("ann")).unwrap().unwrap();
+    assert!(ann.password_hash.is_some());
+    assert_eq!(ann.phone, None);
+    let audited = store.read_blocking(|tx| tx.audit_since(0, 9)).unwrap();
+    assert!(audited.iter().any(|entry| entry.action == Action::PhoneRefuse.name()));
 }
 
 #[test]

@@ -1,0 +1,142 @@
+//! Tells administrators that a location has no address left: each device in the audit log, the contact by mail once a
+//! day and location.
+
+use jiff::Timestamp;
+
+use crate::rules::action::Action;
+use crate::rules::message::Message;
+use crate::site::{Site, SiteLocation};
+use crate::store::{StoreError, Tx};
+
+/// How long the contact is not told again, in seconds.
+const QUIET: i64 = 24 * 60 * 60;
+
+/// Tells what was not told yet.
+pub fn tell(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError> {
+    for (device, location) in tx.take_untold_waiting()? {
+        let (Some(device), Some(location)) = (tx.device(device)?, site.location(location)) else { continue };
+        let detail = format!("location {} has no free address", location.config.name);
+        tx.audit("postern", Action::PoolExhaust, &device.name, Some(&detail), now)?;
+        if tx.mark_exhaustion_told(location.id, now.as_second().saturating_sub(QUIET), now)? {
+            tx.post(&notice(location), now)?;
+        }
+    }
+    Ok(())
+}
+
+fn notice(location: &SiteLocation) -> Message {
+    let name = &location.config.name;
+    Message::Notice {
+        subject: format!("The location {name} has no free address"),
+        text: format!(
+            "Devices that may use the location {name} get no address there, because all are taken. They are tried \
+             again when one is free.\n\nRemove devices that are not needed any more, or give the location larger \
+             subnets and run `postern reload`. `postern audit` shows which devices wait.\n"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postern_gateway::PrivateKey;
+
+    use super::*;
+    use crate::fixtures::{a_person, a_site, at};
+    use crate::flows::permit::{settle_all, settle_device};
+    use crate::flows::sweep::sweep;
+    use crate::rules::ids::{DeviceId, LocationId};
+    use crate::store::Store;
+    use crate::store::device::DeviceOwner;
+
+    #[test]
+    fn a_full_location_is_told_by_device_in_the_log_and_once_a_day_by_mail() {
+        let (store, site) = a_site_with_one_address();
+        let [_, waiting, _] = three_devices(&store, &site);
+        let told = |second: i64| {
+            store.write_blocking(|tx| tell(tx, &site, at(second))).unwrap();
+            let audited = store.read_blocking(|tx| tx.audit_since(0, 99)).unwrap();
+            let mails = store.read_blocking(|tx| tx.due_mail(at(1_000_000), 9)).unwrap();
+            let entries = audited.iter().filter(|entry| entry.action == Action::PoolExhaust.name());
+            (entries.count(), mails.len())
+        };
+        assert_eq!(told(10), (2, 1));
+        assert_eq!(told(20), (2, 1), "nothing new happened");
+        let again = |second: i64| {
+            store
+                .write_blocking(|tx| {
+                    tx.set_waiting(waiting, &[].into())?;
+                    tx.set_waiting(waiting, &[LocationId(1)].into())
+                })
+                .unwrap();
+            told(second)
+        };
+        assert_eq!(again(86_409), (3, 1));
+        assert_eq!(again(86_411), (4, 2));
+    }
+
+    #[test]
+    fn a_freed_address_goes_to_who_waits_longest() {
+        let (store, site) = a_site_with_one_address();
+        let [holder, first, second] = three_devices(&store, &site);
+        let held = |device| store.read_blocking(|tx| tx.addresses_of(device)).unwrap().len();
+        assert_eq!([held(holder), held(first), held(second)], [2, 1, 1]);
+        store
+            .write_blocking(|tx| {
+                tx.delete_device(&tx.device(holder)?.unwrap())?;
+                sweep(tx, &site, at(50))
+            })
+            .unwrap();
+        assert_eq!([held(first), held(second)], [2, 1]);
+        assert_eq!(who_waits(&store), [(second, LocationId(1))]);
+    }
+
+    #[test]
+    fn who_may_not_use_the_location_any_more_does_not_wait_for_it() {
+        let (store, mut site) = a_site_with_one_address();
+        three_devices(&store, &site);
+        let lab = site.location(LocationId(2)).cloned();
+        site = Site::new(site.config.clone(), site.instance, site.token_key.clone(), lab);
+        store.write_blocking(|tx| settle_all(tx, &site)).unwrap();
+        assert_eq!(who_waits(&store), []);
+    }
+
+    fn who_waits(store: &Store) -> Vec<(DeviceId, LocationId)> {
+        store
+            .read_blocking(|tx| {
+                let waiting = tx.waiting()?;
+                Ok::<_, StoreError>(waiting)
+            })
+            .unwrap()
+    }
+
+    /// `hq` has one address, `lab` has many.
+    fn a_site_with_one_address() -> (Store, Site) {
+        let store = Store::in_memory().unwrap();
+        let site = a_site(&store);
+        let locations = site.locations().cloned().map(|mut location| {
+            if location.id == LocationId(1) {
+                location.config.ipv4 = "10.77.1.0/30".parse().ok();
+            }
+            location
+        });
+        let small = Site::new(site.config.clone(), site.instance, site.token_key.clone(), locations);
+        (store, small)
+    }
+
+    fn three_devices(store: &Store, site: &Site) -> [DeviceId; 3] {
+        let made = store.write_blocking(|tx| {
+            let ann = a_person(tx, "ann");
+            let mut devices = Vec::new();
+            for number in 1..=3 {
+                let key = PrivateKey::from_random([number; 32]).public();
+                let name = format!("device {number}");
+                devices.push(tx.insert_device(DeviceOwner::User(ann), &name, Some(key), None, at(0))?);
+            }
+            for device in &devices {
+                settle_device(tx, site, &tx.device(*device)?.unwrap())?;
+            }
+            Ok::<_, StoreError>(devices)
+        });
+        made.unwrap().0.try_into().unwrap()
+    }
+}
