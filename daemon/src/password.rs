@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 
 /// How many hashes are computed at once.
 const WIDTH: usize = 2;
+/// How many more may wait: a second's work. Beyond that it is better to say so than to let everybody wait.
+const QUEUE: usize = 64;
 
 /// Why no hash came out.
 #[derive(Debug, thiserror::Error)]
@@ -17,18 +19,24 @@ pub enum PasswordError {
     /// The algorithm refused.
     #[error("a password could not be hashed: {0}")]
     Hash(String),
+    /// Too many wait already.
+    #[error("too many passwords wait to be worked on")]
+    Busy,
     /// The task died.
     #[error("a password task died")]
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Where passwords are worked on. Clones share its width.
+/// Where passwords are worked on. Clones share its width and its queue.
 #[derive(Clone)]
-pub struct Passwords(Arc<Semaphore>);
+pub struct Passwords {
+    places: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+}
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(WIDTH)))
+        Self { places: Arc::new(Semaphore::new(WIDTH)), queue: Arc::new(Semaphore::new(WIDTH + QUEUE)) }
     }
 }
 
@@ -44,22 +52,21 @@ impl Passwords {
 
     /// Whether a password belongs to a PHC string.
     pub async fn verify(&self, password: Zeroizing<String>, hash: String) -> Result<bool, PasswordError> {
-        Ok(self
-            .run(move || Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok())
-            .await?)
+        self.run(move || Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok()).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, tokio::task::JoinError> {
-        // The semaphore is never closed. The place is kept until the work is done, even if the caller goes away.
-        let place = Arc::clone(&self.0).acquire_owned().await;
-        tokio::task::spawn_blocking(move || {
-            let _place = place;
+    ) -> Result<T, PasswordError> {
+        let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        // The semaphore is never closed. Both places are kept until the work is done, even if the caller goes away.
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let work = tokio::task::spawn_blocking(move || {
+            let _places = (queued, place);
             work()
-        })
-        .await
+        });
+        Ok(work.await?)
     }
 }
 
@@ -75,5 +82,25 @@ mod tests {
         assert!(hash.starts_with("$argon2id$"));
         assert!(passwords.verify(secret(" pass word "), hash.clone()).await.unwrap());
         assert!(!passwords.verify(secret("pass word"), hash).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_refused_instead_of_queued_without_end() {
+        let passwords = Passwords::default();
+        let (done, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(std::sync::Mutex::new(gate));
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..WIDTH + QUEUE {
+            let (passwords, gate) = (passwords.clone(), Arc::clone(&gate));
+            waiting.spawn(async move { passwords.run(move || gate.lock().unwrap().recv().is_err()).await });
+        }
+        while passwords.queue.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(passwords.run(|| ()).await, Err(PasswordError::Busy)));
+        drop(done);
+        let finished = waiting.join_all().await;
+        assert!(finished.len() == WIDTH + QUEUE && finished.iter().all(Result::is_ok));
+        assert!(passwords.run(|| ()).await.is_ok());
     }
 }

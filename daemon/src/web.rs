@@ -4,6 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -24,6 +25,8 @@ use error::WebError;
 
 /// More than any request here needs.
 const MOST_BODY_BYTES: usize = 64 * 1024;
+/// A slow line needs a second for that.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything postern answers over HTTP. Serve it with connect info, so that the limits know their clients.
 pub fn router(app: App) -> Router {
@@ -35,9 +38,11 @@ pub fn router(app: App) -> Router {
     Router::new().fallback_service(MapRequestLayer::new(collapse_slashes).layer(routes))
 }
 
-/// Reads a body of bounded size.
+/// Reads a body of bounded size within bounded time.
 async fn bytes_of(body: Body) -> Result<body::Bytes, WebError> {
-    body::to_bytes(body, MOST_BODY_BYTES).await.map_err(|error| {
+    let read = body::to_bytes(body, MOST_BODY_BYTES);
+    let read = tokio::time::timeout(BODY_WITHIN, read).await.map_err(|_| WebError::TooSlow)?;
+    read.map_err(|error| {
         let too_long = std::error::Error::source(&error)
             .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
         if too_long {

@@ -1,19 +1,18 @@
 //! The JSON that desktop clients and their command line tool speak, below `/api/v1`. A thin door: bodies are parsed here,
 //! flows decide, answers are typed so that their fields and their order never vary.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::error::WebError;
@@ -25,12 +24,15 @@ use crate::password::Passwords;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenHash};
 
+mod allowance;
 mod answers;
 mod cookie;
 mod limit;
+mod requests;
 
 use answers::{DeviceConfigAnswer, InfoAnswer, MfaStartAnswer, NothingAnswer, PollAnswer, StartAnswer};
-use limit::StartLimit;
+use limit::{Admission, Limits, Presented};
+use requests::{ActivateRequest, CreateDeviceRequest, MfaRequest, NetworkInfoRequest, TokenRequest, parsed};
 
 /// How long a registration waits for its peers.
 const LIVE_WITHIN: Duration = Duration::from_secs(2);
@@ -39,12 +41,12 @@ const LIVE_WITHIN: Duration = Duration::from_secs(2);
 struct Api {
     app: App,
     passwords: Passwords,
-    starts: Arc<StartLimit>,
+    limits: Arc<Limits>,
 }
 
 /// The routes below `/api/v1`.
 pub(super) fn routes(app: App) -> Router {
-    let api = Api { app, passwords: Passwords::default(), starts: Arc::default() };
+    let api = Api { app, passwords: Passwords::default(), limits: Arc::default() };
     Router::new()
         .route("/api/v1/enrollment/start", post(start))
         .route("/api/v1/enrollment/create_device", post(create_device))
@@ -59,54 +61,19 @@ pub(super) fn routes(app: App) -> Router {
         .with_state(api)
 }
 
-#[derive(Deserialize)]
-struct TokenRequest {
-    token: String,
-}
-
-#[derive(Deserialize)]
-struct CreateDeviceRequest {
-    name: String,
-    pubkey: String,
-}
-
-#[derive(Deserialize)]
-struct ActivateRequest {
-    password: Zeroized,
-    phone_number: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(from = "String")]
-struct Zeroized(Zeroizing<String>);
-
-impl From<String> for Zeroized {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-}
-
-#[derive(Deserialize)]
-struct NetworkInfoRequest {
-    pubkey: String,
-}
-
-#[derive(Deserialize)]
-struct MfaRequest {
-    #[serde(rename = "method")]
-    _method: String,
-}
-
 async fn start(State(api): State<Api>, request: Request) -> Result<Response, WebError> {
-    let site = api.app.site();
-    let client = limit::client_address(&request, &site.config.trusted_proxies);
-    api.starts.admit(client).map_err(|wait| WebError::TooMany { seconds: wait.as_secs() + 1 })?;
+    let client = api.client_of(&request);
     let body: TokenRequest = parsed(request.into_body()).await?;
     let token = Token::presented(&body.token);
-    let now = api.app.now();
+    let admission = api.admit(Presented::EnrollmentToken, token.hash(), client)?;
+    let started = open_session(&api, token).await;
+    settle(admission, started)
+}
+
+async fn open_session(api: &Api, token: Token) -> Result<Response, WebError> {
+    let (app, now) = (api.app.clone(), api.app.now());
     let session = Zeroizing::new(URL_SAFE_NO_PAD.encode(api.app.random()));
     let session_hash = Token::presented(&session).hash();
-    let app = api.app.clone();
     let outcome = api.app.store.write(move |tx| {
         let site = app.site();
         let session = enroll::open(tx, &site, &token, session_hash, now)?;
@@ -114,6 +81,7 @@ async fn start(State(api): State<Api>, request: Request) -> Result<Response, Web
         Ok::<_, EnrollError>((answer, site))
     });
     let ((answer, site), _) = outcome.await.map_err(refused_start)?;
+    api.limits.issued(session_hash, now);
     let left = answer.deadline_timestamp.saturating_sub(now.as_second());
     let line = cookie::set(&session, left, site.config.public_url.starts_with("https:"));
     let mut response = Json(answer).into_response();
@@ -131,8 +99,12 @@ async fn create_device(
     State(api): State<Api>,
     request: Request,
 ) -> Result<Json<DeviceConfigAnswer>, WebError> {
-    let (headers, body) = split(request);
-    let session = session_of(&headers)?;
+    let (session, admission) = api.session_of(&request)?;
+    let created = register(&api, session, request.into_body()).await;
+    settle(admission, created).map(Json)
+}
+
+async fn register(api: &Api, session: TokenHash, body: Body) -> Result<DeviceConfigAnswer, WebError> {
     let body: CreateDeviceRequest = parsed(body).await?;
     let (app, now) = (api.app.clone(), api.app.now());
     let outcome = api.app.store.write(move |tx| {
@@ -140,9 +112,11 @@ async fn create_device(
         let session = enroll::session(tx, session, now)?;
         let added = enroll::create_device(tx, &site, &session, &body.name, &body.pubkey, now)?;
         let config = client_config::of_device(tx, &site, &added.device)?;
-        Ok::<_, EnrollError>((DeviceConfigAnswer::new(&site, config, Some(&added.polling)), added.device.id))
+        let answer = DeviceConfigAnswer::new(&site, config, Some(&added.polling));
+        Ok::<_, EnrollError>((answer, added.device.id, added.polling.hash()))
     });
-    let ((answer, device), revision) = outcome.await?;
+    let ((answer, device, polling), revision) = outcome.await?;
+    api.limits.issued(polling, now);
     api.app.applied(revision, LIVE_WITHIN).await;
     let (app, now) = (api.app.clone(), api.app.now());
     let audited = api.app.store.write(move |tx| enroll_audit::pending(tx, &app.site(), device, now));
@@ -150,27 +124,28 @@ async fn create_device(
         // The device is registered; its client must get its configuration all the same.
         tracing::error!(device.id = device.0, %error, "could not write down whether a device is pending");
     }
-    Ok(Json(answer))
+    Ok(answer)
 }
 
 async fn activate_user(State(api): State<Api>, request: Request) -> Result<Json<NothingAnswer>, WebError> {
-    let (headers, body) = split(request);
-    let session = session_of(&headers)?;
+    let (session, admission) = api.session_of(&request)?;
     let now = api.app.now();
-    let outcome = activate(&api, session, body).await;
-    if let Err(error) = &outcome {
+    let outcome = activate(&api, session, request.into_body()).await;
+    if let Err(error) = &outcome
+        && !error.is_about_an_unknown_bearer()
+    {
         let why = error.to_string();
         api.app.store.write(move |tx| enroll_audit::refused_activation(tx, session, &why, now)).await?;
     }
-    outcome.map(|()| Json(NothingAnswer {}))
+    settle(admission, outcome).map(|()| Json(NothingAnswer {}))
 }
 
 async fn activate(api: &Api, session: TokenHash, body: Body) -> Result<(), WebError> {
-    let body: ActivateRequest = parsed(body).await?;
     let now = api.app.now();
-    names::password(&body.password.0).map_err(EnrollError::from)?;
     // Hashing is expensive: only for who may set a password.
     api.app.store.read(move |tx| enroll::may_activate(&enroll::session(tx, session, now)?).map(drop)).await?;
+    let body: ActivateRequest = parsed(body).await?;
+    names::password(&body.password.0).map_err(EnrollError::from)?;
     let [salt, _] = halves(api.app.random());
     let hash = api.passwords.hash(body.password.0, salt).await?;
     let now = api.app.now();
@@ -187,8 +162,16 @@ async fn network_info(
     State(api): State<Api>,
     request: Request,
 ) -> Result<Json<DeviceConfigAnswer>, WebError> {
-    let (headers, body) = split(request);
-    let session = session_of(&headers)?;
+    let (session, admission) = api.session_of(&request)?;
+    let found = configuration_of_key(&api, session, request.into_body()).await;
+    settle(admission, found).map(Json)
+}
+
+async fn configuration_of_key(
+    api: &Api,
+    session: TokenHash,
+    body: Body,
+) -> Result<DeviceConfigAnswer, WebError> {
     let body: NetworkInfoRequest = parsed(body).await?;
     let (app, now) = (api.app.clone(), api.app.now());
     let outcome = api.app.store.write(move |tx| {
@@ -196,20 +179,26 @@ async fn network_info(
         let session = enroll::session(tx, session, now)?;
         let found = enroll::device_of_key(tx, &site, &session, &body.pubkey)?;
         let config = client_config::of_device(tx, &site, &found.device)?;
-        Ok::<_, EnrollError>(DeviceConfigAnswer::new(&site, config, Some(&found.polling)))
+        let answer = DeviceConfigAnswer::new(&site, config, Some(&found.polling));
+        Ok::<_, EnrollError>((answer, found.polling.hash()))
     });
-    Ok(Json(outcome.await?.0))
+    let ((answer, polling), _) = outcome.await?;
+    api.limits.issued(polling, now);
+    Ok(answer)
 }
 
 async fn poll(State(api): State<Api>, request: Request) -> Result<Json<PollAnswer>, WebError> {
+    let client = api.client_of(&request);
     let body: TokenRequest = parsed(request.into_body()).await?;
     let token = Token::presented(&body.token);
+    let admission = api.admit(Presented::Other, token.hash(), client)?;
     let app = api.app.clone();
     let outcome = api.app.store.read(move |tx| {
         let site = app.site();
         client_config::poll(tx, &site, &token).map(|config| DeviceConfigAnswer::new(&site, config, None))
     });
-    Ok(Json(PollAnswer { device_config: outcome.await? }))
+    let polled = outcome.await.map_err(WebError::from);
+    settle(admission, polled).map(|device_config| Json(PollAnswer { device_config }))
 }
 
 /// Development heads of the client insist on an answer here before they activate (protocol 1.7).
@@ -217,45 +206,55 @@ async fn register_mfa_start(
     State(api): State<Api>,
     request: Request,
 ) -> Result<Json<MfaStartAnswer>, WebError> {
-    let (headers, body) = split(request);
-    let session = session_of(&headers)?;
-    let _: MfaRequest = parsed(body).await?;
-    let now = api.app.now();
-    api.app.store.read(move |tx| enroll::session(tx, session, now).map(drop)).await?;
+    any_session(&api, api.session_of(&request)?).await?;
+    let _: MfaRequest = parsed(request.into_body()).await?;
     Ok(Json(MfaStartAnswer { totp_secret: None }))
 }
 
 async fn register_mfa_finish(State(api): State<Api>, request: Request) -> Result<Response, WebError> {
-    let session = session_of(request.headers())?;
-    let now = api.app.now();
-    api.app.store.read(move |tx| enroll::session(tx, session, now).map(drop)).await?;
+    any_session(&api, api.session_of(&request)?).await?;
     Err(WebError::NoMfa)
 }
 
-fn split(request: Request) -> (HeaderMap, Body) {
-    let (parts, body) = request.into_parts();
-    (parts.headers, body)
+/// Refuses who has no session.
+async fn any_session(api: &Api, (session, admission): (TokenHash, Admission<'_>)) -> Result<(), WebError> {
+    let now = api.app.now();
+    let outcome = api.app.store.read(move |tx| enroll::session(tx, session, now).map(drop)).await;
+    settle(admission, outcome.map_err(WebError::from))
 }
 
-fn session_of(headers: &HeaderMap) -> Result<TokenHash, WebError> {
-    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-    let id = cookie::session_id(lines).ok_or(EnrollError::NoSession)?;
-    Ok(Token::presented(&id).hash())
+impl Api {
+    fn client_of(&self, request: &Request) -> IpAddr {
+        limit::client_address(request, &self.app.site().config.trusted_proxies)
+    }
+
+    fn admit(&self, what: Presented, bearer: TokenHash, client: IpAddr) -> Result<Admission<'_>, WebError> {
+        let admitted = self.limits.admit(what, bearer, client, self.app.now());
+        admitted.map_err(|wait| WebError::TooMany { seconds: seconds_of(wait) })
+    }
+
+    /// The session that a request's cookie names, which may be none.
+    fn session_of(&self, request: &Request) -> Result<(TokenHash, Admission<'_>), WebError> {
+        let lines = request.headers().get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+        let id = cookie::session_id(lines).ok_or(EnrollError::NoSession)?;
+        let session = Token::presented(&id).hash();
+        Ok((session, self.admit(Presented::Other, session, self.client_of(request))?))
+    }
 }
 
-/// The body as JSON, whatever its content type says.
-async fn parsed<T: DeserializeOwned>(body: Body) -> Result<T, WebError> {
-    let bytes = super::bytes_of(body).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        // The parser's own text can quote what was sent, and that may be a password.
-        let what = match error.classify() {
-            serde_json::error::Category::Data => "a field is missing or has the wrong type",
-            serde_json::error::Category::Syntax
-            | serde_json::error::Category::Eof
-            | serde_json::error::Category::Io => "the body is not JSON",
-        };
-        WebError::Malformed(what.to_owned())
-    })
+/// Learns from the outcome whether what was presented is good. An outcome that does not tell counts against the address.
+fn settle<T>(admission: Admission<'_>, outcome: Result<T, WebError>) -> Result<T, WebError> {
+    if outcome.as_ref().is_err_and(WebError::is_about_an_unknown_bearer) {
+        admission.unknown();
+    } else if matches!(outcome, Ok(_) | Err(WebError::Enroll(_) | WebError::Forbidden)) {
+        admission.known();
+    }
+    outcome
+}
+
+/// Whole seconds, never too few.
+fn seconds_of(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 fn halves(random: [u8; 32]) -> [[u8; 16]; 2] {

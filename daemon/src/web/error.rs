@@ -4,7 +4,7 @@
 use postern_gateway::chain;
 
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -33,6 +33,15 @@ pub enum WebError {
         /// Until the next one may succeed.
         seconds: u64,
     },
+    /// More passwords wait to be hashed than can be soon.
+    #[error("the server is busy; try again in {seconds} s")]
+    Busy {
+        /// Until it is worth trying.
+        seconds: u8,
+    },
+    /// The body comes too slowly.
+    #[error("the body did not arrive in time")]
+    TooSlow,
     /// There is no MFA to set up.
     #[error("this server does not use multi-factor authentication")]
     NoMfa,
@@ -47,7 +56,7 @@ pub enum WebError {
     Store(#[from] StoreError),
     /// A password could not be worked on.
     #[error(transparent)]
-    Password(#[from] PasswordError),
+    Password(PasswordError),
     /// A handler panicked.
     #[error("a handler panicked")]
     Panicked,
@@ -59,6 +68,19 @@ struct ErrorBody {
 }
 
 impl WebError {
+    /// Whether nobody knows the token or the session that was presented.
+    pub(super) fn is_about_an_unknown_bearer(&self) -> bool {
+        matches!(
+            self,
+            Self::Enroll(
+                EnrollError::InvalidToken
+                    | EnrollError::TokenExpired
+                    | EnrollError::NoSession
+                    | EnrollError::UnknownPollingToken
+            )
+        )
+    }
+
     /// Protocol 0.4 and the tables of section 1.
     fn status(&self) -> StatusCode {
         match self {
@@ -67,9 +89,23 @@ impl WebError {
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) | Self::NoMfa => StatusCode::BAD_REQUEST,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Enroll(error) => status_of(error),
             Self::Store(_) | Self::Password(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl WebError {
+    fn retry_after(&self) -> Option<HeaderValue> {
+        if let Self::TooMany { seconds } = self {
+            Some(HeaderValue::from(*seconds))
+        } else if let Self::Busy { seconds } = self {
+            Some(HeaderValue::from(u16::from(*seconds)))
+        } else {
+            None
         }
     }
 }
@@ -101,16 +137,25 @@ fn status_of(error: &EnrollError) -> StatusCode {
 impl IntoResponse for WebError {
     fn into_response(self) -> Response {
         let status = self.status();
-        let error = if status.is_server_error() {
+        let error = if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(error = chain(&self), "a request failed");
             "something went wrong on the server; try again, and tell your administrator".to_owned()
         } else {
             self.to_string()
         };
         let mut answer = (status, Json(ErrorBody { error })).into_response();
-        if let Self::TooMany { seconds } = self {
-            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        if let Some(seconds) = self.retry_after() {
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         answer
+    }
+}
+
+impl From<PasswordError> for WebError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Busy { seconds: 5 },
+            PasswordError::Hash(_) | PasswordError::Task(_) => Self::Password(error),
+        }
     }
 }

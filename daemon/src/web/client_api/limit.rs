@@ -1,54 +1,103 @@
-//! How often one address may present a token. Memory is bounded: when too many addresses are known at once, new ones
-//! share one allowance.
+//! Who may ask how often. Whoever presents a token or session that is known is limited by it, so that many clients behind
+//! one address do not hinder each other; whoever presents an unknown one is limited by address, and asks the database
+//! nothing beyond that.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request};
-use governor::clock::Clock as _;
-use governor::{DefaultKeyedRateLimiter, Quota};
 use ipnet::IpNet;
+use jiff::Timestamp;
 
-/// Starts at once, for the many people behind one address.
-const BURST: NonZeroU32 = NonZeroU32::new(30).unwrap();
-/// Then one start per address in this time.
-const PERIOD: Duration = Duration::from_secs(2);
-/// Addresses remembered at once.
+use super::allowance::Allowances;
+use crate::rules::token::TokenHash;
+
+/// Addresses told apart.
 const MOST_ADDRESSES: usize = 16_384;
-/// Starts between two times of forgetting addresses that have their full allowance again.
-const FORGET_EVERY: u32 = 1024;
+/// Tokens and sessions told apart.
+const MOST_BEARERS: usize = 65_536;
 
-/// The allowances of all addresses.
-pub(super) struct StartLimit {
-    limiter: DefaultKeyedRateLimiter<IpAddr>,
-    clock: governor::clock::DefaultClock,
-    starts: AtomicU32,
+/// The allowances.
+pub(super) struct Limits {
+    /// Of known enrollment tokens, polling tokens and sessions: a client polls every 30 s and after each disconnect.
+    bearers: Allowances<[u8; 32]>,
+    /// Of addresses that present enrollment tokens nobody knows.
+    guesses: Allowances<IpAddr>,
+    /// Of addresses that present sessions and polling tokens nobody knows. Clients of removed devices go on polling for
+    /// ever, and many may be behind one address.
+    strangers: Allowances<IpAddr>,
 }
 
-impl Default for StartLimit {
+/// What is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presented {
+    /// A token that opens a session.
+    EnrollmentToken,
+    /// A session or a polling token.
+    Other,
+}
+
+/// Admits one request; says afterwards whether what it presented is known.
+pub(super) struct Admission<'a> {
+    limits: &'a Limits,
+    bearer: [u8; 32],
+    stranger: Option<(&'a Allowances<IpAddr>, IpAddr)>,
+    now: Timestamp,
+}
+
+impl Default for Limits {
     fn default() -> Self {
-        let quota =
-            Quota::with_period(PERIOD).unwrap_or(Quota::per_second(NonZeroU32::MIN)).allow_burst(BURST);
         Self {
-            limiter: DefaultKeyedRateLimiter::keyed(quota),
-            clock: governor::clock::DefaultClock::default(),
-            starts: AtomicU32::new(0),
+            bearers: Allowances::new(60, Duration::from_secs(1), MOST_BEARERS),
+            guesses: Allowances::new(30, Duration::from_secs(2), MOST_ADDRESSES),
+            strangers: Allowances::new(100, Duration::from_millis(100), MOST_ADDRESSES),
         }
     }
 }
 
-impl StartLimit {
-    /// Takes one start of an address's allowance, or says how long to wait.
-    pub(super) fn admit(&self, address: IpAddr) -> Result<(), Duration> {
-        if self.starts.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
-            self.limiter.retain_recent();
-            self.limiter.shrink_to_fit();
+impl Limits {
+    /// Takes one of the allowance of what is presented, or of the address if that is not known; or says how long to
+    /// wait.
+    pub(super) fn admit(
+        &self,
+        what: Presented,
+        bearer: TokenHash,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<Admission<'_>, Duration> {
+        let admission = Admission { limits: self, bearer: bearer.0, stranger: None, now };
+        if self.bearers.knows(bearer.0) {
+            self.bearers.take(bearer.0, now)?;
+            return Ok(admission);
         }
-        let full = self.limiter.len() >= MOST_ADDRESSES;
-        let key = if full { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { network_of(address) };
-        self.limiter.check_key(&key).map_err(|refused| refused.wait_time_from(self.clock.now()))
+        let strangers = match what {
+            Presented::EnrollmentToken => &self.guesses,
+            Presented::Other => &self.strangers,
+        };
+        let network = network_of(address);
+        strangers.take(network, now)?;
+        Ok(Admission { stranger: Some((strangers, network)), ..admission })
+    }
+
+    /// What was issued just now is known from the start.
+    pub(super) fn issued(&self, bearer: TokenHash, now: Timestamp) {
+        // It has its full allowance, so this cannot be refused.
+        let _ = self.bearers.take(bearer.0, now);
+    }
+}
+
+impl Admission<'_> {
+    /// What was presented is good: from now on its own allowance counts.
+    pub(super) fn known(self) {
+        if let Some((strangers, network)) = self.stranger {
+            strangers.give_back(network);
+            self.limits.issued(TokenHash(self.bearer), self.now);
+        }
+    }
+
+    /// What was presented is good for nothing.
+    pub(super) fn unknown(self) {
+        self.limits.bearers.forget(self.bearer);
     }
 }
 
@@ -91,23 +140,55 @@ mod tests {
         text.parse().unwrap()
     }
 
-    #[test]
-    fn an_address_that_used_up_its_allowance_waits_while_others_go_on() {
-        let limit = StartLimit::default();
-        for _ in 0..BURST.get() {
-            limit.admit(ip("2001:db8::1")).unwrap();
-        }
-        assert!(limit.admit(ip("2001:db8::ffff")).unwrap_err() <= PERIOD);
-        limit.admit(ip("2001:db8:0:1::1")).unwrap();
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn guess(limits: &Limits, number: u8, address: &str) -> bool {
+        let what = Presented::EnrollmentToken;
+        limits.admit(what, TokenHash([number; 32]), ip(address), at(0)).map(Admission::unknown).is_ok()
     }
 
     #[test]
-    fn memory_does_not_grow_with_the_number_of_addresses() {
-        let limit = StartLimit::default();
-        for number in 0..20_000 {
-            let _ = limit.admit(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + number)));
+    fn guesses_count_by_address_and_by_64_in_ipv6() {
+        let limits = Limits::default();
+        let admitted = (0..=255).filter(|number| guess(&limits, *number, "2001:db8::1")).count();
+        assert_eq!(admitted, 30);
+        assert!(!guess(&limits, 1, "2001:db8::ffff"));
+        assert!(guess(&limits, 1, "2001:db8:0:1::1"));
+        assert!(guess(&limits, 1, "192.0.2.1"));
+        assert!(guess(&limits, 1, "192.0.2.2"));
+    }
+
+    #[test]
+    fn a_known_bearer_is_not_hindered_by_guesses_from_its_address_and_has_a_limit_of_its_own() {
+        let limits = Limits::default();
+        let good = TokenHash([255; 32]);
+        let present = |second| limits.admit(Presented::EnrollmentToken, good, ip("192.0.2.1"), at(second));
+        present(0).unwrap().known();
+        while guess(&limits, 1, "192.0.2.1") {}
+        let admitted = (0..100).filter(|_| present(0).map(Admission::known).is_ok()).count();
+        assert_eq!(admitted, 59);
+        assert!(present(1).is_ok());
+    }
+
+    #[test]
+    fn good_tokens_cost_their_address_nothing() {
+        let limits = Limits::default();
+        for number in 0..=255 {
+            let bearer = TokenHash([number; 32]);
+            limits.admit(Presented::EnrollmentToken, bearer, ip("192.0.2.1"), at(0)).unwrap().known();
         }
-        assert!(limit.limiter.len() <= MOST_ADDRESSES + 1);
+    }
+
+    #[test]
+    fn what_is_good_no_more_counts_against_its_address_again() {
+        let limits = Limits::default();
+        let revoked = TokenHash([1; 32]);
+        limits.issued(revoked, at(0));
+        let poll = || limits.admit(Presented::Other, revoked, ip("192.0.2.1"), at(0)).map(Admission::unknown);
+        let admitted = (0..500).filter(|_| poll().is_ok()).count();
+        assert_eq!(admitted, 101, "once as known, then as a stranger");
     }
 
     #[test]
