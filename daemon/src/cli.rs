@@ -50,7 +50,7 @@ enum Command {
     },
     /// Invite and administer people.
     #[command(subcommand, after_help = "Example:\n  postern user list")]
-    User(user::UserCommand),
+    User(Box<user::UserCommand>),
 }
 
 /// Why a command failed; each has its exit status.

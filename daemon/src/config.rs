@@ -141,6 +141,13 @@ pub struct Location {
     pub backend: Option<BackendChoice>,
 }
 
+impl Mail {
+    /// Whether mail leaves at all.
+    pub fn is_sent(&self) -> bool {
+        self.directory.is_some()
+    }
+}
+
 impl Location {
     /// The addresses it can give.
     pub fn pool(&self) -> Pool {

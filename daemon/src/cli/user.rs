@@ -75,6 +75,12 @@ pub(super) struct DeliveryArgs {
     /// How long the token is good: 30m, 24h, 7d.
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     ttl: Option<u64>,
+    /// Mail the link to this address instead of the account's.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "no_mail")]
+    send_to: Option<String>,
+    /// Send no mail: hand the link over yourself.
+    #[arg(long)]
+    no_mail: bool,
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -119,7 +125,7 @@ impl UserCommand {
 
 impl DeliveryArgs {
     fn body(&self) -> Value {
-        json!({ "by": self.by, "ttl_seconds": self.ttl })
+        json!({ "by": self.by, "ttl_seconds": self.ttl, "send_to": self.send_to, "no_mail": self.no_mail })
     }
 }
 
@@ -133,6 +139,13 @@ fn show_token(answer: &Value, delivery: &DeliveryArgs, out: &mut impl Write) -> 
     {
         writeln!(out, "{label:<8} {}", answer.get(key).and_then(Value::as_str).unwrap_or_default())?;
     }
+    let mailed_to = answer.get("mailed_to").and_then(Value::as_str);
+    writeln!(
+        out,
+        "{:<8} {}",
+        "Mail",
+        mailed_to.map_or("none: hand the link over yourself".to_owned(), |to| format!("to {to}"))
+    )?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod tests;
 
 use jiff::Timestamp;
 
+use crate::flows::welcome::welcome_when_done;
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, EnrollmentKind, OpenError, Stage, Subject};
 use crate::rules::ids::{EnrollmentId, UserId};
@@ -138,6 +139,7 @@ pub fn session(tx: &Tx<'_>, cookie: TokenHash, now: Timestamp) -> Result<Session
 /// (protocol 1.4), and so does one that is none.
 pub fn activate(
     tx: &Tx<'_>,
+    site: &Site,
     session: &Session,
     password_hash: &str,
     phone: &str,
@@ -152,6 +154,7 @@ pub fn activate(
     }
     tx.password_set_in(session.id(), now)?;
     tx.audit(&user.username, Action::PasswordSet, &user.username, None, now)?;
+    welcome_when_done(tx, site, user.id, now)?;
     Ok(())
 }
 

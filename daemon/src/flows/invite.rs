@@ -9,7 +9,8 @@ use super::issue::issue_enrollment;
 use super::refusal::Refusal;
 use crate::rules::action::Action;
 use crate::rules::enrollment::{EnrollmentKind, Subject};
-use crate::rules::ids::UserId;
+use crate::rules::ids::{EnrollmentId, UserId};
+use crate::rules::message::Message;
 use crate::rules::names;
 use crate::rules::token::Token;
 use crate::site::Site;
@@ -54,6 +55,20 @@ pub struct Delivery {
     pub by: Option<String>,
     /// How long the token is good; `None`: as configured.
     pub ttl: Option<Duration>,
+    /// Where the mail with the token goes.
+    pub mail: MailTo,
+}
+
+/// Where the mail with a token goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum MailTo {
+    /// To the account's address.
+    #[default]
+    Account,
+    /// To another address, for example a private mailbox (protocol 3.12).
+    Address(String),
+    /// Nobody is sent a mail: whoever invites hands the link over.
+    Nobody,
 }
 
 /// What the administrator hands over.
@@ -66,6 +81,8 @@ pub struct Invitation {
     pub token: Token,
     /// Unix seconds.
     pub expires_at: i64,
+    /// The address that a mail is on its way to; `None`: no mail is sent.
+    pub mailed_to: Option<String>,
 }
 
 /// Makes the account and its first token.
@@ -170,9 +187,39 @@ fn issue(
     let ttl = checked_ttl(delivery.ttl, site)?;
     let inviter = inviter(tx, actor, delivery.by.as_deref())?;
     let subject = Subject::User(user.id);
-    let (_, token, expires_at) = issue_enrollment(tx, site, subject, kind, inviter, ttl, now)?;
+    let (id, token, expires_at) = issue_enrollment(tx, site, subject, kind, inviter, ttl, now)?;
+    let mailed_to = post(tx, site, user, id, kind, &delivery.mail, now)?;
     let enrollment_url = format!("{}?token={}", site.config.public_url, token.expose());
-    Ok(Invitation { username: user.username.clone(), enrollment_url, token, expires_at })
+    Ok(Invitation { username: user.username.clone(), enrollment_url, token, expires_at, mailed_to })
+}
+
+/// Puts the mail with the token into the outbox; says where it goes.
+fn post(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    enrollment: EnrollmentId,
+    kind: EnrollmentKind,
+    mail: &MailTo,
+    now: Timestamp,
+) -> Result<Option<String>, Refusal> {
+    let send_to = match mail {
+        MailTo::Account => None,
+        MailTo::Address(address) => Some(names::email(address).map_err(Refusal::value(address))?),
+        MailTo::Nobody => return Ok(None),
+    };
+    if !site.config.mail.is_sent() {
+        return if send_to.is_some() { Err(Refusal::NoMail) } else { Ok(None) };
+    }
+    let mailed_to = send_to.clone().unwrap_or_else(|| user.email.clone());
+    let message = match kind {
+        EnrollmentKind::Enrollment => Message::Invitation { enrollment, send_to },
+        EnrollmentKind::Activation => Message::Activation { enrollment, send_to },
+        // A machine reads no mail.
+        EnrollmentKind::Machine => return Ok(None),
+    };
+    tx.post(&message, now)?;
+    Ok(Some(mailed_to))
 }
 
 /// `--by`, else the actor's own account; `None` stands for the configured contact.
@@ -190,5 +237,62 @@ impl Actor {
             Some(user) => Self { name: user.username, account: Some(user.id) },
             None => Self { name: format!("unix:{unix_name}"), account: None },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::fixtures::{a_site, at};
+    use crate::store::Store;
+
+    fn ann() -> Guest {
+        Guest {
+            username: "ann".to_owned(),
+            first_name: "Ann".to_owned(),
+            last_name: "Example".to_owned(),
+            email: "ann@example.com".to_owned(),
+            phone: String::new(),
+            groups: Vec::new(),
+            is_admin: false,
+        }
+    }
+
+    /// Where the mail of an invitation goes, and how many mails wait afterwards.
+    fn invited(mail: MailTo, transport: Option<&Path>) -> Result<(Option<String>, usize), Refusal> {
+        let store = Store::in_memory().unwrap();
+        let mut site = a_site(&store);
+        site.config.mail.directory = transport.map(Path::to_owned);
+        let actor = Actor { name: "unix:root".to_owned(), account: None };
+        let delivery = Delivery { mail, ..Delivery::default() };
+        let done = store.write_blocking(|tx| {
+            let invitation = invite(tx, &site, &actor, &ann(), &delivery, at(0))?;
+            Ok((invitation.mailed_to, tx.due_mail(at(0), 9)?.len()))
+        });
+        done.map(|done| done.0)
+    }
+
+    #[test]
+    fn an_invitation_is_mailed_to_the_account_or_where_it_is_told() {
+        let dir = Some(Path::new("mail"));
+        let private = || "ann@home.example".to_owned();
+        assert_eq!(invited(MailTo::Account, dir).unwrap(), (Some("ann@example.com".to_owned()), 1));
+        assert_eq!(invited(MailTo::Address(private()), dir).unwrap(), (Some(private()), 1));
+        assert_eq!(invited(MailTo::Nobody, dir).unwrap(), (None, 0));
+    }
+
+    #[test]
+    fn without_a_transport_the_link_is_only_printed_unless_an_address_was_asked_for() {
+        assert_eq!(invited(MailTo::Account, None).unwrap(), (None, 0));
+        let asked = invited(MailTo::Address("ann@home.example".to_owned()), None);
+        assert!(matches!(asked, Err(Refusal::NoMail)));
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_and_nobody_is_invited() {
+        let refused = invited(MailTo::Address("nobody".to_owned()), Some(Path::new("mail")));
+        assert!(matches!(refused, Err(Refusal::Value { value, .. }) if value == "nobody"));
     }
 }

@@ -73,6 +73,9 @@ pub enum Refusal {
     /// The time a token is good.
     #[error("a token is good for at least one minute and at most 30 days")]
     Ttl,
+    /// An address was given, and no way to send.
+    #[error("no mail is sent from here: the configuration has no mail transport")]
+    NoMail,
     /// See [`StoreError`].
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -111,6 +114,7 @@ impl Refusal {
             Self::GroupInUse { .. } => "take it out of the location's file and run `postern reload` first",
             Self::NothingToChange => "`--help` shows what can be changed",
             Self::Ttl => "give it as 24h, 90m or 7d",
+            Self::NoMail => "set one up in [mail], or leave --send-to out and hand the link over yourself",
             Self::Store(_) => return None,
         };
         Some(text.to_owned())

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use minijinja::{Environment, UndefinedBehavior, Value};
 
 use super::Letter;
+use crate::flows::inviter::{Greeted, Inviter};
 use crate::rules::enrollment::{Stage, Subject};
-use crate::rules::ids::EnrollmentId;
+use crate::rules::ids::{EnrollmentId, UserId};
 use crate::rules::message::Message;
 use crate::rules::token::TokenKind;
 use crate::site::Site;
@@ -59,12 +60,26 @@ pub fn compose(
         Message::Activation { enrollment, send_to } => {
             with_token(tx, site, *enrollment, send_to.as_deref(), &ACTIVATION, now)
         }
+        Message::Welcome { user } => welcome(tx, site, *user),
         Message::Notice { subject, text } => Ok(Composed::Letter(Letter {
             to: site.config.contact.email.clone(),
             subject: one_line(subject),
             body: text.clone(),
         })),
     }
+}
+
+/// The company's own text: Markdown is readable as it is.
+fn welcome(tx: &Tx<'_>, site: &Site, user: UserId) -> Result<Composed, ComposeError> {
+    let Some(user) = tx.user(user)?.filter(|user| user.disabled_at.is_none()) else {
+        return Ok(Composed::Pointless("there is no active user it could go to"));
+    };
+    let issued_by = tx.last_enrollment_of(user.id)?.and_then(|enrollment| enrollment.issued_by);
+    let greeted =
+        Greeted { first_name: &user.first_name, last_name: &user.last_name, username: &user.username };
+    let body = Inviter::of(tx, site, issued_by)?.onboarding_text(site, &greeted);
+    let subject = one_line(&site.config.enrollment.welcome_subject);
+    Ok(Composed::Letter(Letter { to: user.email, subject, body }))
 }
 
 fn with_token(
@@ -90,9 +105,9 @@ fn with_token(
     let Some(user) = user.filter(|user| user.disabled_at.is_none()) else {
         return Ok(Composed::Pointless("there is no active user it could go to"));
     };
-    let issuer = enrollment.issued_by.map(|id| tx.user(id)).transpose()?.flatten();
+    let inviter = Inviter::of(tx, site, enrollment.issued_by)?;
     let token = site.token_key.derive(TokenKind::Enrollment, id.0, 0);
-    let facts = facts(site, &user, issuer.as_ref(), token.expose(), enrollment.expires_at);
+    let facts = facts(site, &user, &inviter, token.expose(), enrollment.expires_at);
     Ok(Composed::Letter(Letter {
         to: send_to.unwrap_or(&user.email).to_owned(),
         subject: one_line(&fill(template.subject, &facts)?),
@@ -101,19 +116,16 @@ fn with_token(
 }
 
 /// The variables of the templates.
-fn facts(site: &Site, user: &User, issuer: Option<&User>, token: &str, expires_at: i64) -> Value {
+fn facts(site: &Site, user: &User, inviter: &Inviter, token: &str, expires_at: i64) -> Value {
     let config = &site.config;
     let url = &config.public_url;
-    let contact = &config.contact;
-    let phone = contact.phone.as_ref().map(|phone| format!(", {phone}")).unwrap_or_default();
+    let phone = inviter.phone.as_ref().map(|phone| format!(", {phone}")).unwrap_or_default();
     let expires = Timestamp::from_second(expires_at).unwrap_or(Timestamp::MAX);
-    let inviter = issuer
-        .map_or_else(|| contact.name.clone(), |issuer| format!("{} {}", issuer.first_name, issuer.last_name));
     let deep_link =
         format!("defguard://addinstance?token={}&url={}", percent_encoded(token), percent_encoded(url));
     Value::from_pairs([
         ("instance", config.instance_name.clone()),
-        ("inviter", inviter),
+        ("inviter", inviter.name()),
         ("first_name", user.first_name.clone()),
         ("username", user.username.clone()),
         ("url", url.clone()),
@@ -122,7 +134,7 @@ fn facts(site: &Site, user: &User, issuer: Option<&User>, token: &str, expires_a
         ("deep_link", deep_link),
         ("expires", expires.strftime("%Y-%m-%d %H:%M UTC").to_string()),
         ("session_minutes", config.enrollment.session_ttl.as_secs().div_ceil(60).to_string()),
-        ("contact", format!("{}, {}{phone}", contact.name, contact.email)),
+        ("contact", format!("{}, {}{phone}", inviter.name(), inviter.email)),
     ])
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::EnrollmentId;
+use super::ids::{EnrollmentId, UserId};
 
 /// A mail to be, as the outbox stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,11 @@ pub enum Message {
         enrollment: EnrollmentId,
         /// Instead of the account's address.
         send_to: Option<String>,
+    },
+    /// The onboarding text, once the account has its password and a device that is live.
+    Welcome {
+        /// Whose.
+        user: UserId,
     },
     /// Something the configured contact should know.
     Notice {

@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 use super::device::Device;
 use super::tx::{StoreError, Tx};
 use crate::rules::addressing::{Pool, SlotAddresses};
-use crate::rules::ids::{DeviceId, LocationId};
+use crate::rules::ids::{DeviceId, LocationId, UserId};
 
 /// A device's place in a location.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +159,17 @@ impl Tx<'_> {
             [location.0],
         )?;
         Ok(())
+    }
+
+    /// Whether the gateway has any device of a user on any location.
+    pub fn has_live_device(&self, user: UserId) -> Result<bool, StoreError> {
+        let found: Option<i64> = self.one(
+            "SELECT 1 FROM device d JOIN device_address a ON a.device_id = d.id
+             WHERE d.user_id = ?1 AND a.live_since IS NOT NULL LIMIT 1",
+            [user.0],
+            |row| row.get(0),
+        )?;
+        Ok(found.is_some())
     }
 
     /// Records that the gateway has, or lost, a device's peer on a location.

@@ -83,6 +83,16 @@ impl Tx<'_> {
             .transpose()
     }
 
+    /// The newest one of a user.
+    pub fn last_enrollment_of(&self, user: UserId) -> Result<Option<Enrollment>, StoreError> {
+        self.one(
+            &format!("SELECT {COLUMNS} FROM enrollment e WHERE e.user_id = ?1 ORDER BY e.id DESC LIMIT 1"),
+            [user.0],
+            enrollment,
+        )?
+        .transpose()
+    }
+
     /// By its token.
     pub fn enrollment_by_token(&self, hash: TokenHash) -> Result<Option<Enrollment>, StoreError> {
         self.one(

@@ -149,10 +149,10 @@ async fn activate(api: &Api, session: TokenHash, body: Body) -> Result<(), WebEr
     let [salt, _] = halves(api.app.random());
     let hash = api.passwords.hash(body.password.0, salt).await?;
     let now = api.app.now();
-    let phone = body.phone_number;
+    let (app, phone) = (api.app.clone(), body.phone_number);
     let activated = api.app.store.write(move |tx| {
         let session = enroll::session(tx, session, now)?;
-        enroll::activate(tx, &session, &hash, phone.as_deref().unwrap_or_default(), now)
+        enroll::activate(tx, &app.site(), &session, &hash, phone.as_deref().unwrap_or_default(), now)
     });
     activated.await?;
     Ok(())

@@ -63,6 +63,27 @@ async fn a_folder_that_cannot_be_written_leaves_the_mail_for_later() {
     assert_eq!((troubled[0].attempts, troubled[0].parked_at), (1, None));
 }
 
+#[tokio::test]
+async fn the_onboarding_text_arrives_with_the_names_of_user_and_inviter() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, _) = an_app_with_an_invitation(dir.path(), 10);
+    let mut site = (*app.site()).clone();
+    site.config.enrollment.welcome_subject = "You are in".to_owned();
+    site.config.enrollment.final_message =
+        "# Hi {{ first_name }}\n\nAsk {{ admin_email }}.{{ nobody }}".to_owned();
+    app.replace_site(site.into());
+    let ann = |tx: &Tx<'_>| Ok::<_, StoreError>(tx.user_by_name("ann")?.unwrap().id);
+    let post = |tx: &Tx<'_>| tx.post(&Message::Welcome { user: ann(tx)? }, at(0));
+    app.store.write_blocking(post).unwrap();
+
+    turn(&app).await.unwrap();
+
+    let mails = mails_in(dir.path());
+    let welcome = mails.iter().find(|mail| mail.contains("Subject: You are in")).unwrap();
+    assert!(welcome.contains("To: ann@example.com"), "{welcome}");
+    assert!(welcome.contains("# Hi Ann\r\n\r\nAsk ada@example.com.\r\n"), "{welcome}");
+}
+
 /// The invitation was posted at second 0; the clock stands at `now`.
 fn an_app_with_an_invitation(dir: &Path, now: i64) -> (App, EnrollmentId) {
     let store = Store::in_memory().unwrap();

@@ -7,9 +7,11 @@ use postern_gateway::{Backend, InterfaceName, Observed, Outcome, Plan, Scope, St
 
 use crate::app::App;
 use crate::applied::{Applied, LocationState};
+use crate::flows::welcome::welcome_when_done;
 use crate::gateway_view::{GatewayQuestion, Stats};
 use crate::site::Site;
 use crate::store::desired::PeerRow;
+use crate::store::device::{Device, DeviceOwner};
 use crate::store::{Revision, StoreError, Touched};
 
 /// Why a turn runs.
@@ -208,7 +210,8 @@ impl Live<'_> {
     }
 }
 
-/// Writes down which rows are live and which are not, where that differs from what is written.
+/// Writes down which rows are live and which are not, where that differs from what is written; whose enrollment is done
+/// with that is welcomed.
 fn record(app: &App, rows: &[PeerRow], live: &Live<'_>) -> Result<(), StoreError> {
     let changed: BTreeMap<_, _> = rows
         .iter()
@@ -221,9 +224,17 @@ fn record(app: &App, rows: &[PeerRow], live: &Live<'_>) -> Result<(), StoreError
     }
     let now = app.now();
     app.store.write_blocking(|tx| {
-        changed.iter().try_for_each(|((device, location), is_live)| {
-            tx.set_live(*device, *location, is_live.then_some(now))
-        })
+        for ((device, location), is_live) in &changed {
+            tx.set_live(*device, *location, is_live.then_some(now))?;
+        }
+        let came_up: BTreeSet<_> =
+            changed.iter().filter(|(_, is_live)| **is_live).map(|((id, _), _)| *id).collect();
+        for device in came_up {
+            if let Some(Device { owner: DeviceOwner::User(user), .. }) = tx.device(device)? {
+                welcome_when_done(tx, live.site, user, now)?;
+            }
+        }
+        Ok::<_, StoreError>(())
     })?;
     Ok(())
 }

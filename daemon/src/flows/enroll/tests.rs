@@ -60,9 +60,10 @@ fn register(
 }
 
 fn set_password(store: &Store, number: u8, second: i64) -> Result<(), EnrollError> {
+    let site = a_site(store);
     let done = store.write_blocking(|tx| {
         let session = session(tx, cookie(number), at(second))?;
-        activate(tx, &session, "$argon2id$…", "+48 123", at(second))
+        activate(tx, &site, &session, "$argon2id$…", "+48 123", at(second))
     });
     done.map(|done| done.0)
 }
@@ -205,7 +206,7 @@ fn a_phone_number_out_of_the_rules_does_not_cost_the_password() {
     start(&store, &site, &token, 1, 10).unwrap();
     let done = store.write_blocking(|tx| {
         let session = session(tx, cookie(1), at(20))?;
-        activate(tx, &session, "$argon2id$…", "call me", at(20))
+        activate(tx, &site, &session, "$argon2id$…", "call me", at(20))
     });
     done.unwrap();
     let ann = store.read_blocking(|tx| tx.user_by_name("ann")).unwrap().unwrap();

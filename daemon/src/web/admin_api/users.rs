@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Admin;
 use super::caller::Caller;
 use super::error::AdminError;
-use crate::flows::invite::{self, Actor, Delivery, Guest, Invitation};
+use crate::flows::invite::{self, Actor, Delivery, Guest, Invitation, MailTo};
 use crate::flows::refusal::Refusal;
 use crate::site::Site;
 use crate::store::{StoreError, Tx};
@@ -21,6 +21,9 @@ use crate::store::{StoreError, Tx};
 pub(super) struct DeliveryRequest {
     by: Option<String>,
     ttl_seconds: Option<u64>,
+    send_to: Option<String>,
+    #[serde(default)]
+    no_mail: bool,
 }
 
 #[derive(Deserialize)]
@@ -41,7 +44,12 @@ pub(super) struct InviteRequest {
 
 impl From<DeliveryRequest> for Delivery {
     fn from(request: DeliveryRequest) -> Self {
-        Self { by: request.by, ttl: request.ttl_seconds.map(Duration::from_secs) }
+        let mail = match request.send_to {
+            _ if request.no_mail => MailTo::Nobody,
+            Some(address) => MailTo::Address(address),
+            None => MailTo::Account,
+        };
+        Self { by: request.by, ttl: request.ttl_seconds.map(Duration::from_secs), mail }
     }
 }
 
@@ -130,6 +138,7 @@ async fn issued(
         "enrollment_url": invitation.enrollment_url,
         "token": invitation.token.expose(),
         "expires_at": time(invitation.expires_at),
+        "mailed_to": invitation.mailed_to,
     })))
 }
 

@@ -126,7 +126,7 @@ impl StartAnswer {
     pub(super) fn new(site: &Site, started: SessionView) -> Self {
         Self {
             admin: Admin {
-                name: started.inviter.name,
+                name: started.inviter.name(),
                 phone_number: started.inviter.phone,
                 email: started.inviter.email,
             },
