@@ -13,6 +13,7 @@ use crate::app;
 use crate::config::load;
 
 mod client;
+mod reload;
 mod user;
 
 use client::AskError;
@@ -48,6 +49,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Put changed configuration files into force, interrupting no tunnel.
+    ///
+    /// Returns when the gateway has tried it. Files with errors are refused as a whole: every error is told with its
+    /// file and key, the running configuration stays, and the exit status is 1. Changed keys that
+    /// need a restart are named.
+    #[command(
+        after_help = "Example:\n  postern reload\n\nJSON:\n  {\"applied\", \"failing\": [{\"location\", \"reason\"}], \
+                              \"needs_restart\": [KEY]}\n  refused: {\"error\", \"hint\", \"problems\": [{\"file\", \"key\", \
+                              \"reason\"}]}"
+    )]
+    Reload(reload::ReloadArgs),
     /// Invite and administer people.
     #[command(subcommand, after_help = "Example:\n  postern user list")]
     User(Box<user::UserCommand>),
@@ -70,16 +82,19 @@ enum Failure {
 impl Cli {
     /// Does what was asked. 0: success; 1: refused; 3: the daemon cannot be reached. Errors are told on `errors`.
     pub fn run(self, out: &mut impl Write, errors: &mut impl Write) -> ExitCode {
-        let Err(failure) = self.perform(out) else { return ExitCode::SUCCESS };
+        let Err(failure) = self.perform(out, errors) else { return ExitCode::SUCCESS };
         // Where errors cannot be told either, the exit status still is.
         let _ = writeln!(errors, "postern: {}", chain(&failure));
+        for problem in failure.problems() {
+            let _ = writeln!(errors, "  {problem}");
+        }
         if let Some(hint) = failure.hint() {
             let _ = writeln!(errors, "  {hint}");
         }
         failure.exit_code()
     }
 
-    fn perform(&self, out: &mut impl Write) -> Result<(), Failure> {
+    fn perform(&self, out: &mut impl Write, errors: &mut impl Write) -> Result<(), Failure> {
         match &self.command {
             Command::Run => app::run(&self.config).map_err(|error| Failure::Refused(chain(&error))),
             Command::CheckConfig => {
@@ -97,6 +112,7 @@ impl Cli {
                 }
                 Ok(())
             }
+            Command::Reload(args) => args.perform(self, out, errors),
             Command::User(command) => command.perform(self, out),
         }
     }
@@ -118,6 +134,15 @@ impl Failure {
             Self::Ask(AskError::Unreachable { .. }) => ExitCode::from(3),
             Self::Refused(_) | Self::Ask(AskError::Refused { .. }) | Self::Output(_) => ExitCode::from(1),
         }
+    }
+
+    /// What is wrong in which file, one by one.
+    fn problems(&self) -> Vec<String> {
+        let Self::Ask(AskError::Refused { answer, .. }) = self else { return Vec::new() };
+        let problems = answer.get("problems").and_then(Value::as_array).into_iter().flatten();
+        let parts = problems.map(|problem| ["file", "key", "reason"].map(|part| problem.get(part)));
+        let texts = parts.map(|parts| parts.into_iter().flatten().filter_map(Value::as_str));
+        texts.map(|texts| texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")).collect()
     }
 
     fn hint(&self) -> Option<String> {

@@ -3,8 +3,10 @@
 mod check;
 mod load;
 mod raw;
+mod restart;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -16,7 +18,7 @@ use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
 
 use crate::rules::addressing::Pool;
 
-pub use load::{ConfigErrors, Problem, load};
+pub use load::{ConfigErrors, Draft, Loaded, Problem, load, load_with};
 
 /// A validated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

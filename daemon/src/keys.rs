@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use postern_gateway::PrivateKey;
 use zeroize::Zeroizing;
 
+use crate::durable::{self, Changed, sync_folder};
 use crate::rules::ids::LocationId;
 use crate::rules::token::TokenKey;
 
@@ -68,21 +69,13 @@ impl Keys {
         PrivateKey::from_base64(text.trim()).map_err(|_| KeysError::Unreadable { path })
     }
 
-    /// Gives a location another key: every client of it has to fetch its configuration again.
-    pub fn rotate_location_key(&self, id: LocationId, random: [u8; 32]) -> Result<PrivateKey, KeysError> {
+    /// Gives a location another key: every client of it has to fetch its configuration again. Dropping what is
+    /// given back puts the old key back.
+    pub fn rotate_location_key(&self, id: LocationId, random: [u8; 32]) -> Result<Changed, KeysError> {
         let path = self.location_path(id);
-        let fresh = path.with_extension("key.new");
-        let key = PrivateKey::from_random(random);
-        let failed = |source| KeysError::Io { path: path.clone(), source };
-        // Left over from a crash before the rename.
-        if let Err(error) = fs::remove_file(&fresh)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            return Err(failed(error));
-        }
-        make(&fresh, &key.to_base64()).map_err(failed)?;
-        fs::rename(&fresh, &path).and_then(|()| sync_folder(&path)).map_err(failed)?;
-        Ok(key)
+        let mut text = PrivateKey::from_random(random).to_base64();
+        text.push('\n');
+        durable::write(&path, &text, 0o600).map_err(|source| KeysError::Io { path, source })
     }
 
     fn location_path(&self, id: LocationId) -> PathBuf {
@@ -125,10 +118,6 @@ fn make(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,13 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_key_is_another_one_from_then_on() {
+    fn a_rotated_key_is_another_one_from_then_on_if_it_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::open(dir.path()).unwrap();
         let first = keys.location_key(LocationId(7), [1; 32]).unwrap();
-        let second = keys.rotate_location_key(LocationId(7), [2; 32]).unwrap();
-        assert!(first != second);
-        assert!(second == keys.location_key(LocationId(7), [3; 32]).unwrap());
+        drop(keys.rotate_location_key(LocationId(7), [2; 32]).unwrap());
+        assert!(first == keys.location_key(LocationId(7), [3; 32]).unwrap());
+        keys.rotate_location_key(LocationId(7), [2; 32]).unwrap().keep();
+        assert!(PrivateKey::from_random([2; 32]) == keys.location_key(LocationId(7), [3; 32]).unwrap());
     }
 
     #[test]

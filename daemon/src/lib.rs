@@ -9,6 +9,7 @@ pub mod applied;
 pub mod background;
 pub mod cli;
 pub mod config;
+pub mod durable;
 #[cfg(test)]
 mod fixtures;
 pub mod flows;
@@ -16,6 +17,7 @@ pub mod gateway_view;
 pub mod keys;
 pub mod mail;
 pub mod password;
+pub mod reload;
 pub mod rules;
 pub mod site;
 pub mod store;

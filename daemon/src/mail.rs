@@ -4,6 +4,8 @@
 pub mod directory;
 pub mod letter;
 
+pub use directory::is_mailbox;
+
 /// A mail ready to leave. It may hold a token: no `Debug`.
 pub struct Letter {
     /// The recipient's address.

@@ -101,8 +101,11 @@ impl Store {
             writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
         let tx = Tx::new(&transaction);
         let value = work(&tx)?;
-        let touched = tx.into_touched();
+        let (touched, afterwards) = tx.into_parts();
         transaction.commit().map_err(StoreError::from)?;
+        for work in afterwards {
+            work();
+        }
         Ok((value, self.changes.publish(touched)))
     }
 

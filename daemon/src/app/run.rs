@@ -18,13 +18,15 @@ use crate::applied::Applied;
 use crate::background::deliver_mail;
 use crate::background::reconcile::Reconciler;
 use crate::background::sweep;
-use crate::config::{Config, ConfigErrors, load};
-use crate::flows::configure::{ConfigureError, configure};
+use crate::config::{ConfigErrors, Loaded, load_with};
+use crate::flows::configure::{ConfigureError, fit};
 use crate::flows::first_admin::first_admin;
 use crate::gateway_view::GatewayView;
 use crate::keys::{Keys, KeysError};
+use crate::reload::{Change, Reloader};
+use crate::rules::action::Action;
 use crate::site::Site;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 use crate::web::{self, admin_api};
 
 /// How long requests under way may take to be answered when the daemon ends.
@@ -90,11 +92,12 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let (published, applied) = watch::channel(Applied::default());
     let app = App::new(opened.store.clone(), opened.site, applied, Clock::system());
     let (view, questions) = GatewayView::new();
+    let reloader = Reloader::new(app.clone(), config_path, opened.keys, opened.available);
     let (stop, shutdown) = watch::channel(false);
     let backend = Box::new(opened.host);
     let mut tasks = JoinSet::new();
     runtime.block_on(listen(&app, &mut tasks, &shutdown))?;
-    runtime.block_on(listen_for_administrators(&app, view, &mut tasks, &shutdown))?;
+    runtime.block_on(listen_for_administrators(&app, view, &reloader, &mut tasks, &shutdown))?;
     tasks.spawn_on(sweep::run(app.clone(), shutdown.clone()), runtime.handle());
     tasks.spawn_on(deliver_mail::run(app.clone(), shutdown.clone()), runtime.handle());
     let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
@@ -102,8 +105,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let loops = loops.map_err(|source| RunError::System { action: "start the reconcile loop", source })?;
     announce(&app.site());
     greet(&app)?;
-    let reloads = Reloads { path: config_path.to_owned(), keys: opened.keys, available: opened.available };
-    runtime.block_on(until_stopped(&app, &reloads))?;
+    runtime.block_on(until_stopped(&app, &reloader))?;
     stop.send_replace(true);
     runtime.shutdown_timeout(LAST_ANSWERS);
     if loops.join().is_err() {
@@ -123,14 +125,14 @@ struct Opened {
 
 impl Opened {
     fn open(config_path: &Path) -> Result<Self, RunError> {
-        let config = load(config_path)?;
-        let state = config.state_dir.clone();
+        let loaded = load_with(config_path, None)?;
+        let state = loaded.config.state_dir.clone();
         std::fs::create_dir_all(&state).map_err(|source| RunError::State { path: state.clone(), source })?;
         let keys = Keys::open(&state)?;
         let store = Store::open(&state.join("postern.db"))?;
         // Which backends there are has to be known before the installation has its identity.
         let available = Host::new(Owner::of_instance("probe"))?.available();
-        let site = put_into_force(&store, config, &keys, &available)?;
+        let site = put_into_force(&store, loaded, &keys, &available)?;
         let host = Host::new(site.owner())?;
         Ok(Self { store, keys, available, site, host })
     }
@@ -138,37 +140,16 @@ impl Opened {
 
 fn put_into_force(
     store: &Store,
-    config: Config,
+    loaded: Loaded,
     keys: &Keys,
     available: &[BackendKind],
 ) -> Result<Site, ConfigureError> {
-    let configured =
-        store.write_blocking(|tx| configure(tx, config, keys, available, &rand::random::<[u8; 32]>));
+    let configured = store
+        .write_blocking(|tx| fit(tx, loaded, available)?.put_into_force(tx, keys, &rand::random::<[u8; 32]>));
     configured.map(|(site, _)| site)
 }
 
-/// What a reload needs besides the app.
-struct Reloads {
-    path: PathBuf,
-    keys: Keys,
-    available: Vec<BackendKind>,
-}
-
-impl Reloads {
-    /// Puts the files' present state into force as a whole, or changes nothing.
-    fn reload(&self, app: &App) -> Result<(), RunError> {
-        let config = load(&self.path)?;
-        let configured = app.store.write_blocking(|tx| {
-            let site = configure(tx, config, &self.keys, &self.available, &|| app.random())?;
-            // Within the transaction: whoever writes next sees the new site.
-            app.replace_site(site.into());
-            Ok::<_, ConfigureError>(())
-        });
-        configured.map(|((), _)| ()).map_err(RunError::from)
-    }
-}
-
-async fn until_stopped(app: &App, reloads: &Reloads) -> Result<(), RunError> {
+async fn until_stopped(app: &App, reloader: &Reloader) -> Result<(), RunError> {
     let listen =
         |kind| signal(kind).map_err(|source| RunError::System { action: "listen for signals", source });
     let mut signals: [Signal; 3] =
@@ -178,11 +159,19 @@ async fn until_stopped(app: &App, reloads: &Reloads) -> Result<(), RunError> {
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => match reloads.reload(app) {
-                Ok(()) => tracing::info!("configuration reloaded"),
-                Err(error) => tracing::error!(error = chain(&error), "not reloaded; the running configuration stays"),
-            },
+            _ = hangup.recv() => reload(app, reloader).await,
         }
+    }
+}
+
+async fn reload(app: &App, reloader: &Reloader) {
+    let now = app.now();
+    let audited = move |tx: &Tx<'_>| {
+        Ok(tx.audit("postern", Action::ConfigurationReload, "postern", Some("SIGHUP"), now)?)
+    };
+    match reloader.apply(|_| Ok(Change::Nothing), audited).await {
+        Ok(_) => tracing::info!("configuration reloaded"),
+        Err(error) => tracing::error!(error = chain(&error), "not reloaded; the running configuration stays"),
     }
 }
 
@@ -210,11 +199,12 @@ async fn listen(app: &App, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>
 async fn listen_for_administrators(
     app: &App,
     view: GatewayView,
+    reloader: &Reloader,
     tasks: &mut JoinSet<()>,
     stop: &watch::Receiver<bool>,
 ) -> Result<(), RunError> {
     let listener = admin_api::bind(&app.site().config.admin_socket)?;
-    let (router, stop) = (admin_api::router(app.clone(), view), stop.clone());
+    let (router, stop) = (admin_api::router(app.clone(), view, reloader.clone()), stop.clone());
     tasks.spawn(async move {
         if let Err(error) = admin_api::serve(listener, router, stop).await {
             tracing::error!(error = chain(&error), "the command line's socket ended");

@@ -23,6 +23,8 @@ pub(super) enum AskError {
         error: String,
         /// What to do.
         hint: Option<String>,
+        /// Everything it said.
+        answer: Value,
     },
     /// There is no daemon, or it went away.
     #[error("cannot reach the daemon on {}: {reason}", path.display())]
@@ -49,7 +51,8 @@ pub(super) fn ask(socket: &Path, method: Method, path: &str, body: &Value) -> Re
     }
     let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
     let error = text("error").unwrap_or_else(|| "the daemon gave no reason".to_owned());
-    Err(AskError::Refused { error, hint: text("hint") })
+    let hint = text("hint");
+    Err(AskError::Refused { error, hint, answer })
 }
 
 /// Whether the daemon agreed, and what it said.

@@ -1,48 +1,19 @@
-//! What has to hold for single values and between locations.
+//! What has to hold for locations and between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::Location;
 use super::load::Problems;
-use crate::rules::addressing::FIRST_SLOT;
+use super::values;
+use crate::rules::addressing::{FIRST_SLOT, Pool};
 
-/// The URL people and clients use, ending in `/`; what is wrong otherwise.
-pub(super) fn public_url(text: &str) -> Result<String, String> {
-    let wrong = |why: &str| {
-        format!(
-            "{text:?} {why}: write the address people reach this host at, like \"https://vpn.example.com/\""
-        )
-    };
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let rest = rest.ok_or_else(|| wrong("is not an http or https URL"))?;
-    let host = rest.strip_suffix('/').unwrap_or(rest);
-    if host.is_empty() || host.contains(|c: char| c.is_whitespace() || "?#@".contains(c)) {
-        return Err(wrong("has no plain host"));
-    }
-    if host.contains('/') {
-        return Err(wrong("has a path; the desktop client needs the root of a host"));
-    }
-    Ok(format!("{}/", text.strip_suffix('/').unwrap_or(text)))
-}
-
-/// A length of time such as `24h`, `10m`, `30s`, `7d`: at least one second, at most a year.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a length of time: write \"30s\", \"10m\", \"24h\" or \"7d\"");
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    let seconds = match unit {
-        "s" => number,
-        "m" => number.saturating_mul(60),
-        "h" => number.saturating_mul(60 * 60),
-        "d" => number.saturating_mul(24 * 60 * 60),
-        _ => return Err(wrong()),
-    };
-    if (1..=366 * 24 * 60 * 60).contains(&seconds) { Ok(Duration::from_secs(seconds)) } else { Err(wrong()) }
-}
+/// More than any client looks at.
+const MOST_RESOLVERS: usize = 16;
+/// All of them stand in every client's file.
+const MOST_ROUTES: usize = 256;
 
 /// Everything that single locations and pairs of them must satisfy.
 pub(super) fn locations(locations: &[(PathBuf, Location)], problems: &mut Problems) {
@@ -63,12 +34,7 @@ fn single(file: &Path, location: &Location, problems: &mut Problems) {
             format!("{name:?} has no ASCII letter or digit, is over 64 bytes or has control characters");
         problems.add(file, "name", reason);
     }
-    if !is_endpoint(&location.endpoint) {
-        let endpoint = &location.endpoint;
-        let reason = format!(
-            "{endpoint:?} is not host:port: write where clients reach this host, like \"vpn.example.com:51820\" or \
-             \"[2001:db8::1]:51820\""
-        );
+    if let Err(reason) = values::endpoint(&location.endpoint) {
         problems.add(file, "endpoint", reason);
     }
     if location.ipv4.is_none() && location.ipv6.is_none() {
@@ -81,30 +47,43 @@ fn single(file: &Path, location: &Location, problems: &mut Problems) {
         }
     }
     if location.pool().last_slot() < FIRST_SLOT {
-        problems.add(
-            file,
-            "ipv4",
-            "the subnet is too small: after the gateway no address is left for a device",
-        );
+        let reason = "the subnet is too small: after the gateway no address is left for a device";
+        problems.add(file, too_small(location), reason);
     }
-    for entry in &location.dns {
-        if entry.is_empty() || entry.contains(|c: char| c.is_whitespace() || c == ',' || c.is_control()) {
-            problems.add(file, "dns", format!("{entry:?} is neither an address nor a search domain"));
+    listed(file, location, problems);
+}
+
+/// Resolvers and routes: each for itself, and how many.
+fn listed(file: &Path, location: &Location, problems: &mut Problems) {
+    for reason in location.dns.iter().filter_map(|entry| values::dns(entry).err()) {
+        problems.add(file, "dns", reason);
+    }
+    for (key, count, most) in
+        [("dns", location.dns.len(), MOST_RESOLVERS), ("routes", location.routes.len(), MOST_ROUTES)]
+    {
+        if count > most {
+            problems.add(file, key, format!("{count} entries are too many: at most {most}"));
+        }
+    }
+    let mut before = BTreeSet::new();
+    for route in &location.routes {
+        if !before.insert(route) {
+            problems.add(file, "routes", format!("{route} is there twice: leave one out"));
+        }
+        if let Some((_, subnet)) = subnets(location).find(|(_, subnet)| subnet.contains(route)) {
+            let reason = format!(
+                "{route} lies in the location's own subnet {subnet}: leave it out (client_to_client says whether \
+                 clients reach each other)"
+            );
+            problems.add(file, "routes", reason);
         }
     }
 }
 
-/// `host:port` with a port above 0; an IPv6 literal stands in brackets.
-fn is_endpoint(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let host_is_fine = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(literal) => literal.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            !host.is_empty()
-                && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-        }
-    };
-    host_is_fine && port.parse::<u16>().is_ok_and(|port| port > 0)
+/// Which of the two subnets is the one that is too small.
+fn too_small(location: &Location) -> &'static str {
+    let v4_alone = Pool { v6: None, ..location.pool() };
+    if location.ipv4.is_some() && v4_alone.last_slot() < FIRST_SLOT { "ipv4" } else { "ipv6" }
 }
 
 fn subnets(location: &Location) -> impl Iterator<Item = (&'static str, IpNet)> {

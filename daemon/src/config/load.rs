@@ -1,18 +1,21 @@
-//! Reads the files and makes a valid configuration of them, or says everything that is wrong with them.
+//! Reads the files, or some of them and a draft of one, and makes a valid configuration of them, or says everything
+//! that is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use postern_gateway::ListenPort;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::raw::{RawBackend, RawConfig, RawLocation};
-use super::{BackendChoice, ClientVersions, Config, Contact, Enrollment, Location, Mail, check};
+use super::{BackendChoice, ClientVersions, Config, Contact, Enrollment, Location, Mail, check, values};
 use crate::rules::names;
 
 /// One thing that is wrong: which file, which key, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// As given, or as found.
     pub file: PathBuf,
@@ -57,70 +60,147 @@ impl Problems {
     }
 }
 
+/// A valid configuration, and where its locations are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// The locations' files, by the locations' names.
+    pub files: BTreeMap<String, PathBuf>,
+}
+
+/// What a location file is going to be: judged as if it were there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// In the folder of location files.
+    pub file: PathBuf,
+    /// `None`: the file goes away.
+    pub text: Option<String>,
+}
+
 /// Reads `path` and the folder of locations it names. Relative paths in it are relative to its own folder.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    load_with(path, None).map(|loaded| loaded.config)
+}
+
+/// [`load`], with one file as it is going to be.
+pub fn load_with(path: &Path, draft: Option<&Draft>) -> Result<Loaded, ConfigErrors> {
     let mut problems = Problems::default();
     let Some(raw) = read::<RawConfig>(path, &mut problems) else { return Err(ConfigErrors(problems.0)) };
     let base = path.parent().unwrap_or(Path::new("."));
     let locations_dir = base.join(&raw.locations_dir);
-    let locations = read_locations(&locations_dir, &mut problems);
+    let locations = read_locations(&locations_dir, draft, &mut problems);
     check::locations(&locations, &mut problems);
     let config = convert(raw, base, path, &mut problems);
     if !problems.0.is_empty() {
         return Err(ConfigErrors(problems.0));
     }
+    let files = locations.iter().map(|(file, location)| (location.name.clone(), file.clone())).collect();
     let locations = locations.into_iter().map(|(_, location)| (location.name.clone(), location)).collect();
-    Ok(Config { locations, ..config })
+    Ok(Loaded { config: Config { locations, ..config }, files })
 }
 
 fn read<T: DeserializeOwned>(path: &Path, problems: &mut Problems) -> Option<T> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|error| problems.add(path, "", format!("cannot be read: {error}"))).ok()?;
-    toml::from_str(&text).map_err(|error| problems.add(path, "", error.to_string().trim_end())).ok()
+    parse(path, &text, problems)
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, text: &str, problems: &mut Problems) -> Option<T> {
+    toml::from_str(text).map_err(|error| problems.0.push(unreadable(path, text, &error))).ok()
+}
+
+/// Says which key a text was refused for, and in which line.
+fn unreadable(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
+    let reason = error.message().trim_end().to_owned();
+    // A key that is not there has no line.
+    let missing = reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let (key, reason) = match (missing, error.span()) {
+        (Some(key), _) => (key.to_owned(), reason),
+        (None, None) => (String::new(), reason),
+        (None, Some(span)) => {
+            let (line, key) = place(text, span.start);
+            (key, format!("line {line}: {reason}"))
+        }
+    };
+    Problem { file: path.to_owned(), key, reason }
+}
+
+/// The line that byte `at` is in, and the dotted key that is written there or above.
+fn place(text: &str, at: usize) -> (usize, String) {
+    let is_bare = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    let (mut number, mut end, mut table, mut key) = (0, 0, "", "");
+    for line in text.split_inclusive('\n') {
+        (number, end) = (number + 1, end + line.len());
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            (table, key) = (name, "");
+        } else if let Some((name, _)) = line.split_once('=').filter(|(name, _)| is_bare(name.trim())) {
+            key = name.trim();
+        }
+        if at < end {
+            break;
+        }
+    }
+    let dotted = [table, key].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
+    (number, dotted)
 }
 
 /// The `*.toml` files in the order of their names. A folder that is not there holds none.
-fn read_locations(dir: &Path, problems: &mut Problems) -> Vec<(PathBuf, Location)> {
-    let entries = match std::fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+fn read_locations(dir: &Path, draft: Option<&Draft>, problems: &mut Problems) -> Vec<(PathBuf, Location)> {
+    let mut files: BTreeSet<PathBuf> = match std::fs::read_dir(dir) {
+        Ok(entries) => entries
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+            .collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeSet::new(),
         Err(error) => {
             problems.add(dir, "", format!("cannot be read: {error}"));
             return Vec::new();
         }
     };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .collect();
-    files.sort();
+    files.extend(draft.map(|draft| draft.file.clone()));
     let mut locations = Vec::new();
     for file in files {
-        if let Some(raw) = read::<RawLocation>(&file, problems) {
-            locations.push((file, location(raw)));
+        let raw = match draft.filter(|draft| draft.file == file) {
+            None => read(&file, problems),
+            Some(Draft { text: Some(text), .. }) => parse(&file, text, problems),
+            Some(Draft { text: None, .. }) => None,
+        };
+        if let Some(location) = raw.and_then(|raw| location(raw, &file, problems)) {
+            locations.push((file, location));
         }
     }
     locations
 }
 
-fn location(raw: RawLocation) -> Location {
-    Location {
+fn location(raw: RawLocation, file: &Path, problems: &mut Problems) -> Option<Location> {
+    let port = u16::try_from(raw.listen_port).ok().and_then(|port| ListenPort::try_from(port).ok());
+    if port.is_none() {
+        problems.add(file, "listen_port", format!("{} is not a UDP port: 1 to 65535", raw.listen_port));
+    }
+    let keepalive = u16::try_from(raw.keepalive).ok();
+    if keepalive.is_none() {
+        let reason = format!("{} is not a keepalive: 0 (off) to 65535 seconds", raw.keepalive);
+        problems.add(file, "keepalive", reason);
+    }
+    Some(Location {
         name: raw.name,
         interface: raw.interface,
-        listen_port: raw.listen_port,
+        listen_port: port?,
         endpoint: raw.endpoint,
         ipv4: raw.ipv4,
         ipv6: raw.ipv6,
         dns: raw.dns,
         routes: raw.routes,
         mtu: raw.mtu,
-        keepalive: raw.keepalive,
+        keepalive: keepalive?,
         groups: raw.groups.map(|groups| groups.into_iter().collect()),
         masquerade: raw.masquerade,
         client_to_client: raw.client_to_client,
         host_services: raw.host_services.into_iter().collect(),
         backend: raw.backend.map(backend),
-    }
+    })
 }
 
 fn backend(raw: RawBackend) -> BackendChoice {
@@ -132,14 +212,15 @@ fn backend(raw: RawBackend) -> BackendChoice {
 }
 
 fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) -> Config {
-    let public_url = check::public_url(&raw.public_url).unwrap_or_else(|reason| {
+    check_texts(&raw, file, problems);
+    let public_url = values::public_url(&raw.public_url).unwrap_or_else(|reason| {
         problems.add(file, "public_url", reason);
         String::new()
     });
     let contact = contact(raw.contact, file, problems);
     let from = if raw.mail.from.is_empty() { contact.email.clone() } else { raw.mail.from };
     let mut time = |key: &str, text: &str| {
-        check::duration(text).unwrap_or_else(|reason| {
+        values::duration(text).unwrap_or_else(|reason| {
             problems.add(file, key, reason);
             Duration::ZERO
         })
@@ -147,9 +228,6 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
     let token_ttl = time("enrollment.token_ttl", &raw.enrollment.token_ttl);
     let session_ttl = time("enrollment.session_ttl", &raw.enrollment.session_ttl);
     let reconcile_interval = time("gateway.reconcile_interval", &raw.gateway.reconcile_interval);
-    if raw.enrollment.devices_per_session == 0 {
-        problems.add(file, "enrollment.devices_per_session", "0 lets nobody register a device: 1 or more");
-    }
     Config {
         instance_name: raw.instance_name,
         public_url,
@@ -174,6 +252,24 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
             component: raw.client.component_version,
         },
         locations: BTreeMap::new(),
+    }
+}
+
+fn check_texts(raw: &RawConfig, file: &Path, problems: &mut Problems) {
+    // Without a sender the contact's address is it, and that is judged by itself.
+    let sender = if raw.mail.from.is_empty() { Ok(()) } else { values::sender(&raw.mail.from) };
+    for (key, checked) in [
+        ("instance_name", values::shown_name(&raw.instance_name)),
+        ("mail.from", sender),
+        ("client.core_version", values::version(&raw.client.core_version)),
+        ("client.component_version", values::version(&raw.client.component_version)),
+    ] {
+        if let Err(reason) = checked {
+            problems.add(file, key, reason);
+        }
+    }
+    if raw.enrollment.devices_per_session == 0 {
+        problems.add(file, "enrollment.devices_per_session", "0 lets nobody register a device: 1 or more");
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
+use postern_gateway::{HostService, InterfaceName, Mtu};
 use serde::Deserialize;
 
 /// Every key there is, by table: what `config/postern.toml` has to document.
@@ -96,7 +96,7 @@ pub(super) enum RawBackend {
 pub(super) struct RawLocation {
     pub(super) name: String,
     pub(super) interface: InterfaceName,
-    pub(super) listen_port: ListenPort,
+    pub(super) listen_port: i64,
     pub(super) endpoint: String,
     pub(super) ipv4: Option<Ipv4Net>,
     pub(super) ipv6: Option<Ipv6Net>,
@@ -107,7 +107,7 @@ pub(super) struct RawLocation {
     #[serde(default = "default_mtu")]
     pub(super) mtu: Mtu,
     #[serde(default = "default_keepalive")]
-    pub(super) keepalive: u16,
+    pub(super) keepalive: i64,
     pub(super) groups: Option<Vec<String>>,
     #[serde(default = "yes")]
     pub(super) masquerade: bool,
@@ -122,7 +122,7 @@ fn default_mtu() -> Mtu {
     Mtu::DEFAULT
 }
 
-fn default_keepalive() -> u16 {
+fn default_keepalive() -> i64 {
     25
 }
 

@@ -4,34 +4,17 @@
 use postern_gateway::BackendKind;
 
 use super::permit::settle_all;
-use crate::config::{BackendChoice, Config, Location};
+use crate::config::{BackendChoice, Config, ConfigErrors, Loaded, Location, Problem};
 use crate::keys::{Keys, KeysError};
 use crate::site::{Site, SiteLocation};
 use crate::store::{StoreError, Tx};
 
-/// Why a configuration that is valid by itself cannot be put into force.
+/// Why a configuration that is valid by itself is not put into force.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigureError {
-    /// A location names a group that does not exist.
-    #[error(
-        "location {location}: groups: there is no group {group:?}: create it first (postern group create {group})"
-    )]
-    UnknownGroup {
-        /// Whose.
-        location: String,
-        /// Which.
-        group: String,
-    },
-    /// The host has no WireGuard of the kind asked for.
-    #[error("location {location}: backend: this host has no {wanted} WireGuard: {hint}")]
-    NoBackend {
-        /// Whose.
-        location: String,
-        /// What was asked for.
-        wanted: &'static str,
-        /// What to do.
-        hint: &'static str,
-    },
+    /// It does not fit the database or the host.
+    #[error("the configuration cannot be put into force here")]
+    Unfit(#[from] ConfigErrors),
     /// See [`KeysError`].
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -40,60 +23,83 @@ pub enum ConfigureError {
     Store(#[from] StoreError),
 }
 
-/// `available` is what the host can run; `random` gives fresh random bytes for what is made for the first time.
-pub fn configure(
-    tx: &Tx<'_>,
+/// A configuration that nothing speaks against any more.
+pub struct Fit {
     config: Config,
-    keys: &Keys,
-    available: &[BackendKind],
-    random: &dyn Fn() -> [u8; 32],
-) -> Result<Site, ConfigureError> {
-    let mut locations = Vec::new();
-    for location in config.locations.values() {
-        known_groups(tx, location)?;
-        let backend = backend(location, config.backend, available)?;
-        let id = tx.location_id(&location.name)?;
-        let key = keys.location_key(id, random())?;
-        locations.push(SiteLocation::new(id, location.clone(), key, backend));
-    }
-    let [first, second, ..] = [random(), random()];
-    let mut uuid = [0; 16];
-    uuid.iter_mut().zip(first).for_each(|(to, from)| *to = from);
-    let instance = tx.instance(uuid::Builder::from_random_bytes(uuid).into_uuid())?;
-    let site = Site::new(config, instance, keys.token_key(second)?, locations);
-    readdress(tx, &site)?;
-    settle_all(tx, &site)?;
-    tx.locations_changed();
-    Ok(site)
+    backends: Vec<BackendKind>,
 }
 
-fn known_groups(tx: &Tx<'_>, location: &Location) -> Result<(), ConfigureError> {
-    for group in location.groups.iter().flatten() {
-        if tx.group_by_name(group)?.is_none() {
-            let location = location.name.clone();
-            return Err(ConfigureError::UnknownGroup { location, group: group.clone() });
+/// Judges a configuration: groups must be there, and backends. Nothing is changed or made.
+///
+/// `available` is what the host can run.
+pub fn fit(tx: &Tx<'_>, loaded: Loaded, available: &[BackendKind]) -> Result<Fit, ConfigureError> {
+    let (mut backends, mut problems) = (Vec::new(), Vec::new());
+    for (name, location) in &loaded.config.locations {
+        let mut add = |key: &str, reason| {
+            let file = loaded.files.get(name).cloned().unwrap_or_default();
+            problems.push(Problem { file, key: key.to_owned(), reason });
+        };
+        for group in location.groups.iter().flatten() {
+            if tx.group_by_name(group)?.is_none() {
+                let create = format!("create it first (postern group create {group})");
+                add("groups", format!("there is no group {group:?}: {create}"));
+            }
+        }
+        match backend(location, loaded.config.backend, available) {
+            Ok(backend) => backends.push(backend),
+            Err(reason) => add("backend", reason),
         }
     }
-    Ok(())
+    if problems.is_empty() {
+        Ok(Fit { config: loaded.config, backends })
+    } else {
+        Err(ConfigErrors(problems).into())
+    }
+}
+
+impl Fit {
+    /// Puts the configuration into force; `random` gives fresh random bytes for what is made for the first time.
+    pub fn put_into_force(
+        self,
+        tx: &Tx<'_>,
+        keys: &Keys,
+        random: &dyn Fn() -> [u8; 32],
+    ) -> Result<Site, ConfigureError> {
+        let mut locations = Vec::new();
+        for (location, backend) in self.config.locations.values().zip(self.backends) {
+            let id = tx.location_id(&location.name)?;
+            let key = keys.location_key(id, random())?;
+            locations.push(SiteLocation::new(id, location.clone(), key, backend));
+        }
+        let [first, second] = [random(), random()];
+        let mut uuid = [0; 16];
+        uuid.iter_mut().zip(first).for_each(|(to, from)| *to = from);
+        let instance = tx.instance(uuid::Builder::from_random_bytes(uuid).into_uuid())?;
+        let site = Site::new(self.config, instance, keys.token_key(second)?, locations);
+        readdress(tx, &site)?;
+        settle_all(tx, &site)?;
+        tx.locations_changed();
+        Ok(site)
+    }
 }
 
 fn backend(
     location: &Location,
     common: BackendChoice,
     available: &[BackendKind],
-) -> Result<BackendKind, ConfigureError> {
-    let missing = |wanted, hint| ConfigureError::NoBackend { location: location.name.clone(), wanted, hint };
+) -> Result<BackendKind, String> {
+    let missing = |wanted, hint| Err(format!("this host has no {wanted} WireGuard: {hint}"));
     let has = |kind| available.contains(&kind);
     match location.backend.unwrap_or(common) {
         BackendChoice::Auto | BackendChoice::Kernel if has(BackendKind::Kernel) => Ok(BackendKind::Kernel),
         BackendChoice::Kernel => {
-            Err(missing("kernel", "load the module (modprobe wireguard), or use backend = \"auto\""))
+            missing("kernel", "load the module (modprobe wireguard), or use backend = \"auto\"")
         }
         BackendChoice::Auto | BackendChoice::Userspace if has(BackendKind::Userspace) => {
             Ok(BackendKind::Userspace)
         }
         BackendChoice::Auto | BackendChoice::Userspace => {
-            Err(missing("userspace", "it needs /dev/net/tun (modprobe tun)"))
+            missing("userspace", "it needs /dev/net/tun (modprobe tun)")
         }
     }
 }
@@ -113,4 +119,62 @@ fn readdress(tx: &Tx<'_>, site: &Site) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::load_with;
+    use crate::store::Store;
+
+    const MAIN: &str = "locations_dir = \"sites\"\npublic_url = \"https://vpn.example.com\"\n[contact]\nname = \"Ada\"\n\
+                        email = \"ada@example.com\"\n";
+    const HQ: &str = "name = \"hq\"\ninterface = \"wg-hq\"\nlisten_port = 51820\nendpoint = \"vpn.example.com:51820\"\n\
+                      ipv4 = \"10.77.0.0/24\"\n";
+
+    #[test]
+    fn an_unknown_group_and_a_missing_backend_are_told_with_file_and_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let loaded = loaded(dir.path(), "groups = [\"ops\"]\nbackend = \"kernel\"\n");
+        let refused = judged(loaded, &[BackendKind::Userspace]).err().unwrap();
+        let ConfigureError::Unfit(ConfigErrors(problems)) = refused else { panic!("{refused}") };
+        let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let file = dir.path().join("sites/hq.toml");
+        let [group, backend] = said.as_slice() else { panic!("{said:?}") };
+        assert_eq!(
+            *group,
+            format!(
+                "{}: groups: there is no group \"ops\": create it first (postern group create ops)",
+                file.display()
+            )
+        );
+        assert!(
+            backend.starts_with(&format!("{}: backend: this host has no kernel WireGuard", file.display()))
+        );
+    }
+
+    #[test]
+    fn without_a_choice_the_kernel_is_taken_and_else_userspace() {
+        let dir = tempfile::tempdir().unwrap();
+        for (available, taken) in [
+            (vec![BackendKind::Userspace, BackendKind::Kernel], BackendKind::Kernel),
+            (vec![BackendKind::Userspace], BackendKind::Userspace),
+        ] {
+            assert_eq!(judged(loaded(dir.path(), ""), &available).unwrap().backends, [taken]);
+        }
+        assert!(judged(loaded(dir.path(), ""), &[]).is_err());
+    }
+
+    fn loaded(dir: &Path, more: &str) -> Loaded {
+        std::fs::create_dir_all(dir.join("sites")).unwrap();
+        std::fs::write(dir.join("sites/hq.toml"), format!("{HQ}{more}")).unwrap();
+        std::fs::write(dir.join("postern.toml"), MAIN).unwrap();
+        load_with(&dir.join("postern.toml"), None).unwrap()
+    }
+
+    fn judged(loaded: Loaded, available: &[BackendKind]) -> Result<Fit, ConfigureError> {
+        Store::in_memory().unwrap().read_blocking(|tx| fit(tx, loaded, available))
+    }
 }

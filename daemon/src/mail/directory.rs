@@ -74,6 +74,11 @@ fn date(now: Timestamp) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(now.as_second()).unwrap_or(0))
 }
 
+/// Whether mail can come from, or go to, what is written there.
+pub fn is_mailbox(text: &str) -> bool {
+    mailbox(text).is_ok()
+}
+
 fn mailbox(address: &str) -> Result<Mailbox, DeliveryError> {
     address.parse().map_err(|source| DeliveryError::Address { address: address.to_owned(), source })
 }

@@ -72,6 +72,16 @@ actions! {
     DeviceReissue = "device.reissue",
     /// A location had no address left for a device.
     PoolExhaust = "pool.exhaust",
+    /// A location's file was made.
+    LocationAdd = "location.add",
+    /// A location's file was changed.
+    LocationEdit = "location.edit",
+    /// A location is gone.
+    LocationRemove = "location.remove",
+    /// A location has another key.
+    LocationRotateKey = "location.rotate-key",
+    /// The files were put into force as they are.
+    ConfigurationReload = "configuration.reload",
 }
 
 #[cfg(test)]

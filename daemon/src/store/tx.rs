@@ -42,15 +42,25 @@ impl StoreError {
 pub struct Tx<'a> {
     transaction: &'a Transaction<'a>,
     touched: RefCell<Touched>,
+    afterwards: RefCell<Vec<Afterwards>>,
 }
+
+/// What is done once a transaction is committed.
+pub(super) type Afterwards = Box<dyn FnOnce()>;
 
 impl<'a> Tx<'a> {
     pub(super) fn new(transaction: &'a Transaction<'a>) -> Self {
-        Self { transaction, touched: RefCell::default() }
+        Self { transaction, touched: RefCell::default(), afterwards: RefCell::default() }
     }
 
-    pub(super) fn into_touched(self) -> Touched {
-        self.touched.into_inner()
+    pub(super) fn into_parts(self) -> (Touched, Vec<Afterwards>) {
+        (self.touched.into_inner(), self.afterwards.into_inner())
+    }
+
+    /// Has `work` done if and when this transaction is committed: before a loop is woken for it, and before anybody
+    /// else writes.
+    pub fn after_commit(&self, work: impl FnOnce() + 'static) {
+        self.afterwards.borrow_mut().push(Box::new(work));
     }
 
     /// Remembers that this peer may have to change.

@@ -17,11 +17,13 @@ use crate::app::App;
 use crate::flows::invite::Actor;
 use crate::flows::refusal::Refusal;
 use crate::gateway_view::GatewayView;
+use crate::reload::Reloader;
 use crate::site::Site;
 use crate::store::Tx;
 
 mod caller;
 mod error;
+mod reload;
 mod socket;
 mod users;
 
@@ -37,6 +39,7 @@ const APPLIED_WITHIN: Duration = Duration::from_secs(10);
 struct Admin {
     app: App,
     gateway: GatewayView,
+    files: Reloader,
 }
 
 impl Admin {
@@ -58,16 +61,17 @@ impl Admin {
 }
 
 /// What the command line may ask.
-pub fn router(app: App, gateway: GatewayView) -> Router {
+pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
     Router::new()
         .route("/plan", get(plan))
+        .route("/reload", post(reload::reload))
         .route("/users", get(users::list).post(users::invite))
         .route("/users/{username}/reinvite", post(users::reinvite))
         .route("/users/{username}/activate-client", post(users::activate_client))
         .fallback(|| async { AdminError::UnknownPath })
         .method_not_allowed_fallback(|| async { AdminError::UnknownPath })
         .layer(from_fn(admit))
-        .with_state(Admin { app, gateway })
+        .with_state(Admin { app, gateway, files })
 }
 
 /// Answers until `shutdown` turns true; what is being answered then is finished.

@@ -1,4 +1,5 @@
-//! What is refused: a status and `{"error": "…", "hint": "…"}`.
+//! What is refused: a status and `{"error": "…", "hint": "…"}`; where files are to blame also
+//! `"problems": [{"file", "key", "reason"}]`.
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -7,7 +8,9 @@ use axum::response::{IntoResponse, Response};
 use postern_gateway::chain;
 use serde_json::json;
 
+use crate::config::ConfigErrors;
 use crate::flows::refusal::Refusal;
+use crate::reload::ReloadError;
 use crate::store::StoreError;
 
 /// Why a request has no other answer.
@@ -25,6 +28,9 @@ pub(super) enum AdminError {
     /// A flow refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The configuration stays as it was.
+    #[error(transparent)]
+    NotReloaded(ReloadError),
     /// The reconcile loop did not answer.
     #[error("{0}")]
     Gateway(String),
@@ -37,7 +43,10 @@ impl AdminError {
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Refused(Refusal::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotReloaded(ReloadError::File { .. } | ReloadError::Keys(_)) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            Self::Refused(_) | Self::NotReloaded(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Gateway(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -49,7 +58,14 @@ impl AdminError {
             Self::Malformed(_) => {
                 "the command and the daemon may be of different versions: restart the daemon"
             }
-            Self::Refused(refusal) => return refusal.hint(),
+            Self::Refused(refusal) | Self::NotReloaded(ReloadError::Refused(refusal)) => {
+                return refusal.hint();
+            }
+            Self::NotReloaded(ReloadError::Config(_)) => "correct it and try again",
+            Self::NotReloaded(ReloadError::File { .. }) => {
+                "may postern write in that folder? If not, change the file yourself and run `postern reload`"
+            }
+            Self::NotReloaded(ReloadError::Keys(_)) => return None,
             Self::Gateway(_) => "try again; the daemon's log says more",
         };
         Some(text.to_owned())
@@ -63,7 +79,10 @@ impl IntoResponse for AdminError {
             tracing::error!(error = chain(&self), "an administrator's request failed");
         }
         // Administrators may read the daemon's log; they are told the whole chain.
-        let body = json!({ "error": chain(&self), "hint": self.hint() });
+        let mut body = json!({ "error": chain(&self), "hint": self.hint() });
+        if let Self::NotReloaded(error @ ReloadError::Config(ConfigErrors(problems))) = &self {
+            body = json!({ "error": error.to_string(), "hint": self.hint(), "problems": problems });
+        }
         (status, Json(body)).into_response()
     }
 }
@@ -71,6 +90,17 @@ impl IntoResponse for AdminError {
 impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         Self::Refused(Refusal::Store(error))
+    }
+}
+
+impl From<ReloadError> for AdminError {
+    fn from(error: ReloadError) -> Self {
+        match error {
+            ReloadError::Refused(refusal) => Self::Refused(refusal),
+            error @ (ReloadError::Config(_) | ReloadError::File { .. } | ReloadError::Keys(_)) => {
+                Self::NotReloaded(error)
+            }
+        }
     }
 }
 

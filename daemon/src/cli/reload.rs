@@ -1,0 +1,84 @@
+//! `postern reload`, and how commands tell what came of a changed configuration.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::client::AskError;
+use super::{Cli, Failure};
+
+#[derive(Args)]
+pub(super) struct ReloadArgs {
+    #[command(flatten)]
+    form: Form,
+}
+
+/// How the answer is shown.
+#[derive(Args)]
+pub(super) struct Form {
+    /// As JSON, a refusal too.
+    #[arg(long)]
+    json: bool,
+}
+
+impl ReloadArgs {
+    pub(super) fn perform(
+        &self,
+        cli: &Cli,
+        out: &mut impl Write,
+        errors: &mut impl Write,
+    ) -> Result<(), Failure> {
+        let answer = self.form.ask(cli, (Method::POST, "/reload"), &json!({}), out)?;
+        self.form.show(&answer, "the configuration is in force", out)?;
+        Ok(warn(&answer, errors)?)
+    }
+}
+
+impl Form {
+    /// Asks the daemon.
+    pub(super) fn ask(
+        &self,
+        cli: &Cli,
+        (method, path): (Method, &str),
+        body: &Value,
+        out: &mut impl Write,
+    ) -> Result<Value, Failure> {
+        let answer = cli.ask(method, path, body);
+        if let Err(Failure::Ask(AskError::Refused { answer, .. })) = &answer
+            && self.json
+        {
+            writeln!(out, "{answer}")?;
+        }
+        answer
+    }
+
+    /// Shows the answer, or what it says to people.
+    pub(super) fn show(&self, answer: &Value, to_people: &str, out: &mut impl Write) -> io::Result<()> {
+        if self.json { writeln!(out, "{answer}") } else { writeln!(out, "{to_people}") }
+    }
+}
+
+/// Tells what of a change is not in force.
+pub(super) fn warn(answer: &Value, errors: &mut impl Write) -> io::Result<()> {
+    let list = |key: &str| answer.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    for key in list("needs_restart").iter().filter_map(Value::as_str) {
+        writeln!(errors, "postern: warning: {key} was changed: restart postern to put that into force")?;
+    }
+    let failing = list("failing");
+    for failure in &failing {
+        let place =
+            text(failure, "location").map_or("the gateway".to_owned(), |name| format!("location {name}"));
+        let reason = text(failure, "reason").unwrap_or_default();
+        writeln!(errors, "postern: warning: {place} is failing, and tried again: {reason}")?;
+    }
+    if answer.get("applied") == Some(&Value::Bool(false)) && failing.is_empty() {
+        writeln!(
+            errors,
+            "postern: warning: the gateway is still at it; `postern status` shows how far it is"
+        )?;
+    }
+    Ok(())
+}

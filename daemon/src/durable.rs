@@ -1,0 +1,206 @@
+//! Files that are as they should be or as they were, never in between, also when the power fails: written beside,
+//! synced, renamed. A change is undone unless it is kept. It knows nothing of what is in the files.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+
+use postern_gateway::chain;
+use zeroize::Zeroizing;
+
+/// No file changed here is longer.
+const MOST_BYTES: u64 = 1024 * 1024;
+
+/// A file changed: dropping this undoes it, [`Changed::keep`] does not.
+#[must_use = "dropping it undoes the change"]
+pub struct Changed {
+    undo: Option<Undo>,
+}
+
+enum Undo {
+    Remove(PathBuf),
+    Write { path: PathBuf, before: Before },
+    Rename { from: PathBuf, to: PathBuf },
+}
+
+/// What a file was. It may hold a key: no `Debug`, and wiped.
+struct Before {
+    bytes: Zeroizing<Vec<u8>>,
+    mode: u32,
+    owner: (u32, u32),
+}
+
+/// Makes `path` hold `text`. A file that was there keeps its mode and, where that is allowed, its owner; a new one
+/// gets `mode`. Behind a symbolic link the file it leads to is changed.
+pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<Changed> {
+    let path = match fs::canonicalize(path) {
+        Ok(path) => path,
+        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let before = Before::of(&path)?;
+    let (mode, owner) = before.as_ref().map_or((mode, None), |before| (before.mode, Some(before.owner)));
+    put(&path, text.as_bytes(), mode, owner)?;
+    let undo = match before {
+        Some(before) => Undo::Write { path, before },
+        None => Undo::Remove(path),
+    };
+    Ok(Changed { undo: Some(undo) })
+}
+
+/// Renames `path` to `aside`, in the same folder; what was called so before is lost.
+pub fn move_aside(path: &Path, aside: &Path) -> io::Result<Changed> {
+    fs::rename(path, aside)?;
+    sync_folder(path)?;
+    Ok(Changed { undo: Some(Undo::Rename { from: aside.to_owned(), to: path.to_owned() }) })
+}
+
+impl Changed {
+    /// The change stays.
+    pub fn keep(mut self) {
+        self.undo = None;
+    }
+}
+
+impl Drop for Changed {
+    fn drop(&mut self) {
+        let Some(undo) = self.undo.take() else { return };
+        if let Err(error) = undo.perform() {
+            tracing::error!(file = %undo.path().display(), error = chain(&error), "a file could not be put back");
+        }
+    }
+}
+
+impl Undo {
+    fn perform(&self) -> io::Result<()> {
+        match self {
+            Self::Remove(path) => fs::remove_file(path)?,
+            Self::Write { path, before } => put(path, &before.bytes, before.mode, Some(before.owner))?,
+            Self::Rename { from, to } => fs::rename(from, to)?,
+        }
+        sync_folder(self.path())
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Remove(path) | Self::Write { path, .. } | Self::Rename { to: path, .. } => path,
+        }
+    }
+}
+
+impl Before {
+    /// `None`: there is no such file.
+    fn of(path: &Path) -> io::Result<Option<Self>> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        if metadata.len() > MOST_BYTES {
+            return Err(io::Error::new(ErrorKind::FileTooLarge, "longer than any file postern changes"));
+        }
+        let mut bytes = Zeroizing::new(Vec::new());
+        file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+        let (mode, owner) = (metadata.mode() & 0o7777, (metadata.uid(), metadata.gid()));
+        Ok(Some(Self { bytes, mode, owner }))
+    }
+}
+
+fn put(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+    // Not a name that ends as those end which are read.
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    match fs::remove_file(&beside) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let written = write_new(&beside, bytes, mode, owner).and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = written {
+        // What went wrong first is told; the name is free again at the next attempt in any case.
+        let _ = fs::remove_file(&beside);
+        return Err(error);
+    }
+    sync_folder(path)
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    if let Some((uid, gid)) = owner {
+        // Only root may give a file away; whoever else writes here owns it from then on.
+        let _ = chown(path, Some(uid), Some(gid));
+    }
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Has a change of names in the folder of `path` on disk.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_file_keeps_its_mode_and_a_new_one_gets_the_given_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        write(&path, "one", 0o644).unwrap().keep();
+        assert_eq!(shown(&path), ("one".to_owned(), 0o644));
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        write(&path, "two", 0o644).unwrap().keep();
+        assert_eq!(shown(&path), ("two".to_owned(), 0o640));
+        assert_eq!(names(dir.path()), ["a.toml"]);
+    }
+
+    #[test]
+    fn what_is_not_kept_is_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let [old, new] = ["old.toml", "new.toml"].map(|name| dir.path().join(name));
+        write(&old, "before", 0o640).unwrap().keep();
+        drop(write(&old, "after", 0o644).unwrap());
+        drop(write(&new, "after", 0o644).unwrap());
+        drop(move_aside(&old, &dir.path().join("old.toml.removed")).unwrap());
+        assert_eq!(shown(&old), ("before".to_owned(), 0o640));
+        assert_eq!(names(dir.path()), ["old.toml"]);
+    }
+
+    #[test]
+    fn what_a_crash_left_beside_is_no_obstacle() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        fs::write(dir.path().join("a.toml.new"), "half").unwrap();
+        write(&path, "whole", 0o644).unwrap().keep();
+        assert_eq!(names(dir.path()), ["a.toml"]);
+        assert_eq!(shown(&path).0, "whole");
+    }
+
+    #[test]
+    fn a_symbolic_link_stays_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let [link, target] = ["link.toml", "target"].map(|name| dir.path().join(name));
+        fs::write(&target, "before").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write(&link, "after", 0o644).unwrap().keep();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&target).unwrap(), "after");
+    }
+
+    fn shown(path: &Path) -> (String, u32) {
+        (fs::read_to_string(path).unwrap(), fs::metadata(path).unwrap().mode() & 0o777)
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}

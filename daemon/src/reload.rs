@@ -1,0 +1,185 @@
+//! Puts the configuration files into force while the daemon runs: as they are, or together with a change of one of
+//! them, or of a location's key. It happens as a whole or not at all.
+//!
+//! The order makes it so. Everything that may be refused is judged first, against a draft that is on no disk. Then the
+//! file is renamed into place, then the database commits, then the site is replaced. If the daemon dies in between, the
+//! next start puts the file into force, which has been judged already; if the commit fails, the file is put back.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use postern_gateway::BackendKind;
+
+use crate::app::App;
+use crate::config::{ConfigErrors, Draft, Loaded, load_with};
+use crate::durable::{self, Changed};
+use crate::flows::configure::{ConfigureError, fit};
+use crate::flows::refusal::Refusal;
+use crate::keys::{Keys, KeysError};
+use crate::store::{Revision, StoreError, Tx};
+
+/// A new location file: for everybody to read, as there is no secret in it.
+const FILE_MODE: u32 = 0o644;
+
+/// Why everything stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The files have errors, or do not fit the host or the database.
+    #[error("the configuration has errors: nothing was changed, the running one stays")]
+    Config(#[source] ConfigErrors),
+    /// What was wished for is refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A location file.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// See [`KeysError`].
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+}
+
+/// What is to change together with the files' being read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Only what was edited by hand.
+    Nothing,
+    /// A location file is written, or moved aside.
+    File(Draft),
+    /// The location of this name gets another key.
+    Key(String),
+}
+
+/// What was put into force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The gateway follows once it has tried this.
+    pub revision: Revision,
+    /// Keys that differ from what runs and that only a restart changes.
+    pub needs_restart: Vec<&'static str>,
+}
+
+/// Puts files into force, one caller after the other. Clones are the same one.
+#[derive(Clone)]
+pub struct Reloader(Arc<Parts>);
+
+struct Parts {
+    app: App,
+    path: PathBuf,
+    keys: Keys,
+    available: Vec<BackendKind>,
+    turn: Mutex<()>,
+}
+
+impl Reloader {
+    /// `path` is `postern.toml`; `available` is what the host can run.
+    pub fn new(app: App, path: &Path, keys: Keys, available: Vec<BackendKind>) -> Self {
+        Self(Arc::new(Parts { app, path: path.to_owned(), keys, available, turn: Mutex::default() }))
+    }
+
+    /// Puts the files into force with the change that `plan` makes of what they say at present. `within` is done in
+    /// the same transaction, before anything else.
+    pub async fn apply(
+        &self,
+        plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError> + Send + 'static,
+        within: impl FnOnce(&Tx<'_>) -> Result<(), Refusal> + Send + 'static,
+    ) -> Result<Reloaded, ReloadError> {
+        let parts = Arc::clone(&self.0);
+        match tokio::task::spawn_blocking(move || parts.apply(plan, within)).await {
+            Ok(result) => result,
+            Err(error) => Err(StoreError::Panicked(error.to_string()).into()),
+        }
+    }
+}
+
+impl Parts {
+    fn apply(
+        &self,
+        plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError>,
+        within: impl FnOnce(&Tx<'_>) -> Result<(), Refusal>,
+    ) -> Result<Reloaded, ReloadError> {
+        // Whoever panicked here left nothing half done.
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let present = load_with(&self.path, None)?;
+        let change = plan(&present)?;
+        let loaded = match &change {
+            Change::Nothing | Change::Key(_) => present,
+            Change::File(draft) => load_with(&self.path, Some(draft))?,
+        };
+        let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
+        let loaded = Loaded { config, ..loaded };
+        let mut changed = None;
+        let ((), revision) = self.app.store.write_blocking(|tx| {
+            within(tx)?;
+            let fit = fit(tx, loaded, &self.available)?;
+            changed = self.place(tx, &change)?;
+            let site = fit.put_into_force(tx, &self.keys, &|| self.app.random())?;
+            let app = self.app.clone();
+            tx.after_commit(move || app.replace_site(site.into()));
+            Ok::<_, ReloadError>(())
+        })?;
+        if let Some(changed) = changed {
+            changed.keep();
+        }
+        for key in &needs_restart {
+            tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
+        }
+        Ok(Reloaded { revision, needs_restart })
+    }
+
+    fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Option<Changed>, ReloadError> {
+        match change {
+            Change::Nothing => Ok(None),
+            Change::File(draft) => place_file(draft).map(Some),
+            Change::Key(name) => {
+                let unknown = || Refusal::UnknownLocation(name.clone());
+                let id = tx.known_location(name)?.ok_or_else(unknown)?;
+                Ok(Some(self.keys.rotate_location_key(id, self.app.random())?))
+            }
+        }
+    }
+}
+
+/// Where a removed location's file is kept.
+pub fn aside(file: &Path) -> PathBuf {
+    let mut aside = file.as_os_str().to_owned();
+    aside.push(".removed");
+    aside.into()
+}
+
+fn place_file(draft: &Draft) -> Result<Changed, ReloadError> {
+    let (action, placed) = match &draft.text {
+        Some(text) => ("write", durable::write(&draft.file, text, FILE_MODE)),
+        None => ("rename", durable::move_aside(&draft.file, &aside(&draft.file))),
+    };
+    placed.map_err(|source| ReloadError::File { action, path: draft.file.clone(), source })
+}
+
+impl From<ConfigErrors> for ReloadError {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Config(errors)
+    }
+}
+
+impl From<ConfigureError> for ReloadError {
+    fn from(error: ConfigureError) -> Self {
+        match error {
+            ConfigureError::Unfit(errors) => Self::Config(errors),
+            ConfigureError::Keys(error) => Self::Keys(error),
+            ConfigureError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for ReloadError {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
