@@ -1,39 +1,56 @@
-//! What the stories start from: an app over a store, a site of three locations, a clock that stands still, and a gateway
-//! that says at once that everything was applied.
+//! What the stories start from: an app over a store, a site of three locations, a clock that the story moves, and a
+//! gateway that says at once that everything was applied.
 
-use std::collections::{BTreeMap, BTreeSet};
+pub(crate) mod site;
+pub(crate) mod strict;
+
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::extract::ConnectInfo;
+use axum::http::Request;
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use postern::app::{App, Clock};
 use postern::applied::Applied;
-use postern::config::{BackendChoice, ClientVersions, Config, Contact, Enrollment, Location, Mail};
 use postern::flows::issue::issue_enrollment;
+use postern::flows::sweep::sweep;
 use postern::rules::enrollment::{EnrollmentKind, Subject};
 use postern::rules::ids::UserId;
-use postern::rules::token::TokenKey;
-use postern::site::{Site, SiteLocation};
 use postern::store::account::NewUser;
-use postern::store::device::DeviceOwner;
-use postern::store::{Revision, Store};
-use postern_gateway::{BackendKind, Mtu, PrivateKey};
-use serde_json::Value;
+use postern::store::device::{Device, DeviceOwner};
+use postern::store::{Revision, Store, StoreError};
+use postern_gateway::PrivateKey;
+use serde_json::{Value, json};
+use site::Plan;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
-/// The time in every story.
+/// The time at which every story begins.
 pub(crate) const NOW: i64 = 1_795_465_400;
 
+pub(crate) const START: &str = "/api/v1/enrollment/start";
+pub(crate) const CREATE: &str = "/api/v1/enrollment/create_device";
+pub(crate) const ACTIVATE: &str = "/api/v1/enrollment/activate_user";
+pub(crate) const INFO: &str = "/api/v1/enrollment/network_info";
+pub(crate) const POLL: &str = "/api/v1/poll";
+pub(crate) const MFA_START: &str = "/api/v1/enrollment/register-mfa/code/start";
+pub(crate) const MFA_FINISH: &str = "/api/v1/enrollment/register-mfa/code/finish";
+/// Everything that takes a body.
+pub(crate) const POSTS: [&str; 7] = [START, CREATE, ACTIVATE, INFO, POLL, MFA_START, MFA_FINISH];
+
 /// A running postern without a gateway.
+#[derive(Clone)]
 pub(crate) struct Postern {
     pub(crate) app: App,
     router: Router,
-    _applied: watch::Sender<Applied>,
+    clock: Arc<AtomicI64>,
+    applied: watch::Sender<Applied>,
 }
 
 /// An answer, read to its end.
@@ -54,36 +71,58 @@ impl Answer {
         assert_eq!(body.as_object().unwrap().len(), 1, "an error body has one field: {body}");
         body["error"].as_str().unwrap().to_owned()
     }
+
+    /// Status and, unless it is 200, the text of the error.
+    pub(crate) fn told(&self) -> (u16, String) {
+        (self.status, if self.status == 200 { String::new() } else { self.error() })
+    }
 }
 
 impl Postern {
     /// Over a database in memory.
     pub(crate) fn new() -> Self {
-        Self::over(Store::in_memory().unwrap(), NOW)
+        Self::planned(Store::in_memory().unwrap(), NOW, |_| {})
     }
 
     /// Over a file, at a time.
     pub(crate) fn over_file(path: &Path, now: i64) -> Self {
-        Self::over(Store::open(path).unwrap(), now)
+        Self::planned(Store::open(path).unwrap(), now, |_| {})
     }
 
-    fn over(store: Store, now: i64) -> Self {
-        let site = a_site(&store);
-        // Everything is applied before it is committed: no story here waits for a gateway.
+    /// With another site.
+    pub(crate) fn planned(store: Store, now: i64, change: impl FnOnce(&mut Plan)) -> Self {
+        let mut plan = Plan::new();
+        change(&mut plan);
+        let site = plan.site(&store);
+        // Everything is applied before it is committed, unless a story says otherwise.
         let published = Applied { revision: Revision(u64::MAX), ..Applied::default() };
         let (applied, receiver) = watch::channel(published);
-        let clock = Clock::from_fn(move || Timestamp::from_second(now).unwrap());
-        let app = App::new(store, site, receiver, clock);
-        Self { router: postern::web::router(app.clone()), app, _applied: applied }
+        let clock = Arc::new(AtomicI64::new(now));
+        let read = Arc::clone(&clock);
+        let read = Clock::from_fn(move || Timestamp::from_second(read.load(Ordering::Relaxed)).unwrap());
+        let app = App::new(store, site, receiver, read);
+        Self { router: postern::web::router(app.clone()), app, clock, applied }
+    }
+
+    /// Moves the clock, and ends what is over.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
+        let (site, now) = (self.app.site(), self.app.now());
+        self.app.store.write_blocking(|tx| sweep(tx, &site, now)).unwrap();
+    }
+
+    /// From here on the gateway applies nothing.
+    pub(crate) fn halt_gateway(&self) {
+        self.applied.send_replace(Applied::default());
     }
 
     /// An enrollment token of a new user.
     pub(crate) fn invite(&self, username: &str) -> String {
-        self.invite_as(username, EnrollmentKind::Enrollment, Duration::from_hours(24))
+        self.issue(username, EnrollmentKind::Enrollment, Duration::from_hours(24))
     }
 
     /// A token of some kind and life.
-    pub(crate) fn invite_as(&self, username: &str, kind: EnrollmentKind, ttl: Duration) -> String {
+    pub(crate) fn issue(&self, username: &str, kind: EnrollmentKind, ttl: Duration) -> String {
         let (name, site, now) = (username.to_owned(), self.app.site(), self.app.now());
         let issued = self.app.store.write_blocking(|tx| {
             let user = match tx.user_by_name(&name)? {
@@ -112,10 +151,21 @@ impl Postern {
         self.app.store.read_blocking(|tx| tx.user_by_name(username)).unwrap().unwrap().id
     }
 
-    /// What was audited, action by action.
+    /// Everybody's devices.
+    pub(crate) fn devices(&self) -> Vec<Device> {
+        self.app
+            .store
+            .read_blocking(|tx| {
+                let devices = tx.devices()?;
+                Ok::<_, StoreError>(devices)
+            })
+            .unwrap()
+    }
+
+    /// What was audited: `action object`, oldest first.
     pub(crate) fn audited(&self) -> Vec<String> {
-        let entries = self.app.store.read_blocking(|tx| tx.audit_since(0, 100)).unwrap();
-        entries.into_iter().map(|entry| entry.action).collect()
+        let entries = self.app.store.read_blocking(|tx| tx.audit_since(0, 1000)).unwrap();
+        entries.into_iter().map(|entry| format!("{} {}", entry.action, entry.object)).collect()
     }
 
     /// Sends JSON, with a `Cookie` line if there is one.
@@ -129,31 +179,77 @@ impl Postern {
 
     /// Sends anything.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        read(self.router.clone().oneshot(request).await.unwrap()).await
+        self.send_from("192.0.2.1".parse().unwrap(), request).await
+    }
+
+    /// Sends anything from an address.
+    pub(crate) async fn send_from(&self, address: IpAddr, mut request: Request<Body>) -> Answer {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 40_000)));
+        answer_of(self.router.clone(), request).await
+    }
+
+    /// Presents a token.
+    pub(crate) async fn present(&self, path: &str, token: &str) -> Answer {
+        self.post(path, None, &json!({ "token": token }).to_string()).await
     }
 
     /// Starts a session and gives the whole `Set-Cookie` value, as the desktop client sends it back.
     pub(crate) async fn start(&self, token: &str) -> (Answer, String) {
-        let body = serde_json::json!({ "token": token }).to_string();
-        let answer = self.post("/api/v1/enrollment/start", None, &body).await;
+        let answer = self.present(START, token).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         let cookie = answer.cookie.clone().unwrap();
         (answer, cookie)
     }
 
+    /// The session of a user invited for it.
+    pub(crate) async fn session_of(&self, username: &str) -> String {
+        self.start(&self.invite(username)).await.1
+    }
+
+    /// The session of a user who has a password.
+    pub(crate) async fn enrolled(&self, username: &str) -> String {
+        let cookie = self.session_of(username).await;
+        let activated = self.activate(&cookie, "Correct-Horse-7").await;
+        assert_eq!(activated.status, 200, "{}", activated.text);
+        cookie
+    }
+
     /// Registers a device.
     pub(crate) async fn create_device(&self, cookie: &str, name: &str, pubkey: &str) -> Answer {
-        let body = serde_json::json!({ "name": name, "pubkey": pubkey, "token": null }).to_string();
-        self.post("/api/v1/enrollment/create_device", Some(cookie), &body).await
+        let body = json!({ "name": name, "pubkey": pubkey, "token": null }).to_string();
+        self.post(CREATE, Some(cookie), &body).await
+    }
+
+    /// Sets a password.
+    pub(crate) async fn activate(&self, cookie: &str, password: &str) -> Answer {
+        self.post(ACTIVATE, Some(cookie), &json!({ "password": password }).to_string()).await
+    }
+
+    /// Asks for the configuration of a key.
+    pub(crate) async fn network_info(&self, cookie: &str, pubkey: &str) -> Answer {
+        self.post(INFO, Some(cookie), &json!({ "pubkey": pubkey }).to_string()).await
     }
 }
 
 /// A public key, another one for every number.
 pub(crate) fn key(number: u8) -> String {
-    PrivateKey::from_random([number + 50; 32]).public().to_string()
+    PrivateKey::from_random([number.wrapping_add(50); 32]).public().to_string()
 }
 
-async fn read(response: Response<Body>) -> Answer {
+/// The polling token in an answer.
+pub(crate) fn polling(answer: &Answer) -> String {
+    answer.json()["token"].as_str().unwrap().to_owned()
+}
+
+/// Names of the locations in an answer, or in what it holds of a device.
+pub(crate) fn places(answer: &Value) -> Vec<String> {
+    let configs = answer.pointer("/device_config/configs").unwrap_or(&answer["configs"]);
+    configs.as_array().unwrap().iter().map(|c| c["network_name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What a router answers.
+pub(crate) async fn answer_of(router: Router, request: Request<Body>) -> Answer {
+    let response = router.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let cookies: Vec<_> = headers.get_all("set-cookie").iter().collect();
@@ -171,66 +267,5 @@ fn person(username: &str) -> NewUser {
         email: format!("{username}@example.com"),
         phone: Some("+48 (123) 45".to_owned()),
         is_admin: false,
-    }
-}
-
-fn a_site(store: &Store) -> Site {
-    let named = [("HQ", 1), ("Lab", 2), ("Closed", 3)];
-    let locations = named.map(|(name, number)| {
-        let id = store.write_blocking(|tx| tx.location_id(name)).unwrap().0;
-        SiteLocation::new(
-            id,
-            location(name, number),
-            PrivateKey::from_random([number; 32]),
-            BackendKind::Kernel,
-        )
-    });
-    Site::new(config(), uuid::Uuid::from_u128(7), TokenKey::from_bytes([1; 32]), locations)
-}
-
-fn location(name: &str, number: u8) -> Location {
-    let port = 51_820 + u16::from(number);
-    Location {
-        name: name.to_owned(),
-        interface: format!("wg-{number}").parse().unwrap(),
-        listen_port: port.try_into().unwrap(),
-        endpoint: format!("vpn.example.com:{port}"),
-        ipv4: format!("10.77.{number}.0/24").parse().ok(),
-        ipv6: format!("fd77:{number}::/64").parse().ok(),
-        dns: if number == 1 { vec!["10.77.1.1".to_owned(), "example.com".to_owned()] } else { Vec::new() },
-        routes: vec!["10.0.0.0/8".parse().unwrap()],
-        mtu: Mtu::DEFAULT,
-        keepalive: 25,
-        groups: (number == 3).then(BTreeSet::new),
-        masquerade: true,
-        client_to_client: false,
-        host_services: BTreeSet::new(),
-        backend: None,
-    }
-}
-
-fn config() -> Config {
-    let minute = Duration::from_mins(1);
-    Config {
-        instance_name: "Example".to_owned(),
-        public_url: "https://vpn.example.com/".to_owned(),
-        state_dir: "state".into(),
-        admin_socket: "admin.sock".into(),
-        locations_dir: "locations.d".into(),
-        listen: Vec::new(),
-        trusted_proxies: Vec::new(),
-        contact: Contact { name: "Ann Admin".to_owned(), email: "ann@example.com".to_owned(), phone: None },
-        mail: Mail { from: "postern@example.com".to_owned(), directory: None },
-        enrollment: Enrollment {
-            token_ttl: 24 * 60 * minute,
-            session_ttl: 10 * minute,
-            devices_per_session: 3,
-            final_message: "# Welcome {{ first_name }}".to_owned(),
-            welcome_subject: String::new(),
-        },
-        backend: BackendChoice::Auto,
-        reconcile_interval: minute / 2,
-        client_versions: ClientVersions { core: "2.1.0".to_owned(), component: "2.1.0".to_owned() },
-        locations: BTreeMap::new(),
     }
 }
