@@ -10,9 +10,10 @@ use postern_gateway::chain;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::config::load;
+use crate::config::{admin_socket, load};
 
 mod client;
+mod location;
 mod reload;
 mod user;
 
@@ -60,6 +61,9 @@ enum Command {
                               \"reason\"}]}"
     )]
     Reload(reload::ReloadArgs),
+    /// Manage locations: VPN networks, each a file in the folder of locations.
+    #[command(subcommand, after_help = "Example:\n  postern location add hq --endpoint vpn.example.com")]
+    Location(location::LocationCommand),
     /// Invite and administer people.
     #[command(subcommand, after_help = "Example:\n  postern user list")]
     User(Box<user::UserCommand>),
@@ -113,6 +117,7 @@ impl Cli {
                 Ok(())
             }
             Command::Reload(args) => args.perform(self, out, errors),
+            Command::Location(command) => command.perform(self, out, errors),
             Command::User(command) => command.perform(self, out),
         }
     }
@@ -122,7 +127,7 @@ impl Cli {
         let socket = if let Some(socket) = &self.socket {
             socket.clone()
         } else {
-            load(&self.config).map_err(|error| Failure::Refused(error.to_string()))?.admin_socket
+            admin_socket(&self.config).map_err(|error| Failure::Refused(error.to_string()))?
         };
         Ok(client::ask(&socket, method, path, body)?)
     }

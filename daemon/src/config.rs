@@ -1,6 +1,7 @@
 //! The configuration as the rest of the daemon sees it: valid once it exists.
 
 mod check;
+pub mod edit;
 mod load;
 mod raw;
 mod restart;
@@ -18,7 +19,7 @@ use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
 
 use crate::rules::addressing::Pool;
 
-pub use load::{ConfigErrors, Draft, Loaded, Problem, load, load_with};
+pub use load::{ConfigErrors, Draft, Loaded, Problem, admin_socket, load, load_with};
 
 /// A validated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

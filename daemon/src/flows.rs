@@ -10,6 +10,7 @@ pub mod first_admin;
 pub mod invite;
 pub mod inviter;
 pub mod issue;
+pub mod locations;
 pub mod permit;
 pub mod refusal;
 pub mod session_view;

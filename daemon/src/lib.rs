@@ -21,4 +21,5 @@ pub mod reload;
 pub mod rules;
 pub mod site;
 pub mod store;
+pub mod taken;
 pub mod web;

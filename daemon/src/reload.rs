@@ -5,6 +5,7 @@
 //! file is renamed into place, then the database commits, then the site is replaced. If the daemon dies in between, the
 //! next start puts the file into force, which has been judged already; if the commit fails, the file is put back.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -59,7 +60,11 @@ pub enum Change {
 
 /// What was put into force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reloaded {
+pub struct Reloaded<T> {
+    /// What the transaction gave.
+    pub value: T,
+    /// The file that was changed.
+    pub file: Option<PathBuf>,
     /// The gateway follows once it has tried this.
     pub revision: Revision,
     /// Keys that differ from what runs and that only a restart changes.
@@ -86,25 +91,32 @@ impl Reloader {
 
     /// Puts the files into force with the change that `plan` makes of what they say at present. `within` is done in
     /// the same transaction, before anything else.
-    pub async fn apply(
+    pub async fn apply<T: Send + 'static>(
         &self,
         plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError> + Send + 'static,
-        within: impl FnOnce(&Tx<'_>) -> Result<(), Refusal> + Send + 'static,
-    ) -> Result<Reloaded, ReloadError> {
+        within: impl FnOnce(&Tx<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<Reloaded<T>, ReloadError> {
         let parts = Arc::clone(&self.0);
         match tokio::task::spawn_blocking(move || parts.apply(plan, within)).await {
             Ok(result) => result,
             Err(error) => Err(StoreError::Panicked(error.to_string()).into()),
         }
     }
+
+    /// Which file each location is written in; none while the files cannot be loaded.
+    pub async fn files(&self) -> BTreeMap<String, PathBuf> {
+        let parts = Arc::clone(&self.0);
+        let loaded = tokio::task::spawn_blocking(move || load_with(&parts.path, None)).await;
+        loaded.ok().and_then(Result::ok).map(|loaded| loaded.files).unwrap_or_default()
+    }
 }
 
 impl Parts {
-    fn apply(
+    fn apply<T>(
         &self,
         plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError>,
-        within: impl FnOnce(&Tx<'_>) -> Result<(), Refusal>,
-    ) -> Result<Reloaded, ReloadError> {
+        within: impl FnOnce(&Tx<'_>) -> Result<T, Refusal>,
+    ) -> Result<Reloaded<T>, ReloadError> {
         // Whoever panicked here left nothing half done.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let present = load_with(&self.path, None)?;
@@ -116,14 +128,14 @@ impl Parts {
         let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
         let loaded = Loaded { config, ..loaded };
         let mut changed = None;
-        let ((), revision) = self.app.store.write_blocking(|tx| {
-            within(tx)?;
+        let (value, revision) = self.app.store.write_blocking(|tx| {
+            let value = within(tx)?;
             let fit = fit(tx, loaded, &self.available)?;
             changed = self.place(tx, &change)?;
             let site = fit.put_into_force(tx, &self.keys, &|| self.app.random())?;
             let app = self.app.clone();
             tx.after_commit(move || app.replace_site(site.into()));
-            Ok::<_, ReloadError>(())
+            Ok::<_, ReloadError>(value)
         })?;
         if let Some(changed) = changed {
             changed.keep();
@@ -131,7 +143,11 @@ impl Parts {
         for key in &needs_restart {
             tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
         }
-        Ok(Reloaded { revision, needs_restart })
+        let file = match change {
+            Change::File(draft) => Some(draft.file),
+            Change::Nothing | Change::Key(_) => None,
+        };
+        Ok(Reloaded { value, file, revision, needs_restart })
     }
 
     fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Option<Changed>, ReloadError> {

@@ -9,3 +9,4 @@ pub mod message;
 pub mod names;
 pub mod onboarding;
 pub mod token;
+pub mod vacancy;

@@ -17,6 +17,7 @@ pub mod desired;
 pub mod device;
 pub mod enrollment;
 pub mod instance;
+pub mod location;
 pub mod membership;
 mod migrate;
 pub mod outbox;

@@ -150,7 +150,7 @@ fn show_token(answer: &Value, delivery: &DeliveryArgs, out: &mut impl Write) -> 
 }
 
 /// A path segment; everything but letters and digits is escaped.
-fn segment(text: &str) -> String {
+pub(super) fn segment(text: &str) -> String {
     let mut escaped = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {

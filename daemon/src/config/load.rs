@@ -10,7 +10,7 @@ use postern_gateway::ListenPort;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::raw::{RawBackend, RawConfig, RawLocation};
+use super::raw::{RawBackend, RawConfig, RawLocation, RawSocket};
 use super::{BackendChoice, ClientVersions, Config, Contact, Enrollment, Location, Mail, check, values};
 use crate::rules::names;
 
@@ -81,6 +81,14 @@ pub struct Draft {
 /// Reads `path` and the folder of locations it names. Relative paths in it are relative to its own folder.
 pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     load_with(path, None).map(|loaded| loaded.config)
+}
+
+/// Where the command line finds the daemon. No other key is looked at: a daemon that runs is to be reached while the
+/// files are being edited.
+pub fn admin_socket(path: &Path) -> Result<PathBuf, ConfigErrors> {
+    let mut problems = Problems::default();
+    let found = read::<RawSocket>(path, &mut problems).ok_or(ConfigErrors(problems.0))?;
+    Ok(path.parent().unwrap_or(Path::new(".")).join(found.admin_socket))
 }
 
 /// [`load`], with one file as it is going to be.

@@ -36,6 +36,13 @@ pub(super) struct RawConfig {
     pub(super) client: RawClient,
 }
 
+/// What the command line reads of `postern.toml`.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawSocket {
+    #[serde(default = "default_socket")]
+    pub(super) admin_socket: PathBuf,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawHttp {
@@ -118,6 +125,10 @@ pub(super) struct RawLocation {
     pub(super) backend: Option<RawBackend>,
 }
 
+fn default_socket() -> PathBuf {
+    "/run/postern/admin.sock".into()
+}
+
 fn default_mtu() -> Mtu {
     Mtu::DEFAULT
 }
@@ -136,7 +147,7 @@ impl Default for RawConfig {
             instance_name: "postern".to_owned(),
             public_url: String::new(),
             state_dir: "/var/lib/postern".into(),
-            admin_socket: "/run/postern/admin.sock".into(),
+            admin_socket: default_socket(),
             locations_dir: "/etc/postern/locations.d".into(),
             http: RawHttp::default(),
             contact: RawContact::default(),

@@ -1,5 +1,7 @@
 //! Why an administrator's wish is refused, and what to do about it. Texts and hints go to people.
 
+use std::path::PathBuf;
+
 use crate::rules::names::NameError;
 use crate::store::StoreError;
 
@@ -67,6 +69,23 @@ pub enum Refusal {
         /// Where.
         location: String,
     },
+    /// Another location's name.
+    #[error("there is a location {0:?} already")]
+    LocationTaken(String),
+    /// Another location's file.
+    #[error("there is a file {} already", .0.display())]
+    LocationFileTaken(PathBuf),
+    /// Nothing could be chosen for a new location.
+    #[error("no free {0} was found")]
+    NothingFree(&'static str),
+    /// Machines live on the location and nowhere else.
+    #[error("machines belong to the location {location:?}: {}", machines.join(", "))]
+    LocationHasMachines {
+        /// Which.
+        location: String,
+        /// Their names.
+        machines: Vec<String>,
+    },
     /// Nothing to change was given.
     #[error("nothing to change was given")]
     NothingToChange,
@@ -112,6 +131,14 @@ impl Refusal {
             }
             Self::LastAdministrator(_) => "make somebody else an administrator first",
             Self::GroupInUse { .. } => "take it out of the location's file and run `postern reload` first",
+            Self::LocationTaken(location) => {
+                return Some(format!("choose another name; `postern location edit {location}` changes it"));
+            }
+            Self::LocationFileTaken(_) => "choose another name, or move that file away",
+            Self::NothingFree(_) => "choose one; `--help` shows the option",
+            Self::LocationHasMachines { .. } => {
+                "`postern device remove` removes them one by one, `--force` all of them with the location"
+            }
             Self::NothingToChange => "`--help` shows what can be changed",
             Self::Ttl => "give it as 24h, 90m or 7d",
             Self::NoMail => "set one up in [mail], or leave --send-to out and hand the link over yourself",

@@ -23,6 +23,7 @@ use crate::store::Tx;
 
 mod caller;
 mod error;
+mod locations;
 mod reload;
 mod socket;
 mod users;
@@ -65,6 +66,9 @@ pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
     Router::new()
         .route("/plan", get(plan))
         .route("/reload", post(reload::reload))
+        .route("/locations", get(locations::list).post(locations::add))
+        .route("/locations/{name}", get(locations::show).patch(locations::edit).delete(locations::remove))
+        .route("/locations/{name}/rotate-key", post(locations::rotate_key))
         .route("/users", get(users::list).post(users::invite))
         .route("/users/{username}/reinvite", post(users::reinvite))
         .route("/users/{username}/activate-client", post(users::activate_client))

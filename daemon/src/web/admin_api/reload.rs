@@ -23,27 +23,28 @@ pub(super) async fn reload(
     let audit = move |tx: &Tx<'_>, actor: &Actor| {
         Ok(tx.audit(&actor.name, Action::ConfigurationReload, "postern", None, now)?)
     };
-    admin.reconfigure(caller, |_| Ok(Change::Nothing), audit).await.map(Json)
+    let reloaded = admin.reconfigure(caller, |_| Ok(Change::Nothing), audit).await?;
+    Ok(Json(admin.outcome(&reloaded).await))
 }
 
 impl Admin {
-    /// Puts the files into force with the change that `plan` makes, in the caller's name, and waits until the
-    /// gateway has tried it. Says how far that came.
-    pub(super) async fn reconfigure(
+    /// Puts the files into force with the change that `plan` makes, in the caller's name.
+    pub(super) async fn reconfigure<T: Send + 'static>(
         &self,
         caller: Caller,
         plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError> + Send + 'static,
-        within: impl FnOnce(&Tx<'_>, &Actor) -> Result<(), Refusal> + Send + 'static,
-    ) -> Result<Value, AdminError> {
+        within: impl FnOnce(&Tx<'_>, &Actor) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<Reloaded<T>, AdminError> {
         let within = move |tx: &Tx<'_>| within(tx, &caller.actor(tx)?);
         let reloaded = self.files.apply(plan, within).await.inspect_err(|error| {
             tracing::warn!(error = chain(error), "a change of the configuration was refused");
         })?;
         tracing::info!("configuration reloaded");
-        Ok(self.outcome(&reloaded).await)
+        Ok(reloaded)
     }
 
-    async fn outcome(&self, reloaded: &Reloaded) -> Value {
+    /// Waits until the gateway has tried what was put into force, and says how far that came.
+    pub(super) async fn outcome<T>(&self, reloaded: &Reloaded<T>) -> Value {
         let tried = self.app.applied(reloaded.revision, APPLIED_WITHIN).await;
         let applied = self.app.applied.borrow().clone();
         let site = self.app.site();
