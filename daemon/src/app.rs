@@ -1,5 +1,6 @@
 //! The composition root: what everything shares, and who starts what.
 
+mod greeting;
 mod run;
 
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct App {
     pub store: Store,
     /// What the reconcile loop last published.
     pub applied: watch::Receiver<Applied>,
+    /// When this was put together.
+    pub started_at: Timestamp,
     site: Arc<ArcSwap<Site>>,
     clock: Clock,
 }
@@ -51,7 +54,8 @@ impl Clock {
 impl App {
     /// Puts the parts together.
     pub fn new(store: Store, site: Site, applied: watch::Receiver<Applied>, clock: Clock) -> Self {
-        Self { store, applied, site: Arc::new(ArcSwap::from_pointee(site)), clock }
+        let started_at = clock.now();
+        Self { store, applied, started_at, site: Arc::new(ArcSwap::from_pointee(site)), clock }
     }
 
     /// The same, listening to the reconcile loop that publishes into `applied`.

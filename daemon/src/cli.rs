@@ -14,7 +14,10 @@ use crate::config::{admin_socket, load};
 
 mod client;
 mod location;
+mod manual;
 mod reload;
+mod status;
+mod table;
 mod user;
 
 use client::AskError;
@@ -43,6 +46,9 @@ enum Command {
     /// Check the configuration files and say everything that is wrong with them.
     #[command(after_help = "Example:\n  postern check-config --config ./postern.toml")]
     CheckConfig,
+    /// Show locations, peers, handshakes, repaired drift and everything that needs attention.
+    #[command(after_help = "Examples:\n  postern status\n  postern status --json | jq .healthy")]
+    Status(status::StatusArgs),
     /// Show what reconcile would change right now; change nothing.
     #[command(after_help = "Example:\n  postern plan --json")]
     Plan {
@@ -67,6 +73,18 @@ enum Command {
     /// Invite and administer people.
     #[command(subcommand, after_help = "Example:\n  postern user list")]
     User(Box<user::UserCommand>),
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example:\n  postern completions bash > /etc/bash_completion.d/postern")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder.
+    #[command(after_help = "Example:\n  postern man /usr/local/share/man/man1")]
+    Man {
+        /// Made if it is not there.
+        dir: PathBuf,
+    },
 }
 
 /// Why a command failed; each has its exit status.
@@ -119,6 +137,11 @@ impl Cli {
             Command::Reload(args) => args.perform(self, out, errors),
             Command::Location(command) => command.perform(self, out, errors),
             Command::User(command) => command.perform(self, out),
+            Command::Status(args) => args.perform(self, out),
+            Command::Completions { shell } => Ok(manual::completions(*shell, out)?),
+            Command::Man { dir } => manual::pages(dir).map_err(|error| {
+                Failure::Refused(format!("cannot write the man pages into {}: {error}", dir.display()))
+            }),
         }
     }
 

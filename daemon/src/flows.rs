@@ -14,5 +14,6 @@ pub mod locations;
 pub mod permit;
 pub mod refusal;
 pub mod session_view;
+pub mod status;
 pub mod sweep;
 pub mod welcome;

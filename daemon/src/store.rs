@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 pub mod account;
 pub mod address;
 pub mod audit;
+pub mod census;
 pub mod desired;
 pub mod device;
 pub mod enrollment;

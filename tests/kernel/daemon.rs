@@ -111,8 +111,10 @@ fn client_key() -> PrivateKey {
 fn enrolled(dir: &Path) -> Value {
     let said = || fs::read_to_string(dir.join("out")).unwrap();
     assert!(within("a token", || said().contains("token  ")));
-    let token =
-        said().lines().find_map(|line| line.trim().strip_prefix("token  ").map(str::to_owned)).unwrap();
+    let token = said()
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("token  ").map(|rest| rest.trim().to_owned()))
+        .unwrap();
     let (cookie, _) = post("enrollment/start", "", &json!({"token": token}));
     let key = client_key().public().to_string();
     let (_, answer) = post("enrollment/create_device", &cookie, &json!({"name": "laptop", "pubkey": key}));

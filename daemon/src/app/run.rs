@@ -1,7 +1,6 @@
 //! `postern run`: opens everything, starts the loops and the listeners, reloads on SIGHUP and ends on SIGTERM or
 //! SIGINT.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,18 +8,20 @@ use std::time::Duration;
 use postern_gateway::backend::host::Host;
 use postern_gateway::{Backend as _, BackendError, BackendKind, Owner, chain};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use super::{App, Clock};
+use super::{App, Clock, greeting};
 use crate::applied::Applied;
 use crate::background::deliver_mail;
 use crate::background::reconcile::Reconciler;
 use crate::background::sweep;
 use crate::config::{ConfigErrors, Loaded, load_with};
 use crate::flows::configure::{ConfigureError, fit};
-use crate::flows::first_admin::first_admin;
+use crate::flows::first_admin::{FIRST_ADMIN, first_admin};
 use crate::gateway_view::GatewayView;
 use crate::keys::{Keys, KeysError};
 use crate::reload::{Change, Reloader};
@@ -31,6 +32,8 @@ use crate::web::{self, admin_api};
 
 /// How long requests under way may take to be answered when the daemon ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// How long the greeting waits for the gateway's first turn.
+const FIRST_TURN: Duration = Duration::from_secs(5);
 
 /// Why the daemon could not start, or a reload was refused.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +107,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let loops = reconciler.spawn();
     let loops = loops.map_err(|source| RunError::System { action: "start the reconcile loop", source })?;
     announce(&app.site());
-    greet(&app)?;
+    welcome(&app, &runtime, config_path)?;
     runtime.block_on(until_stopped(&app, &reloader))?;
     stop.send_replace(true);
     runtime.shutdown_timeout(LAST_ANSWERS);
@@ -213,21 +216,26 @@ async fn listen_for_administrators(
     Ok(())
 }
 
-/// On the first start, prints what the first administrator needs. It goes to standard output, not to the log.
-fn greet(app: &App) -> Result<(), RunError> {
+/// Tells whoever started the daemon by hand what runs, once the gateway was tried. The journal gets no token.
+fn welcome(app: &App, runtime: &Runtime, config_path: &Path) -> Result<(), RunError> {
     let site = app.site();
-    let Some(token) = app.store.write_blocking(|tx| first_admin(tx, &site, app.now()))?.0 else {
+    let token = app.store.write_blocking(|tx| first_admin(tx, &site, app.now()))?.0;
+    if std::env::var_os("JOURNAL_STREAM").is_some() {
+        if token.is_some() {
+            tracing::info!(
+                "no user yet: `postern user reinvite {FIRST_ADMIN}` prints the first administrator's link"
+            );
+        }
         return Ok(());
-    };
-    let url = &site.config.public_url;
-    let told = writeln!(
-        std::io::stdout(),
-        "Enroll the first administrator (user admin) within {} hours, in the Defguard desktop client:\n  \
-         URL    {url}\n  token  {token}\n  link   {url}?token={token}",
-        site.config.enrollment.token_ttl.as_secs() / 3600,
-        token = token.expose(),
-    );
-    told.map_err(|source| RunError::System { action: "print the first administrator's link", source })
+    }
+    let mut applied = app.applied.clone();
+    // A gateway that takes longer is not waited for.
+    let tried = async { drop(timeout(FIRST_TURN, applied.changed()).await) };
+    runtime.block_on(tried);
+    let program = std::env::args().next().unwrap_or_else(|| "postern".to_owned());
+    let command = format!("{program} --config {}", config_path.display());
+    let told = greeting::greet(&site, &app.applied.borrow(), token.as_ref(), &command);
+    told.map_err(|source| RunError::System { action: "print the greeting", source })
 }
 
 fn announce(site: &Site) {

@@ -10,7 +10,10 @@ use crate::site::Site;
 use crate::store::account::NewUser;
 use crate::store::{StoreError, Tx};
 
-/// While there is no user at all, makes the administrator `admin` with the contact's name and address and issues an
+/// The username of the first administrator.
+pub const FIRST_ADMIN: &str = "admin";
+
+/// While there is no user at all, makes the administrator [`FIRST_ADMIN`] with the contact's name and address and issues an
 /// enrollment. `None`: there are users.
 pub fn first_admin(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<Option<Token>, StoreError> {
     if !tx.users()?.is_empty() {
@@ -19,7 +22,7 @@ pub fn first_admin(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<Option<To
     let contact = &site.config.contact;
     let (first, last) = contact.name.split_once(' ').unwrap_or((&contact.name, ""));
     let admin = NewUser {
-        username: "admin".to_owned(),
+        username: FIRST_ADMIN.to_owned(),
         first_name: first.to_owned(),
         last_name: last.to_owned(),
         email: contact.email.clone(),

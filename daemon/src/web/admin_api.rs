@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::Router;
+use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
@@ -26,6 +25,7 @@ mod error;
 mod locations;
 mod reload;
 mod socket;
+mod status;
 mod users;
 
 use caller::Caller;
@@ -64,7 +64,8 @@ impl Admin {
 /// What the command line may ask.
 pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
     Router::new()
-        .route("/plan", get(plan))
+        .route("/plan", get(status::plan))
+        .route("/status", get(status::overview))
         .route("/reload", post(reload::reload))
         .route("/locations", get(locations::list).post(locations::add))
         .route("/locations/{name}", get(locations::show).patch(locations::edit).delete(locations::remove))
@@ -99,9 +100,4 @@ async fn admit(request: Request, next: Next) -> Response {
         Some(caller) if caller.0.may_administer() => next.run(request).await,
         Some(_) | None => AdminError::NotAllowed.into_response(),
     }
-}
-
-async fn plan(State(admin): State<Admin>) -> Result<Json<Value>, AdminError> {
-    let plan = admin.gateway.plan().await.map_err(AdminError::Gateway)?;
-    Ok(Json(json!({ "plan": plan })))
 }

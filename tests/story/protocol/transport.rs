@@ -140,7 +140,7 @@ async fn exhausted(postern: &Postern) -> Answer {
 
 /// A handler that panics: its clock does.
 async fn broken() -> Answer {
-    static ARMED: AtomicBool = AtomicBool::new(true);
+    static ARMED: AtomicBool = AtomicBool::new(false);
     let store = Store::in_memory().unwrap();
     let site = Plan::new().site(&store);
     let (_, applied) = tokio::sync::watch::channel(Applied::default());
@@ -149,6 +149,7 @@ async fn broken() -> Answer {
         jiff::Timestamp::UNIX_EPOCH
     });
     let app = App::new(store, site, applied, clock);
+    ARMED.store(true, Ordering::Relaxed);
     let request = Request::post(POLL).body(Body::from(r#"{"token":"x"}"#)).unwrap();
     answer_of(postern::web::router(app), request).await
 }

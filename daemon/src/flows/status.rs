@@ -1,0 +1,215 @@
+//! What an administrator sees at one glance: what runs, what is live, what was repaired, and what needs attention.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use postern_gateway::{BackendKind, PeerStats, PublicKey};
+use serde::Serialize;
+
+use crate::applied::Applied;
+use crate::gateway_view::Stats;
+use crate::rules::ids::LocationId;
+use crate::site::{Site, SiteLocation};
+use crate::store::census::{Census, Pending, Refused};
+use crate::store::{StoreError, Tx};
+
+/// Peers that shook hands within this many seconds are connected: a session lasts no longer (WireGuard white paper,
+/// section 6.1, `REJECT_AFTER_TIME`).
+const CONNECTED_SECONDS: i64 = 180;
+/// How far back refused activations are shown, in seconds.
+const REFUSALS_SECONDS: i64 = 24 * 60 * 60;
+/// How many single entries are listed of what may be many.
+const MOST_LISTED: u32 = 20;
+
+/// The overview. Its field names are what scripts rely on.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    version: &'static str,
+    instance_name: String,
+    public_url: String,
+    /// RFC 3339.
+    started_at: String,
+    uptime_seconds: i64,
+    healthy: bool,
+    locations: Vec<LocationStatus>,
+    firewall_drift_repaired: u64,
+    users: UserCounts,
+    devices: u64,
+    mail: MailCounts,
+    pending: Vec<PendingDevice>,
+    refused_activations: Vec<RefusedActivation>,
+    /// Everything that needs attention, as sentences.
+    problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct LocationStatus {
+    name: String,
+    id: LocationId,
+    interface: String,
+    listen_port: u16,
+    backend: BackendKind,
+    /// Peers that should be there.
+    wanted_peers: u64,
+    /// Peers that are.
+    peers: usize,
+    /// Peers that shook hands in the last 180 s.
+    connected: usize,
+    /// The newest of all peers, RFC 3339.
+    last_handshake: Option<String>,
+    drift_repaired: u64,
+    last_drift: Option<String>,
+    failing: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct UserCounts {
+    total: u64,
+    disabled: u64,
+    not_enrolled: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct MailCounts {
+    sent: bool,
+    waiting: u64,
+    troubled: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PendingDevice {
+    device: String,
+    username: Option<String>,
+    location: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RefusedActivation {
+    at: String,
+    username: String,
+    reason: String,
+}
+
+/// What the world says, besides the database.
+pub struct World<'a> {
+    /// What the reconcile loop published.
+    pub applied: &'a Applied,
+    /// What WireGuard counts, or why it cannot be asked.
+    pub stats: Result<Stats, String>,
+    /// When the daemon started.
+    pub started_at: Timestamp,
+}
+
+/// Puts the overview together.
+pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Result<Status, StoreError> {
+    let wanted = tx.wanted_peers()?;
+    let census = tx.census()?;
+    let locations: Vec<LocationStatus> = site
+        .locations()
+        .map(|location| LocationStatus::new(location, wanted.get(&location.id).copied(), world, now))
+        .collect();
+    let named = |id| site.location(id).map(|location| location.config.name.clone());
+    let pending = tx.pending_devices(MOST_LISTED)?.into_iter();
+    let pending = pending.filter_map(|pending| Some(PendingDevice::new(named(pending.location)?, pending)));
+    let refused = tx.refused_activations(now.as_second().saturating_sub(REFUSALS_SECONDS), MOST_LISTED)?;
+    let mut status = Status {
+        version: env!("CARGO_PKG_VERSION"),
+        instance_name: site.config.instance_name.clone(),
+        public_url: site.config.public_url.clone(),
+        started_at: world.started_at.to_string(),
+        uptime_seconds: now.as_second().saturating_sub(world.started_at.as_second()),
+        healthy: false,
+        locations,
+        firewall_drift_repaired: world.applied.firewall_drift_repaired,
+        users: UserCounts {
+            total: census.users,
+            disabled: census.disabled_users,
+            not_enrolled: census.unfinished_users,
+        },
+        devices: census.devices,
+        mail: MailCounts {
+            sent: site.config.mail.is_sent(),
+            waiting: census.mail_waiting,
+            troubled: census.mail_troubled,
+        },
+        pending: pending.collect(),
+        refused_activations: refused.into_iter().map(RefusedActivation::from).collect(),
+        problems: Vec::new(),
+    };
+    status.problems = status.find_problems(world, &census);
+    status.healthy = status.problems.is_empty();
+    Ok(status)
+}
+
+impl Status {
+    fn find_problems(&self, world: &World<'_>, census: &Census) -> Vec<String> {
+        let mut problems: Vec<String> = world.applied.failing.clone();
+        problems
+            .extend(world.stats.as_ref().err().map(|error| format!("WireGuard cannot be asked: {error}")));
+        for location in &self.locations {
+            problems
+                .extend(location.failing.as_ref().map(|why| format!("location {}: {why}", location.name)));
+        }
+        let waiting: BTreeSet<&str> = self.pending.iter().map(|pending| pending.location.as_str()).collect();
+        problems.extend(
+            waiting
+                .iter()
+                .map(|name| format!("location {name} has not taken every device yet; it is tried again")),
+        );
+        for refused in &self.refused_activations {
+            problems.push(format!("{} could not set a password: {}", refused.username, refused.reason));
+        }
+        if census.mail_troubled > 0 {
+            problems.push(format!("mail: {} messages could not be delivered", census.mail_troubled));
+        }
+        problems
+    }
+}
+
+impl LocationStatus {
+    fn new(location: &SiteLocation, wanted: Option<u64>, world: &World<'_>, now: Timestamp) -> Self {
+        let state = world.applied.locations.get(&location.id);
+        let stats = world.stats.as_ref().ok().and_then(|stats| stats.get(&location.id));
+        let handshakes: Vec<i64> = stats.into_iter().flatten().filter_map(handshake).collect();
+        let since = now.as_second().saturating_sub(CONNECTED_SECONDS);
+        let newest = handshakes.iter().max().and_then(|second| Timestamp::from_second(*second).ok());
+        Self {
+            name: location.config.name.clone(),
+            id: location.id,
+            interface: location.config.interface.to_string(),
+            listen_port: location.config.listen_port.get(),
+            backend: location.backend,
+            wanted_peers: wanted.unwrap_or(0),
+            peers: state.map_or(0, |state| state.peers),
+            connected: handshakes.iter().filter(|second| **second >= since).count(),
+            last_handshake: newest.map(|time| time.to_string()),
+            drift_repaired: state.map_or(0, |state| state.drift_repaired),
+            last_drift: state.and_then(|state| state.last_drift.clone()),
+            failing: match state {
+                Some(state) => state.failing.clone(),
+                None => Some("not looked at yet".to_owned()),
+            },
+        }
+    }
+}
+
+/// Unix seconds.
+fn handshake((_, stats): (&PublicKey, &PeerStats)) -> Option<i64> {
+    Timestamp::try_from(stats.last_handshake?).ok().map(Timestamp::as_second)
+}
+
+impl PendingDevice {
+    fn new(location: String, pending: Pending) -> Self {
+        Self { device: pending.device, username: pending.username, location }
+    }
+}
+
+impl From<Refused> for RefusedActivation {
+    fn from(refused: Refused) -> Self {
+        let at = Timestamp::from_second(refused.at).unwrap_or(Timestamp::MIN);
+        Self { at: at.to_string(), username: refused.username, reason: refused.reason }
+    }
+}
+
+#[cfg(test)]
+mod tests;

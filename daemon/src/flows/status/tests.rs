@@ -1,0 +1,99 @@
+//! What is well and what is told.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use postern_gateway::PrivateKey;
+use serde_json::Value;
+
+use super::*;
+use crate::applied::LocationState;
+use crate::fixtures::{a_person, a_site, at};
+use crate::flows::permit::settle_device;
+use crate::rules::action::Action;
+use crate::store::Store;
+use crate::store::device::DeviceOwner;
+
+const NOW: i64 = 1_000_000;
+
+/// The overview over a device of ann's on `hq` and `lab`, live where told.
+fn seen(live: &[i64], applied: &Applied, work: impl Fn(&Tx<'_>)) -> Value {
+    let store = Store::in_memory().unwrap();
+    let site = a_site(&store);
+    let key = PrivateKey::from_random([9; 32]).public();
+    let shown = store.write_blocking(|tx| {
+        let ann = a_person(tx, "ann");
+        let id = tx.insert_device(DeviceOwner::User(ann), "laptop", Some(key), None, at(0))?;
+        settle_device(tx, &site, &tx.device(id)?.unwrap())?;
+        for location in live {
+            tx.set_live(id, LocationId(*location), Some(at(1)))?;
+        }
+        work(tx);
+        let peer = PeerStats {
+            endpoint: None,
+            last_handshake: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(999_950)),
+            rx_bytes: 1,
+            tx_bytes: 1,
+        };
+        let stats = Stats::from([(LocationId(1), BTreeMap::from([(key, peer)]))]);
+        let world = World { applied, stats: Ok(stats), started_at: at(NOW - 60) };
+        status(tx, &site, &world, at(NOW))
+    });
+    serde_json::to_value(shown.unwrap().0).unwrap()
+}
+
+fn well() -> Applied {
+    let fine = || LocationState { peers: 1, ..LocationState::new(BackendKind::Kernel) };
+    Applied { locations: [(LocationId(1), fine()), (LocationId(2), fine())].into(), ..Applied::default() }
+}
+
+#[test]
+fn all_is_well_when_every_location_has_every_peer() {
+    let status = seen(&[1, 2], &well(), |_| {});
+    assert_eq!(status["healthy"], true, "{status}");
+    assert_eq!(status["uptime_seconds"], 60);
+    let hq = &status["locations"][0];
+    assert_eq!((&hq["wanted_peers"], &hq["peers"], &hq["connected"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!(hq["last_handshake"], "1970-01-12T13:45:50Z");
+    assert_eq!(status["locations"][1]["connected"], 0);
+}
+
+#[test]
+fn a_device_that_a_location_has_not_taken_is_named() {
+    let status = seen(&[1], &well(), |_| {});
+    assert_eq!(status["healthy"], false);
+    assert_eq!(
+        status["pending"],
+        serde_json::json!([{"device": "laptop", "username": "ann", "location": "lab"}])
+    );
+}
+
+#[test]
+fn a_failing_location_and_a_failing_loop_are_problems() {
+    let mut applied = well();
+    applied.failing = vec!["cannot list links".to_owned()];
+    applied.locations.get_mut(&LocationId(2)).unwrap().failing = Some("the name is taken".to_owned());
+    let status = seen(&[1, 2], &applied, |_| {});
+    assert_eq!(
+        status["problems"],
+        serde_json::json!(["cannot list links", "location lab: the name is taken"])
+    );
+}
+
+#[test]
+fn a_refused_activation_is_told_for_a_day_or_until_the_password_is_set() {
+    let refuse = |second: i64| {
+        move |tx: &Tx<'_>| {
+            tx.audit("ann", Action::PasswordRefuse, "ann", Some("too short"), at(second)).unwrap();
+        }
+    };
+    let told = |status: &Value| status["problems"][0].as_str().unwrap_or_default().to_owned();
+    assert_eq!(told(&seen(&[1, 2], &well(), refuse(NOW - 9))), "ann could not set a password: too short");
+    assert_eq!(told(&seen(&[1, 2], &well(), refuse(NOW - REFUSALS_SECONDS - 1))), "");
+    let afterwards = seen(&[1, 2], &well(), |tx| {
+        refuse(NOW - 9)(tx);
+        let ann = tx.user_by_name("ann").unwrap().unwrap();
+        tx.activate_user(ann.id, "hash", None).unwrap();
+    });
+    assert_eq!(told(&afterwards), "");
+}

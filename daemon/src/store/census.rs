@@ -1,0 +1,113 @@
+//! Counts for the administrator's overview.
+
+use std::collections::BTreeMap;
+
+use rusqlite::params;
+
+use super::tx::{StoreError, Tx};
+use crate::rules::action::Action;
+use crate::rules::ids::LocationId;
+
+/// How many of everything there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// All accounts.
+    pub users: u64,
+    /// Those that may do nothing.
+    pub disabled_users: u64,
+    /// Active accounts without a password.
+    pub unfinished_users: u64,
+    /// Devices with a key.
+    pub devices: u64,
+    /// Messages on their way.
+    pub mail_waiting: u64,
+    /// Messages that failed at least once, or were given up.
+    pub mail_troubled: u64,
+}
+
+/// A device that a location should have and has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Its name.
+    pub device: String,
+    /// Whose; `None`: a machine.
+    pub username: Option<String>,
+    /// Where.
+    pub location: LocationId,
+}
+
+/// An activation that was refused, which clients may not show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Unix seconds.
+    pub at: i64,
+    /// Whose.
+    pub username: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Tx<'_> {
+    /// Counts everything.
+    pub fn census(&self) -> Result<Census, StoreError> {
+        let count = |sql: &str| -> Result<u64, StoreError> {
+            let found: Option<i64> = self.one(sql, [], |row| row.get(0))?;
+            Ok(found.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+        };
+        Ok(Census {
+            users: count("SELECT count(*) FROM user")?,
+            disabled_users: count("SELECT count(*) FROM user WHERE disabled_at IS NOT NULL")?,
+            unfinished_users: count(
+                "SELECT count(*) FROM user WHERE disabled_at IS NULL AND password_hash IS NULL",
+            )?,
+            devices: count("SELECT count(*) FROM device WHERE public_key IS NOT NULL")?,
+            mail_waiting: count(
+                "SELECT count(*) FROM outbox WHERE delivered_at IS NULL AND parked_at IS NULL",
+            )?,
+            mail_troubled: count(
+                "SELECT count(*) FROM outbox WHERE delivered_at IS NULL AND last_error IS NOT NULL",
+            )?,
+        })
+    }
+
+    /// How many peers each location should have.
+    pub fn wanted_peers(&self) -> Result<BTreeMap<LocationId, u64>, StoreError> {
+        let rows = self.all(
+            "SELECT a.location_id, count(*) FROM device_address a JOIN device d ON d.id = a.device_id
+             WHERE d.public_key IS NOT NULL GROUP BY a.location_id",
+            [],
+            |row| Ok((LocationId(row.get(0)?), row.get::<_, i64>(1)?)),
+        )?;
+        Ok(rows.into_iter().map(|(id, count)| (id, u64::try_from(count).unwrap_or(0))).collect())
+    }
+
+    /// Devices that some location should have and has not, at most `limit`.
+    pub fn pending_devices(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
+        self.all(
+            "SELECT d.name, u.username, a.location_id FROM device_address a JOIN device d ON d.id = a.device_id
+             LEFT JOIN user u ON u.id = d.user_id
+             WHERE d.public_key IS NOT NULL AND a.live_since IS NULL ORDER BY d.id, a.location_id LIMIT ?1",
+            [limit],
+            |row| {
+                Ok(Pending {
+                    device: row.get(0)?,
+                    username: row.get(1)?,
+                    location: LocationId(row.get(2)?),
+                })
+            },
+        )
+    }
+
+    /// Activations refused since then (Unix seconds), newest first; users who have a password by now are left out.
+    pub fn refused_activations(&self, since: i64, limit: u32) -> Result<Vec<Refused>, StoreError> {
+        self.all(
+            "SELECT a.at, a.object, a.detail FROM audit a JOIN user u ON u.username = a.object
+             WHERE a.action = ?1 AND a.at >= ?2 AND u.password_hash IS NULL ORDER BY a.id DESC LIMIT ?3",
+            params![Action::PasswordRefuse.name(), since, limit],
+            |row| {
+                let reason: Option<String> = row.get(2)?;
+                Ok(Refused { at: row.get(0)?, username: row.get(1)?, reason: reason.unwrap_or_default() })
+            },
+        )
+    }
+}

@@ -1,0 +1,27 @@
+//! `/status` and `/plan`: the two questions about how things stand.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::Admin;
+use super::error::AdminError;
+use crate::flows::status::{Status, World, status};
+use crate::store::StoreError;
+
+pub(super) async fn overview(State(admin): State<Admin>) -> Result<Json<Status>, AdminError> {
+    // A gateway that cannot be asked is part of the answer.
+    let stats = admin.gateway.stats().await;
+    let app = admin.app.clone();
+    let seen = admin.app.store.read(move |tx| {
+        let applied = app.applied.borrow().clone();
+        let world = World { applied: &applied, stats, started_at: app.started_at };
+        status(tx, &app.site(), &world, app.now())
+    });
+    Ok(Json(seen.await.map_err(|error: StoreError| error)?))
+}
+
+pub(super) async fn plan(State(admin): State<Admin>) -> Result<Json<Value>, AdminError> {
+    let plan = admin.gateway.plan().await.map_err(AdminError::Gateway)?;
+    Ok(Json(json!({ "plan": plan })))
+}
