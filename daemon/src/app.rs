@@ -2,6 +2,7 @@
 
 mod greeting;
 mod run;
+mod state_dir;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::site::Site;
 use crate::store::{Revision, Store};
 
 pub use run::{RunError, run};
+pub use state_dir::StateDirError;
 
 /// What handlers and loops share. Clones are cheap.
 #[derive(Clone)]

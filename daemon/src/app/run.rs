@@ -1,8 +1,9 @@
 //! `postern run`: opens everything, starts the loops and the listeners, reloads on SIGHUP and ends on SIGTERM or
 //! SIGINT.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use postern_gateway::backend::host::Host;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::state_dir::{StateDir, StateDirError};
 use super::{App, Clock, greeting};
 use crate::applied::Applied;
 use crate::background::deliver_mail;
@@ -45,14 +47,8 @@ pub enum RunError {
     #[error("the configuration cannot be put into force")]
     Configure(#[from] ConfigureError),
     /// The folder of database and keys.
-    #[error("cannot use the state folder {}: does it exist, and may postern write there?", path.display())]
-    State {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    State(#[from] StateDirError),
     /// See [`KeysError`].
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -60,10 +56,10 @@ pub enum RunError {
     #[error("cannot open the database")]
     Store(#[from] StoreError),
     /// Nothing to manage interfaces with.
-    #[error("cannot reach the kernel's network interfaces: run as root, or with CAP_NET_ADMIN")]
+    #[error("cannot manage network interfaces: run as root, or with CAP_NET_ADMIN")]
     Gateway(#[from] BackendError),
     /// A TCP listener.
-    #[error("cannot listen on {address}: is another program there?")]
+    #[error("cannot listen on {address}{}", why_not(source))]
     Listen {
         /// Which.
         address: SocketAddr,
@@ -83,6 +79,16 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// What the kernel's word for it means here.
+fn why_not(source: &std::io::Error) -> &'static str {
+    let meanings = [
+        (ErrorKind::AddrInUse, ": another program listens there"),
+        (ErrorKind::AddrNotAvailable, ": no interface of this host has the address"),
+        (ErrorKind::PermissionDenied, ": ports below 1024 need CAP_NET_BIND_SERVICE"),
+    ];
+    meanings.iter().find(|(kind, _)| *kind == source.kind()).map_or("", |(_, meaning)| meaning)
 }
 
 /// Runs the daemon until SIGTERM or SIGINT. Kernel interfaces stay as they are afterwards.
@@ -124,20 +130,23 @@ struct Opened {
     available: Vec<BackendKind>,
     site: Site,
     host: Host,
+    /// Held for as long as the daemon runs.
+    _state: StateDir,
 }
 
 impl Opened {
     fn open(config_path: &Path) -> Result<Self, RunError> {
         let loaded = load_with(config_path, None)?;
-        let state = loaded.config.state_dir.clone();
-        std::fs::create_dir_all(&state).map_err(|source| RunError::State { path: state.clone(), source })?;
-        let keys = Keys::open(&state)?;
-        let store = Store::open(&state.join("postern.db"))?;
         // Which backends there are has to be known before the installation has its identity.
-        let available = Host::new(Owner::of_instance("probe"))?.available();
+        let mut probe = Host::new(Owner::of_instance("probe"))?;
+        probe.may_change()?;
+        let state = StateDir::hold(&loaded.config.state_dir)?;
+        let keys = Keys::open(state.path())?;
+        let store = Store::open(&state.path().join("postern.db"))?;
+        let available = probe.available();
         let site = put_into_force(&store, loaded, &keys, &available)?;
         let host = Host::new(site.owner())?;
-        Ok(Self { store, keys, available, site, host })
+        Ok(Self { store, keys, available, site, host, _state: state })
     }
 }
 

@@ -33,6 +33,11 @@ impl Host {
         Ok(Self { owner, rtnl: Rtnl::open()?, table, wireguard: None, userspace: None })
     }
 
+    /// Whether the kernel lets this process change network interfaces; nothing is changed.
+    pub fn may_change(&self) -> Result<(), BackendError> {
+        self.rtnl.may_change()
+    }
+
     /// The kernel's WireGuard. Its module is loaded by the first link, so this is asked again until it is there.
     fn wireguard(&mut self) -> Result<&mut KernelWireguard, BackendError> {
         if self.wireguard.is_none() {

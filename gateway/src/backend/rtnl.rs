@@ -17,6 +17,7 @@ use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, L
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
+use nix::libc;
 use rtnetlink::{Handle, LinkUnspec, LinkWireguard, RouteMessageBuilder};
 use tokio::runtime::Runtime;
 
@@ -49,6 +50,18 @@ impl Rtnl {
             runtime.block_on(async { rtnetlink::new_connection() }).map_err(failed)?;
         runtime.spawn(connection);
         Ok(Self { runtime, handle })
+    }
+
+    /// Whether the kernel lets us change anything: it asks that before it looks for the link, which there is not.
+    pub(super) fn may_change(&self) -> Result<(), BackendError> {
+        const NO_LINK: u32 = i32::MAX.unsigned_abs();
+        let asked = async {
+            match self.handle.link().del(NO_LINK).execute().await {
+                Err(rtnetlink::Error::NetlinkError(answer)) if answer.raw_code() != -libc::EPERM => Ok(()),
+                answer => answer,
+            }
+        };
+        self.run("change network interfaces", asked)
     }
 
     /// All links of the namespace. Names that are not valid interface names here are left out: no location can

@@ -1,0 +1,28 @@
+//! The real daemon with userspace WireGuard, and clients of wireguard-go, in network namespaces.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
+#![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
+#![expect(clippy::print_stderr, reason = "a skipped suite says so")]
+
+#[expect(dead_code, reason = "what outlives a daemon is shown where the kernel runs WireGuard")]
+#[path = "../support/rig/mod.rs"]
+mod rig;
+#[path = "../support/scenes/mod.rs"]
+mod scenes;
+
+use rig::Wireguard::Userspace;
+
+#[test]
+fn what_is_broken_from_outside_is_repaired_at_once() {
+    scenes::what_is_broken_from_outside_is_repaired_at_once(Userspace);
+}
+
+#[test]
+fn a_client_that_wants_everything_gets_no_more() {
+    scenes::a_client_that_wants_everything_gets_no_more(Userspace);
+}
+
+#[test]
+fn a_reload_loses_no_packet() {
+    scenes::a_reload_loses_no_packet(Userspace);
+}
