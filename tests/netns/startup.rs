@@ -68,7 +68,7 @@ fn the_state_folder_is_free_again_however_the_daemon_ended() {
         rig.end(signal);
     }
     rig.start();
-    assert_eq!(rig.printed().matches("Enroll the first administrator").count(), 1, "{}", rig.printed());
+    assert_eq!(rig.printed().matches("Enroll yourself first").count(), 1, "{}", rig.printed());
 }
 
 #[test]
