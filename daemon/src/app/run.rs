@@ -259,6 +259,8 @@ fn announce(site: &Site) {
         );
     }
     for setting in postern_gateway::backend::forwarding::forwarding_disabled() {
-        tracing::warn!("{setting} is off: clients reach this host, but nothing behind it");
+        tracing::warn!(
+            "{setting} is off: clients reach this host, but nothing behind it (sysctl -w {setting}=1 turns it on)"
+        );
     }
 }

@@ -39,14 +39,19 @@ fn show(status: &Value, out: &mut impl Write) -> io::Result<()> {
     let headings =
         ["LOCATION", "INTERFACE", "BACKEND", "PEERS", "CONNECTED", "LAST HANDSHAKE", "REPAIRED", "STATE"];
     table::write(out, headings, &rows)?;
-    for location in list("locations").iter().filter(|location| cell(location, "backend") == "userspace") {
-        writeln!(out, "tunnels of {} end with the daemon: userspace WireGuard", cell(location, "name"))?;
+    let in_process: Vec<String> = list("locations")
+        .iter()
+        .filter(|location| cell(location, "backend") == "userspace")
+        .map(|location| cell(location, "name"))
+        .collect();
+    if !in_process.is_empty() {
+        writeln!(out, "Userspace tunnels end with the daemon: {}", in_process.join(", "))?;
     }
     writeln!(out)?;
     let count = |group: &str, key: &str| status.pointer(&format!("/{group}/{key}")).map_or(0, number);
     writeln!(
         out,
-        "{} users ({} not enrolled, {} disabled), {} devices, {}",
+        "Users: {} ({} not enrolled, {} disabled). Devices: {}. Mail: {}.",
         count("users", "total"),
         count("users", "not_enrolled"),
         count("users", "disabled"),
@@ -64,9 +69,9 @@ fn show_trouble(
     out: &mut impl Write,
 ) -> io::Result<()> {
     if status.get("healthy") == Some(&Value::Bool(true)) {
-        return writeln!(out, "all is well");
+        return writeln!(out, "All is well.");
     }
-    writeln!(out, "needs attention:")?;
+    writeln!(out, "Needs attention:")?;
     for problem in problems.iter().filter_map(Value::as_str) {
         writeln!(out, "  {problem}")?;
     }
@@ -98,9 +103,9 @@ fn row(location: &Value, now: i64) -> [String; 8] {
 fn mail(status: &Value) -> String {
     let count = |key: &str| status.pointer(&format!("/mail/{key}")).map_or(0, number);
     if status.pointer("/mail/sent") == Some(&Value::Bool(false)) {
-        return "no mail is sent (links are printed)".to_owned();
+        return "none is sent, links are printed".to_owned();
     }
-    format!("{} mails waiting, {} in trouble", count("waiting"), count("troubled"))
+    format!("{} waiting, {} in trouble", count("waiting"), count("troubled"))
 }
 
 fn number(value: &Value) -> u64 {
@@ -164,11 +169,11 @@ mod tests {
 
         LOCATION  INTERFACE  BACKEND    PEERS   CONNECTED  LAST HANDSHAKE  REPAIRED  STATE
         hq        wg-hq      userspace  2 of 3  1          30 s ago        0         failing
-        tunnels of hq end with the daemon: userspace WireGuard
+        Userspace tunnels end with the daemon: hq
 
-        3 users (1 not enrolled, 0 disabled), 2 devices, 0 mails waiting, 0 in trouble
+        Users: 3 (1 not enrolled, 0 disabled). Devices: 2. Mail: 0 waiting, 0 in trouble.
 
-        needs attention:
+        Needs attention:
           location hq: the name is taken
           pending: ann/laptop on hq
         ");

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use postern_gateway::ListenPort;
@@ -96,7 +96,7 @@ pub fn load_with(path: &Path, draft: Option<&Draft>) -> Result<Loaded, ConfigErr
     let mut problems = Problems::default();
     let Some(raw) = read::<RawConfig>(path, &mut problems) else { return Err(ConfigErrors(problems.0)) };
     let base = path.parent().unwrap_or(Path::new("."));
-    let locations_dir = base.join(&raw.locations_dir);
+    let locations_dir = below(base, &raw.locations_dir);
     let locations = read_locations(&locations_dir, draft, &mut problems);
     check::locations(&locations, &mut problems);
     let config = convert(raw, base, path, &mut problems);
@@ -239,13 +239,13 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
     Config {
         instance_name: raw.instance_name,
         public_url,
-        state_dir: base.join(raw.state_dir),
-        admin_socket: base.join(raw.admin_socket),
-        locations_dir: base.join(raw.locations_dir),
+        state_dir: below(base, &raw.state_dir),
+        admin_socket: below(base, &raw.admin_socket),
+        locations_dir: below(base, &raw.locations_dir),
         listen: raw.http.listen,
         trusted_proxies: raw.http.trusted_proxies,
         contact,
-        mail: Mail { from, directory: raw.mail.directory.map(|directory| base.join(directory)) },
+        mail: Mail { from, directory: raw.mail.directory.map(|directory| below(base, &directory)) },
         enrollment: Enrollment {
             token_ttl,
             session_ttl,
@@ -293,4 +293,21 @@ fn contact(raw: super::raw::RawContact, file: &Path, problems: &mut Problems) ->
         problems.add(file, "contact.phone", format!("{:?} is not a phone number", raw.phone));
     }
     Contact { name: raw.name, email: raw.email, phone: Some(raw.phone).filter(|phone| !phone.is_empty()) }
+}
+
+/// `path` as seen from the folder `base`; what leads out of it is told without the detour.
+fn below(base: &Path, path: &Path) -> PathBuf {
+    if !path.starts_with("..") {
+        return base.join(path);
+    }
+    // Only the folder that a symbolic link leads to knows its parent.
+    let mut tidy = base.canonicalize().unwrap_or_else(|_| base.to_owned());
+    for part in path.components() {
+        if part == Component::ParentDir {
+            tidy.pop();
+        } else {
+            tidy.push(part);
+        }
+    }
+    tidy
 }

@@ -188,3 +188,10 @@ fn all_mistakes_are_told_at_once() {
         assert!(text.contains(said), "{said}: {text}");
     }
 }
+
+#[test]
+fn relative_paths_are_seen_from_the_configuration_and_told_without_detours() {
+    let dev = load(&shipped("postern.dev.toml")).unwrap();
+    assert!(dev.state_dir.ends_with(".postern"), "{}", dev.state_dir.display());
+    assert!(!dev.state_dir.components().any(|part| part.as_os_str() == ".."), "{}", dev.state_dir.display());
+}
