@@ -63,11 +63,13 @@ enum Command {
     /// need a restart are named.
     #[command(
         after_help = "Example:\n  postern reload\n\nJSON:\n  {\"applied\", \"failing\": [{\"location\", \"reason\"}], \
-                              \"needs_restart\": [KEY]}\n  refused: {\"error\", \"hint\", \"problems\": [{\"file\", \"key\", \
+                              \"needs_restart\": [KEY], \"cut_off\": [LOCATION]}\n  refused: {\"error\", \"hint\", \"problems\": [{\"file\", \"key\", \
                               \"reason\"}]}"
     )]
     Reload(reload::ReloadArgs),
     /// Manage locations: VPN networks, each a file in the folder of locations.
+    ///
+    /// Whatever changes a location puts all files into force, as `postern reload` does.
     #[command(subcommand, after_help = "Example:\n  postern location add hq --endpoint vpn.example.com")]
     Location(location::LocationCommand),
     /// Invite and administer people.

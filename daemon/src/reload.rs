@@ -17,6 +17,7 @@ use crate::durable::{self, Changed};
 use crate::flows::configure::{ConfigureError, fit};
 use crate::flows::refusal::Refusal;
 use crate::keys::{Keys, KeysError};
+use crate::site::Site;
 use crate::store::{Revision, StoreError, Tx};
 
 /// A new location file: for everybody to read, as there is no secret in it.
@@ -69,6 +70,8 @@ pub struct Reloaded<T> {
     pub revision: Revision,
     /// Keys that differ from what runs and that only a restart changes.
     pub needs_restart: Vec<&'static str>,
+    /// Locations whose clients get through again only with a fresh configuration.
+    pub cut_off: Vec<String>,
 }
 
 /// Puts files into force, one caller after the other. Clones are the same one.
@@ -127,13 +130,14 @@ impl Parts {
         };
         let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
         let loaded = Loaded { config, ..loaded };
-        let mut changed = None;
+        let (mut changed, mut cut_off) = (None, Vec::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
             let value = within(tx)?;
             let fit = fit(tx, loaded, &self.available)?;
             changed = self.place(tx, &change)?;
             let site = fit.put_into_force(tx, &self.keys, &|| self.app.random())?;
             let app = self.app.clone();
+            cut_off = locations_cut_off(&app.site(), &site);
             tx.after_commit(move || app.replace_site(site.into()));
             Ok::<_, ReloadError>(value)
         })?;
@@ -147,7 +151,7 @@ impl Parts {
             Change::File(draft) => Some(draft.file),
             Change::Nothing | Change::Key(_) => None,
         };
-        Ok(Reloaded { value, file, revision, needs_restart })
+        Ok(Reloaded { value, file, revision, needs_restart, cut_off })
     }
 
     fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Option<Changed>, ReloadError> {
@@ -161,6 +165,13 @@ impl Parts {
             }
         }
     }
+}
+
+fn locations_cut_off(before: &Site, after: &Site) -> Vec<String> {
+    let changed = after.locations().filter(|location| {
+        before.location(location.id).is_some_and(|before| !location.answers_clients_of(before))
+    });
+    changed.map(|location| location.config.name.clone()).collect()
 }
 
 /// Where a removed location's file is kept.

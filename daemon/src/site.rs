@@ -75,4 +75,12 @@ impl SiteLocation {
         let public_key = private_key.public();
         Self { id, config, private_key, public_key, backend }
     }
+
+    /// Whether clients that were configured for `before` still get through.
+    pub fn answers_clients_of(&self, before: &Self) -> bool {
+        let reached_by = |location: &Self| {
+            (location.public_key, location.config.listen_port, location.config.ipv4, location.config.ipv6)
+        };
+        reached_by(self) == reached_by(before)
+    }
 }

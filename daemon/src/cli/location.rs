@@ -130,11 +130,6 @@ impl LocationCommand {
                 let answer = form.ask(cli, (Method::POST, &path), &json!({}), out)?;
                 let key = field(answer.get("location").unwrap_or(&Value::Null), "public_key");
                 form.show(&answer, &format!("location {name} has the public key {key}"), out)?;
-                writeln!(
-                    errors,
-                    "postern: warning: clients of {name} are cut off until they have fetched their configuration \
-                     again; files and QR codes have to be made anew"
-                )?;
                 warn(&answer, errors)?;
             }
         }

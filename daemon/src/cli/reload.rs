@@ -67,6 +67,13 @@ pub(super) fn warn(answer: &Value, errors: &mut impl Write) -> io::Result<()> {
     for key in list("needs_restart").iter().filter_map(Value::as_str) {
         writeln!(errors, "postern: warning: {key} was changed: restart postern to put that into force")?;
     }
+    for name in list("cut_off").iter().filter_map(Value::as_str) {
+        writeln!(
+            errors,
+            "postern: warning: clients of {name} are cut off until they have fetched their configuration again; files \
+             and QR codes have to be made anew"
+        )?;
+    }
     let failing = list("failing");
     for failure in &failing {
         let place =

@@ -24,7 +24,9 @@ pub enum EditError {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LocationKeys {
-    /// See `config/locations.d/example.toml.sample`, for this and all others.
+    /// See `config/locations.d/example.toml.sample`, for this and all others. Only a new file gets one: a location by
+    /// another name is another location.
+    #[serde(skip)]
     pub name: Option<String>,
     /// A link's name.
     pub interface: Option<String>,

@@ -230,10 +230,14 @@ fn with_port(endpoint: String, port: u16) -> String {
     }
 }
 
-/// A file name made of a location's name: it stays in its folder, and is not hidden.
+/// A file name made of a location's name: it stays in its folder, is not hidden, and is no option to any command.
 fn stem(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' };
-    name.chars().map(plain).take(LONGEST_STEM).collect()
+    let plain: String = name.chars().map(plain).take(LONGEST_STEM).collect();
+    match plain.trim_start_matches('-') {
+        "" => "location".to_owned(),
+        stem => stem.to_owned(),
+    }
 }
 
 fn unreadable(file: &Path) -> impl FnOnce(edit::EditError) -> ReloadError {

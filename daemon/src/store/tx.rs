@@ -119,3 +119,36 @@ pub(super) fn key_from(bytes: Option<[u8; 32]>) -> Result<Option<PublicKey>, Sto
         .map(|bytes| PublicKey::from_bytes(bytes).map_err(|_| StoreError::Unreadable("public key")))
         .transpose()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn what_follows_a_commit_is_done_after_it_and_only_then() {
+        let store = Store::in_memory().unwrap();
+        let done = Rc::new(Cell::new(0));
+        let count = |tx: &Tx<'_>| {
+            let counted = Rc::clone(&done);
+            tx.after_commit(move || counted.set(counted.get() + 1));
+            assert_eq!(done.get(), 0);
+        };
+        let refused = store.write_blocking(|tx| {
+            count(tx);
+            Err::<(), _>(StoreError::Unreadable("thing"))
+        });
+        assert!(refused.is_err());
+        assert_eq!(done.get(), 0);
+        store
+            .write_blocking(|tx| {
+                count(tx);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        assert_eq!(done.get(), 1);
+    }
+}

@@ -60,7 +60,7 @@ fn a_name_cannot_lead_out_of_the_folder_or_into_anothers_file() {
         Ok(other) => panic!("{other:?}"),
         Err(error) => Err(error.to_string()),
     };
-    assert_eq!(file("../../x/.y").unwrap(), dir.path().join("sites/------x--y.toml"));
+    assert_eq!(file("../../x/.y").unwrap(), dir.path().join("sites/x--y.toml"));
     assert_eq!(file("hq").unwrap_err(), "there is a location \"hq\" already");
     std::fs::write(
         dir.path().join("sites/lab.toml"),

@@ -60,6 +60,7 @@ impl Admin {
             "applied": tried && failing.is_empty(),
             "failing": failing,
             "needs_restart": reloaded.needs_restart,
+            "cut_off": reloaded.cut_off,
         })
     }
 }
