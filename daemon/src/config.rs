@@ -1,5 +1,6 @@
 //! The configuration as the rest of the daemon sees it: valid once it exists.
 
+mod branding;
 mod check;
 pub mod edit;
 mod load;
@@ -19,6 +20,7 @@ use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
 
 use crate::rules::addressing::Pool;
 
+pub use branding::{Branding, Link, Logo, LogoKind};
 pub use load::{ConfigErrors, Draft, Loaded, Problem, admin_socket, load, load_with};
 
 /// A validated configuration.
@@ -40,6 +42,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Who helps users: the inviter shown when there is no other.
     pub contact: Contact,
+    /// How the pages and mails look.
+    pub branding: Branding,
     /// How mail leaves.
     pub mail: Mail,
     /// Tokens, sessions and what people are told.
@@ -81,12 +85,23 @@ pub struct Enrollment {
     pub token_ttl: Duration,
     /// How long a started session lasts.
     pub session_ttl: Duration,
+    /// Whether the pages let somebody finish without a device.
+    pub device_step: DeviceStep,
     /// How many devices one session may register (protocol 3.2).
     pub devices_per_session: u32,
     /// The onboarding message: Markdown with `{{ variables }}` (protocol 3.13).
     pub final_message: String,
     /// The subject of the onboarding mail.
     pub welcome_subject: String,
+}
+
+/// Whether enrolling in the browser ends with a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceStep {
+    /// It does.
+    Required,
+    /// It may be skipped.
+    Optional,
 }
 
 /// The versions sent in protocol 0.5's headers.

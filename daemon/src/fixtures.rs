@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use postern_gateway::{BackendKind, Mtu, PrivateKey};
 
-use crate::config::{BackendChoice, ClientVersions, Config, Contact, Enrollment, Location, Mail};
+use crate::config::{
+    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail,
+};
+use crate::rules::colour::Colour;
 use crate::rules::ids::UserId;
 use crate::rules::token::TokenKey;
 use crate::site::{Site, SiteLocation};
@@ -78,10 +81,18 @@ fn config() -> Config {
         listen: Vec::new(),
         trusted_proxies: Vec::new(),
         contact: Contact { name: "Ada".to_owned(), email: "ada@example.com".to_owned(), phone: None },
+        branding: Branding {
+            company: "Example".to_owned(),
+            accent: Colour::default(),
+            logo: None,
+            help_text: String::new(),
+            links: Vec::new(),
+        },
         mail: Mail { from: "postern@example.com".to_owned(), directory: None },
         enrollment: Enrollment {
             token_ttl: 24 * 60 * minute,
             session_ttl: 10 * minute,
+            device_step: DeviceStep::Required,
             devices_per_session: 3,
             final_message: String::new(),
             welcome_subject: String::new(),

@@ -10,8 +10,11 @@ use postern_gateway::ListenPort;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::raw::{RawBackend, RawConfig, RawLocation, RawSocket};
-use super::{BackendChoice, ClientVersions, Config, Contact, Enrollment, Location, Mail, check, values};
+use super::branding::branding;
+use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawLocation, RawSocket};
+use super::{
+    BackendChoice, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail, check, values,
+};
 use crate::rules::names;
 
 /// One thing that is wrong: which file, which key, and what to do.
@@ -57,6 +60,13 @@ pub(super) struct Problems(Vec<Problem>);
 impl Problems {
     pub(super) fn add(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
         self.0.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
+    }
+}
+
+#[cfg(test)]
+impl Problems {
+    pub(super) fn into_texts(self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
     }
 }
 
@@ -219,6 +229,13 @@ fn backend(raw: RawBackend) -> BackendChoice {
     }
 }
 
+fn device_step(raw: RawDeviceStep) -> DeviceStep {
+    match raw {
+        RawDeviceStep::Required => DeviceStep::Required,
+        RawDeviceStep::Optional => DeviceStep::Optional,
+    }
+}
+
 fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) -> Config {
     check_texts(&raw, file, problems);
     let public_url = values::public_url(&raw.public_url).unwrap_or_else(|reason| {
@@ -226,6 +243,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         String::new()
     });
     let contact = contact(raw.contact, file, problems);
+    let branding = branding(raw.branding, &raw.instance_name, base, file, problems);
     let from = if raw.mail.from.is_empty() { contact.email.clone() } else { raw.mail.from };
     let mut time = |key: &str, text: &str| {
         values::duration(text).unwrap_or_else(|reason| {
@@ -245,10 +263,12 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         listen: raw.http.listen,
         trusted_proxies: raw.http.trusted_proxies,
         contact,
+        branding,
         mail: Mail { from, directory: raw.mail.directory.map(|directory| below(base, &directory)) },
         enrollment: Enrollment {
             token_ttl,
             session_ttl,
+            device_step: device_step(raw.enrollment.device_step),
             devices_per_session: raw.enrollment.devices_per_session,
             final_message: raw.enrollment.final_message,
             welcome_subject: raw.enrollment.welcome_subject,

@@ -7,14 +7,27 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postern_gateway::{HostService, InterfaceName, Mtu};
 use serde::Deserialize;
 
+use crate::rules::colour::Colour;
+
 /// Every key there is, by table: what `config/postern.toml` has to document.
 #[cfg(test)]
 pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("", &["instance_name", "public_url", "state_dir", "admin_socket", "locations_dir"]),
     ("http", &["listen", "trusted_proxies"]),
     ("contact", &["name", "email", "phone"]),
+    ("branding", &["company", "accent", "logo", "help_text", "links"]),
     ("mail", &["from", "directory"]),
-    ("enrollment", &["token_ttl", "session_ttl", "devices_per_session", "final_message", "welcome_subject"]),
+    (
+        "enrollment",
+        &[
+            "token_ttl",
+            "session_ttl",
+            "device_step",
+            "devices_per_session",
+            "final_message",
+            "welcome_subject",
+        ],
+    ),
     ("gateway", &["backend", "reconcile_interval"]),
     ("client", &["core_version", "component_version"]),
 ];
@@ -30,6 +43,7 @@ pub(super) struct RawConfig {
     pub(super) locations_dir: PathBuf,
     pub(super) http: RawHttp,
     pub(super) contact: RawContact,
+    pub(super) branding: RawBranding,
     pub(super) mail: RawMail,
     pub(super) enrollment: RawEnrollment,
     pub(super) gateway: RawGateway,
@@ -58,6 +72,23 @@ pub(super) struct RawContact {
     pub(super) phone: String,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawBranding {
+    pub(super) company: String,
+    pub(super) accent: String,
+    pub(super) logo: Option<PathBuf>,
+    pub(super) help_text: String,
+    pub(super) links: Vec<RawLink>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLink {
+    pub(super) text: String,
+    pub(super) url: String,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawMail {
@@ -70,6 +101,7 @@ pub(super) struct RawMail {
 pub(super) struct RawEnrollment {
     pub(super) token_ttl: String,
     pub(super) session_ttl: String,
+    pub(super) device_step: RawDeviceStep,
     pub(super) devices_per_session: u32,
     pub(super) final_message: String,
     pub(super) welcome_subject: String,
@@ -95,6 +127,13 @@ pub(super) enum RawBackend {
     Auto,
     Kernel,
     Userspace,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawDeviceStep {
+    Required,
+    Optional,
 }
 
 /// A file of `locations.d`.
@@ -151,6 +190,7 @@ impl Default for RawConfig {
             locations_dir: "/etc/postern/locations.d".into(),
             http: RawHttp::default(),
             contact: RawContact::default(),
+            branding: RawBranding::default(),
             mail: RawMail::default(),
             enrollment: RawEnrollment::default(),
             gateway: RawGateway::default(),
@@ -165,11 +205,24 @@ impl Default for RawHttp {
     }
 }
 
+impl Default for RawBranding {
+    fn default() -> Self {
+        Self {
+            company: String::new(),
+            accent: Colour::default().to_string(),
+            logo: None,
+            help_text: String::new(),
+            links: Vec::new(),
+        }
+    }
+}
+
 impl Default for RawEnrollment {
     fn default() -> Self {
         Self {
             token_ttl: "24h".to_owned(),
             session_ttl: "10m".to_owned(),
+            device_step: RawDeviceStep::Required,
             devices_per_session: 3,
             final_message:
                 "# Welcome, {{ first_name }}\n\nYour device is ready to connect.\n\nQuestions? Ask \

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use postern::config::{BackendChoice, ClientVersions, Config, Contact, Enrollment, Location, Mail};
+use postern::config::{
+    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail,
+};
+use postern::rules::colour::Colour;
 use postern::rules::token::TokenKey;
 use postern::site::{Site, SiteLocation};
 use postern::store::Store;
@@ -71,10 +74,18 @@ fn config() -> Config {
         listen: Vec::new(),
         trusted_proxies: Vec::new(),
         contact: Contact { name: "Ann Admin".to_owned(), email: "ann@example.com".to_owned(), phone: None },
+        branding: Branding {
+            company: "Example".to_owned(),
+            accent: Colour::default(),
+            logo: None,
+            help_text: String::new(),
+            links: Vec::new(),
+        },
         mail: Mail { from: "postern@example.com".to_owned(), directory: None },
         enrollment: Enrollment {
             token_ttl: 24 * 60 * minute,
             session_ttl: 10 * minute,
+            device_step: DeviceStep::Required,
             devices_per_session: 3,
             final_message: "# Welcome {{ first_name }}".to_owned(),
             welcome_subject: String::new(),
