@@ -18,8 +18,10 @@ use tower::util::MapRequestLayer;
 use crate::app::App;
 
 pub mod admin_api;
+mod allowance;
 pub mod client_api;
 pub mod error;
+mod limit;
 
 use error::WebError;
 

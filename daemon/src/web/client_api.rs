@@ -16,6 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::error::WebError;
+use super::limit::{self, Admission, Limits, Presented};
 use crate::app::App;
 use crate::flows::enroll::{self, EnrollError};
 use crate::flows::session_view::view;
@@ -24,14 +25,11 @@ use crate::password::Passwords;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenHash};
 
-mod allowance;
 mod answers;
 mod cookie;
-mod limit;
 mod requests;
 
 use answers::{DeviceConfigAnswer, InfoAnswer, MfaStartAnswer, NothingAnswer, PollAnswer, StartAnswer};
-use limit::{Admission, Limits, Presented};
 use requests::{ActivateRequest, CreateDeviceRequest, MfaRequest, NetworkInfoRequest, TokenRequest, parsed};
 
 /// How long a registration waits for its peers.
