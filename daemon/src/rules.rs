@@ -9,5 +9,6 @@ pub mod ids;
 pub mod message;
 pub mod names;
 pub mod onboarding;
+pub mod reset;
 pub mod token;
 pub mod vacancy;

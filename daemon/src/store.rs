@@ -22,9 +22,11 @@ pub mod location;
 pub mod membership;
 mod migrate;
 pub mod outbox;
+pub mod password_reset;
 mod signals;
 mod tx;
 pub mod waiting;
+pub mod withdrawn;
 
 pub use signals::{Changes, Revision, Touched};
 pub use tx::{StoreError, Tx};

@@ -13,6 +13,8 @@ use crate::store::{StoreError, Tx};
 /// Everything there is to end at a moment, and another try for who waits.
 pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError> {
     end_sessions(tx, now)?;
+    tx.forget_withdrawn(now)?;
+    tx.forget_resets(now)?;
     permit::retry_exhausted(tx, site)?;
     exhaustion::tell(tx, site, now)
 }

@@ -1,5 +1,5 @@
 //! The onboarding mail: into the outbox once, when both halves of an enrollment are done: a password is set, and a
-//! device is live somewhere. Clients do the halves in either order, so this is asked after each.
+//! device is live somewhere, or the person chose to go without one. Clients do the halves in either order, so this is asked after each.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,8 @@ use crate::store::{StoreError, Tx};
 /// Posts the onboarding mail of `user` if it is due and was not posted before.
 pub fn welcome_when_done(tx: &Tx<'_>, site: &Site, user: UserId, now: Timestamp) -> Result<(), StoreError> {
     let Some(user) = tx.user(user)?.filter(|user| user.welcomed_at.is_none()) else { return Ok(()) };
-    if user.password_hash.is_none() || !tx.has_live_device(user.id)? {
+    let is_done = tx.has_live_device(user.id)? || tx.has_skipped_device(user.id)?;
+    if user.password_hash.is_none() || !is_done {
         return Ok(());
     }
     if tx.mark_welcomed(user.id, now)? && site.config.mail.is_sent() {

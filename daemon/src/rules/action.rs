@@ -52,6 +52,10 @@ actions! {
     EnrollmentStart = "enrollment.start",
     /// A user set the first password.
     PasswordSet = "password.set",
+    /// A user forgot the password and asked for a link.
+    PasswordForget = "password.forget",
+    /// A user set another password with such a link.
+    PasswordReset = "password.reset",
     /// A first password was refused; clients may not show why.
     PasswordRefuse = "password.refuse",
     /// The phone number that came with a first password was none, and was left out.

@@ -46,6 +46,7 @@ pub enum Subject {
 
 /// An issued token with what became of it. Times are Unix seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts of a row, each independent of the others")]
 pub struct Enrollment {
     /// Its number.
     pub id: EnrollmentId,
@@ -61,6 +62,10 @@ pub struct Enrollment {
     pub deadline: Option<i64>,
     /// Whether a password was set in its session.
     pub password_set: bool,
+    /// Whether the person looked at their data in its session.
+    pub reviewed: bool,
+    /// Whether the person chose to go without a device.
+    pub device_skipped: bool,
     /// Whether its session was closed.
     pub ended: bool,
 }
@@ -170,6 +175,8 @@ mod tests {
             expires_at: 1000,
             deadline: None,
             password_set: false,
+            reviewed: false,
+            device_skipped: false,
             ended: false,
         }
     }

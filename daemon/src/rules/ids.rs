@@ -39,3 +39,7 @@ id! {
     /// An issued token and, once started, its session.
     EnrollmentId
 }
+id! {
+    /// A token with which somebody sets another password.
+    ResetId
+}

@@ -16,6 +16,8 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 pub enum TokenKind {
     /// Opens a session (protocol 3.1). The id is that of an enrollment.
     Enrollment,
+    /// Lets somebody set another password (protocol 1.11). The id is that of a reset.
+    PasswordReset,
     /// Reads one device's configuration (protocol 3.10). The id is that of a device.
     Polling,
 }
@@ -34,6 +36,7 @@ impl TokenKey {
     pub fn derive(&self, kind: TokenKind, id: i64, generation: i64) -> Token {
         let label: &[u8] = match kind {
             TokenKind::Enrollment => b"postern enrollment token",
+            TokenKind::PasswordReset => b"postern password reset token",
             TokenKind::Polling => b"postern polling token",
         };
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
@@ -105,6 +108,7 @@ mod tests {
             key.derive(TokenKind::Enrollment, 1, 1),
             key.derive(TokenKind::Enrollment, 2, 0),
             key.derive(TokenKind::Polling, 1, 0),
+            key.derive(TokenKind::PasswordReset, 1, 0),
             TokenKey::from_bytes([2; 32]).derive(TokenKind::Polling, 1, 0),
         ];
         let mut seen = std::collections::BTreeSet::new();

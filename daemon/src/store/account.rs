@@ -85,6 +85,11 @@ impl Tx<'_> {
         self.one(&format!("SELECT {COLUMNS} FROM user WHERE username = ?1"), [username], user)
     }
 
+    /// By e-mail address, without regard to the case of ASCII letters.
+    pub fn user_by_email(&self, email: &str) -> Result<Option<User>, StoreError> {
+        self.one(&format!("SELECT {COLUMNS} FROM user WHERE email = ?1"), [email], user)
+    }
+
     /// By the host's Unix account.
     pub fn user_by_uid(&self, uid: u32) -> Result<Option<User>, StoreError> {
         self.one(&format!("SELECT {COLUMNS} FROM user WHERE unix_uid = ?1"), [uid], user)

@@ -12,7 +12,7 @@ use crate::rules::token::TokenHash;
 const SESSIONS: u32 = 16;
 
 const COLUMNS: &str = "e.id, e.kind, e.user_id, e.device_id, e.issued_by, e.expires_at, e.opened_at, e.deadline, \
-                       e.password_set_at, e.ended_at";
+                       e.password_set_at, e.ended_at, e.reviewed_at, e.device_skipped_at";
 
 fn enrollment(row: &Row<'_>) -> rusqlite::Result<Result<Enrollment, StoreError>> {
     let subject = match (row.get::<_, Option<i64>>(2)?, row.get::<_, Option<i64>>(3)?) {
@@ -32,11 +32,23 @@ fn enrollment(row: &Row<'_>) -> rusqlite::Result<Result<Enrollment, StoreError>>
         deadline: row.get(7)?,
         password_set: row.get::<_, Option<i64>>(8)?.is_some(),
         ended: row.get::<_, Option<i64>>(9)?.is_some(),
+        reviewed: row.get::<_, Option<i64>>(10)?.is_some(),
+        device_skipped: row.get::<_, Option<i64>>(11)?.is_some(),
     }))
 }
 
+impl Subject {
+    /// As stored: a user's or a device's number.
+    pub(super) fn columns(self) -> (Option<i64>, Option<i64>) {
+        match self {
+            Self::User(user) => (Some(user.0), None),
+            Self::Machine(device) => (None, Some(device.0)),
+        }
+    }
+}
+
 impl Tx<'_> {
-    /// Writes a new enrollment; the tokens of the same user or device that nobody used are deleted (protocol 3.1).
+    /// Writes a new enrollment; the tokens of the same user or device that nobody used are withdrawn (protocol 3.1).
     /// `placeholder` stands for the token's hash until [`Tx::set_enrollment_hash`].
     pub fn insert_enrollment(
         &self,
@@ -47,14 +59,8 @@ impl Tx<'_> {
         expires_at: i64,
         now: Timestamp,
     ) -> Result<EnrollmentId, StoreError> {
-        let (user, device) = match subject {
-            Subject::User(user) => (Some(user.0), None),
-            Subject::Machine(device) => (None, Some(device.0)),
-        };
-        self.execute(
-            "DELETE FROM enrollment WHERE opened_at IS NULL AND (user_id = ?1 OR device_id = ?2)",
-            params![user, device],
-        )?;
+        let (user, device) = subject.columns();
+        self.withdraw_tokens(subject, now)?;
         let id = self.insert(
             "INSERT INTO enrollment (kind, user_id, device_id, issued_by, token_hash, created_at, expires_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -157,6 +163,47 @@ impl Tx<'_> {
             params![id.0, now.as_second()],
         )?;
         Ok(())
+    }
+
+    /// Records that the person looked at their data in this session, with the phone number they left there.
+    pub fn review(
+        &self,
+        id: EnrollmentId,
+        user: UserId,
+        phone: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute("UPDATE user SET phone = ?2 WHERE id = ?1", params![user.0, phone])?;
+        self.execute("UPDATE enrollment SET reviewed_at = ?2 WHERE id = ?1", params![id.0, now.as_second()])?;
+        Ok(())
+    }
+
+    /// Records that the person chose to go without a device.
+    pub fn skip_device(&self, id: EnrollmentId, now: Timestamp) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE enrollment SET device_skipped_at = ?2 WHERE id = ?1 AND device_skipped_at IS NULL",
+            params![id.0, now.as_second()],
+        )?;
+        Ok(())
+    }
+
+    /// Whether a user chose to go without a device in the session that set the password.
+    pub fn has_skipped_device(&self, user: UserId) -> Result<bool, StoreError> {
+        let found = self.one(
+            "SELECT 1 FROM enrollment WHERE user_id = ?1 AND device_skipped_at IS NOT NULL",
+            [user.0],
+            |_| Ok(()),
+        )?;
+        Ok(found.is_some())
+    }
+
+    /// Started sessions of a user that nobody closed yet.
+    pub(super) fn open_enrollments_of(&self, user: UserId) -> Result<Vec<EnrollmentId>, StoreError> {
+        self.all(
+            "SELECT id FROM enrollment WHERE user_id = ?1 AND opened_at IS NOT NULL AND ended_at IS NULL ORDER BY id",
+            [user.0],
+            |row| row.get(0).map(EnrollmentId),
+        )
     }
 
     /// Closes a session for good.

@@ -7,6 +7,7 @@ use super::tx::StoreError;
 const STEPS: &[&str] = &[
     include_str!("../../migrations/0001_start.sql"),
     include_str!("../../migrations/0002_names_bindings_waiting.sql"),
+    include_str!("../../migrations/0003_wizard.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

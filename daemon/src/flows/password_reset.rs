@@ -1,0 +1,176 @@
+//! A forgotten password: a link by mail to whoever has a password, a session of its own, another password (protocol
+//! 1.11).
+
+use jiff::Timestamp;
+
+use crate::rules::action::Action;
+use crate::rules::ids::ResetId;
+use crate::rules::names::NameError;
+use crate::rules::reset::{Reset, TOKEN_TTL};
+use crate::rules::token::{Token, TokenHash, TokenKind};
+use crate::site::Site;
+use crate::store::account::User;
+use crate::store::{StoreError, Tx};
+
+/// Why a step is refused. The texts go to people.
+#[derive(Debug, thiserror::Error)]
+pub enum ResetError {
+    /// Never issued, expired, used up.
+    #[error("invalid token")]
+    InvalidToken,
+    /// No cookie, an unknown one, or the ten minutes are over.
+    #[error("the session is over: ask for another link")]
+    NoSession,
+    /// A token of another kind, or an account that may not.
+    #[error("this token does not change a password")]
+    Forbidden,
+    /// The password.
+    #[error(transparent)]
+    Value(#[from] NameError),
+    /// See [`StoreError`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Issues a token if `email` is the address of an active user with a password; gives its row. Older ones that nobody
+/// started are good for nothing any more.
+pub fn request(
+    tx: &Tx<'_>,
+    site: &Site,
+    email: &str,
+    now: Timestamp,
+) -> Result<Option<(ResetId, Token)>, StoreError> {
+    let Some(user) = tx.user_by_email(email.trim())?.filter(may_reset) else { return Ok(None) };
+    let expires_at = now.as_second().saturating_add(i64::try_from(TOKEN_TTL.as_secs()).unwrap_or(i64::MAX));
+    // The token depends on the row's number; the row needs a hash that no token has.
+    let placeholder = token_of(site, ResetId(0)).hash();
+    let id = tx.insert_reset(user.id, placeholder, expires_at, now)?;
+    let token = token_of(site, id);
+    tx.set_reset_hash(id, token.hash())?;
+    tx.audit(&user.username, Action::PasswordForget, &user.username, None, now)?;
+    Ok(Some((id, token)))
+}
+
+/// The token of a row.
+pub fn token_of(site: &Site, id: ResetId) -> Token {
+    site.token_key.derive(TokenKind::PasswordReset, id.0, 0)
+}
+
+/// Whether a token can be started; touches nothing.
+pub fn is_good(tx: &Tx<'_>, site: &Site, token: TokenHash, now: Timestamp) -> Result<bool, StoreError> {
+    match startable(tx, site, token, now) {
+        Ok(_) => Ok(true),
+        Err(ResetError::Store(error)) => Err(error),
+        Err(
+            ResetError::InvalidToken | ResetError::NoSession | ResetError::Forbidden | ResetError::Value(_),
+        ) => Ok(false),
+    }
+}
+
+/// Starts the session of a token, or joins the one that runs; gives its end (Unix seconds).
+pub fn start(
+    tx: &Tx<'_>,
+    site: &Site,
+    token: &Token,
+    session: TokenHash,
+    now: Timestamp,
+) -> Result<i64, ResetError> {
+    let (reset, deadline) = startable(tx, site, token.hash(), now)?;
+    tx.open_reset(reset.id, session, deadline)?;
+    Ok(deadline)
+}
+
+/// Whose password a session may change, and until when (Unix seconds).
+pub fn session(tx: &Tx<'_>, session: TokenHash, now: Timestamp) -> Result<(User, i64), ResetError> {
+    let reset = tx.reset_by_session(session)?.ok_or(ResetError::NoSession)?;
+    let deadline = reset.session(now).ok_or(ResetError::NoSession)?;
+    let user = tx.user(reset.user)?.ok_or(ResetError::NoSession)?;
+    if may_reset(&user) { Ok((user, deadline)) } else { Err(ResetError::Forbidden) }
+}
+
+/// Sets another password, made to a hash before the transaction, and ends every session of the user.
+pub fn reset(
+    tx: &Tx<'_>,
+    session: TokenHash,
+    password_hash: &str,
+    now: Timestamp,
+) -> Result<User, ResetError> {
+    let (user, _) = self::session(tx, session, now)?;
+    tx.change_password(user.id, password_hash, now)?;
+    tx.audit(&user.username, Action::PasswordReset, &user.username, None, now)?;
+    Ok(user)
+}
+
+fn startable(tx: &Tx<'_>, site: &Site, token: TokenHash, now: Timestamp) -> Result<(Reset, i64), ResetError> {
+    let Some(reset) = tx.reset_by_token(token)? else {
+        let is_another = tx.enrollment_by_token(token)?.is_some();
+        return Err(if is_another { ResetError::Forbidden } else { ResetError::InvalidToken });
+    };
+    let deadline = reset.start(now, site.config.enrollment.session_ttl).ok_or(ResetError::InvalidToken)?;
+    let user = tx.user(reset.user)?.ok_or(ResetError::InvalidToken)?;
+    if may_reset(&user) { Ok((reset, deadline)) } else { Err(ResetError::Forbidden) }
+}
+
+fn may_reset(user: &User) -> bool {
+    user.disabled_at.is_none() && user.password_hash.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{a_person, a_site, at};
+    use crate::store::Store;
+
+    /// A store in which ann has a password, and the token of her reset.
+    fn forgetful_ann(work: impl FnOnce(&Tx<'_>, &Site, &Token) -> Result<(), ResetError>) {
+        let store = Store::in_memory().unwrap();
+        let site = a_site(&store);
+        store
+            .write_blocking(|tx| {
+                let ann = a_person(tx, "ann");
+                tx.activate_user(ann, "old", None)?;
+                let token = request(tx, &site, " ANN@example.com ", at(0))?.unwrap().1;
+                work(tx, &site, &token)
+            })
+            .unwrap();
+    }
+
+    const COOKIE: TokenHash = TokenHash([1; 32]);
+
+    #[test]
+    fn a_link_sets_one_password_within_ten_minutes_of_its_start() {
+        forgetful_ann(|tx, site, token| {
+            assert_eq!(start(tx, site, token, COOKIE, at(100))?, 700);
+            assert_eq!(start(tx, site, token, COOKIE, at(200))?, 700);
+            assert!(session(tx, COOKIE, at(699)).is_ok());
+            assert!(matches!(session(tx, COOKIE, at(700)), Err(ResetError::NoSession)));
+            let user = reset(tx, COOKIE, "new", at(300))?;
+            assert_eq!(tx.user(user.id)?.unwrap().password_hash.as_deref(), Some("new"));
+            assert!(matches!(reset(tx, COOKIE, "newer", at(301)), Err(ResetError::NoSession)));
+            assert!(matches!(start(tx, site, token, COOKIE, at(302)), Err(ResetError::InvalidToken)));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_link_is_good_for_a_day_and_only_the_newest_is() {
+        forgetful_ann(|tx, site, token| {
+            assert!(is_good(tx, site, token.hash(), at(86_399))?);
+            assert!(!is_good(tx, site, token.hash(), at(86_400))?);
+            let newer = request(tx, site, "ann@example.com", at(1))?.unwrap().1;
+            assert!(!is_good(tx, site, token.hash(), at(2))?);
+            assert!(is_good(tx, site, newer.hash(), at(2))?);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn nobody_without_a_password_and_nobody_disabled_gets_a_link() {
+        forgetful_ann(|tx, site, _| {
+            a_person(tx, "bob");
+            assert!(request(tx, site, "bob@example.com", at(0))?.is_none());
+            assert!(request(tx, site, "eve@example.com", at(0))?.is_none());
+            Ok(())
+        });
+    }
+}
