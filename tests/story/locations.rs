@@ -2,37 +2,16 @@
 //! API, a database in a file, real configuration files and a pretend kernel.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
-#![expect(clippy::print_stderr, reason = "a skipped suite says so")]
+
+mod running;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::Command;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use postern::app::{App, Clock};
-use postern::applied::Applied;
-use postern::background::reconcile::Reconciler;
-use postern::config::load_with;
-use postern::flows::configure::{ConfigureError, fit};
 use postern::flows::permit::settle_all;
-use postern::gateway_view::GatewayView;
-use postern::keys::Keys;
-use postern::reload::Reloader;
 use postern::store::device::DeviceOwner;
-use postern::store::{Revision, Store, StoreError};
-use postern::web::admin_api;
-use postern_gateway::backend::memory::MemoryBackend;
-use postern_gateway::{BackendKind, PrivateKey};
+use running::{HQ, Postern, key};
 use serde_json::Value;
-use tokio::runtime::Runtime;
-use tokio::sync::watch;
-
-const MAIN: &str = "public_url = \"https://vpn.example.com\"\nstate_dir = \"state\"\nadmin_socket = \"admin.sock\"\n\
-                    locations_dir = \"sites\"\n[contact]\nname = \"Ada\"\nemail = \"ada@example.com\"\n";
-const HQ: &str = "# The first of all.\nname = \"hq\"\ninterface = \"wg-hq\"\nlisten_port = 51820\n\
-                  endpoint = \"vpn.example.com:51820\"\nipv4 = \"10.77.0.0/24\" # for ever\n";
 
 #[test]
 fn a_location_comes_changes_and_goes_and_every_command_returns_when_it_is_so() {
@@ -236,152 +215,32 @@ fn a_location_the_gateway_cannot_make_is_told_as_failing() {
     assert_eq!(postern.json(&["reload"])["failing"][0]["location"], "lab");
 }
 
-/// A running postern over a pretend kernel.
-struct Postern {
-    dir: tempfile::TempDir,
-    app: App,
-    kernel: MemoryBackend,
-    stop: watch::Sender<bool>,
-    reconcile: Option<JoinHandle<()>>,
-    runtime: Runtime,
+#[test]
+fn what_a_crash_left_is_in_force_after_the_next_start_and_no_obstacle() {
+    let Some(postern) = Postern::start() else { return };
+    let dir = postern.stop();
+    // Between the rename and the commit of one edit, and before the rename of another and of a new key.
+    fs::write(dir.path().join("sites/hq.toml"), format!("{HQ}mtu = 1400\n")).unwrap();
+    fs::write(dir.path().join("sites/hq.toml.new"), "mtu = 14").unwrap();
+    fs::write(dir.path().join("state/keys/location-1.key.new"), "ha").unwrap();
+    let postern = Postern::over(dir);
+    assert_eq!(postern.json(&["location", "show", "hq"])["mtu"], 1400);
+    assert_eq!(postern.json(&["location", "edit", "hq", "--mtu", "1380"])["location"]["mtu"], 1380);
+    let key = postern.public_keys();
+    assert_eq!(postern.run(&["location", "rotate-key", "hq"]).code, 0);
+    assert_ne!(postern.public_keys(), key);
+    assert!(postern.everything().iter().all(|line| !line.contains(".new")), "{:?}", postern.everything());
 }
 
-/// What a command did.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Postern {
-    /// With one location; `None` where the socket would admit nobody.
-    fn start() -> Option<Self> {
-        if !nix::unistd::Uid::effective().is_root() {
-            let required = std::env::var("POSTERN_TEST_REQUIRE").unwrap_or_default();
-            assert!(!required.contains("netns"), "what needs root is required, and this is not root");
-            eprintln!("SKIPPED: the admin socket admits root; run as root");
-            return None;
-        }
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("sites")).unwrap();
-        fs::create_dir(dir.path().join("state")).unwrap();
-        fs::write(dir.path().join("sites/hq.toml"), HQ).unwrap();
-        let main = dir.path().join("postern.toml");
-        fs::write(&main, MAIN).unwrap();
-        let keys = Keys::open(&dir.path().join("state")).unwrap();
-        let store = Store::open(&dir.path().join("state/postern.db")).unwrap();
-        let available = vec![BackendKind::Kernel];
-        let site = store.write_blocking(|tx| {
-            let fit = fit(tx, load_with(&main, None)?, &available)?;
-            fit.put_into_force(tx, &keys, &rand::random::<[u8; 32]>)
-        });
-        let site = site.unwrap_or_else(|error: ConfigureError| panic!("{error}")).0;
-        let (published, applied) = watch::channel(Applied::default());
-        let (stop, shutdown) = watch::channel(false);
-        let app = App::new(store, site, applied, Clock::system());
-        let (view, questions) = GatewayView::new();
-        let reloader = Reloader::new(app.clone(), &main, keys, available);
-        let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(async { admin_api::bind(&dir.path().join("admin.sock")) }).unwrap();
-        let router = admin_api::router(app.clone(), view, reloader);
-        runtime.spawn(admin_api::serve(listener, router, shutdown.clone()));
-        let kernel = MemoryBackend::default();
-        let backend = Box::new(kernel.clone());
-        let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
-        let reconcile = Some(reconciler.spawn().unwrap());
-        let booted = app.applied(Revision(1), Duration::from_secs(10));
-        assert!(runtime.block_on(booted), "the gateway did not follow");
-        Some(Self { dir, app, kernel, stop, reconcile, runtime })
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the command line under test is a program")]
-    fn run(&self, args: &[&str]) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
-        let output = command.arg("--config").arg(self.path("postern.toml")).args(args).output().unwrap();
-        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        Said { code: output.status.code().unwrap(), out, err }
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        let said = self.run(&[args, &["--json"]].concat());
-        assert_eq!(said.code, 0, "{args:?}: {}", said.err);
-        serde_json::from_str(&said.out).unwrap()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    /// Devices of a new user.
-    fn register(&self, names: &[&str]) {
-        let (site, now) = (self.app.site(), self.app.now());
-        let ((), revision) = self
-            .app
-            .store
-            .write_blocking(|tx| {
-                let new = postern::store::account::NewUser {
-                    username: "ann".to_owned(),
-                    first_name: "Ann".to_owned(),
-                    last_name: "Example".to_owned(),
-                    email: "ann@example.com".to_owned(),
-                    phone: None,
-                    is_admin: false,
-                };
-                let user = DeviceOwner::User(tx.insert_user(&new, now)?);
-                for (number, name) in (1..).zip(names) {
-                    tx.insert_device(user, name, Some(key(number)), None, now)?;
-                }
-                settle_all(tx, &site)
-            })
-            .unwrap_or_else(|error: StoreError| panic!("{error}"));
-        let applied = self.app.applied(revision, Duration::from_secs(10));
-        assert!(self.runtime.block_on(applied));
-    }
-
-    fn interfaces(&self) -> Vec<String> {
-        self.kernel.observed().interfaces.keys().map(ToString::to_string).collect()
-    }
-
-    fn peers(&self) -> Vec<usize> {
-        self.kernel.observed().interfaces.values().map(|interface| interface.peers.len()).collect()
-    }
-
-    fn public_keys(&self) -> Vec<String> {
-        let observed = self.kernel.observed();
-        let keys = observed.interfaces.values().filter_map(|interface| interface.public_key);
-        keys.map(|key| key.to_string()).collect()
-    }
-
-    /// Every file that a command might leave behind, and every interface.
-    fn everything(&self) -> Vec<String> {
-        let files = ["sites", "state/keys"].into_iter().flat_map(|dir| {
-            let names = fs::read_dir(self.path(dir)).unwrap().map(|entry| entry.unwrap().file_name());
-            let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
-            names.sort();
-            names.into_iter().map(move |name| format!("{dir}/{name}"))
-        });
-        files.map(|name| format!("{name}: {}", self.read(&name))).chain(self.interfaces()).collect()
-    }
-
-    fn audited(&self) -> Vec<String> {
-        let entries = self.app.store.read_blocking(|tx| tx.audit_since(0, 100)).unwrap();
-        entries.into_iter().map(|entry| format!("{} {}", entry.actor, entry.action)).collect()
-    }
-}
-
-impl Drop for Postern {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
-        if let Some(reconcile) = self.reconcile.take() {
-            reconcile.join().unwrap();
-        }
-    }
-}
-
-fn key(number: u8) -> postern_gateway::PublicKey {
-    PrivateKey::from_random([number; 32]).public()
+#[test]
+fn the_fields_of_a_location_are_these() {
+    let Some(postern) = Postern::start() else { return };
+    let shown = postern.json(&["location", "list"]);
+    let fields: Vec<&str> = shown[0].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        fields.join(" "),
+        "backend client_to_client devices dns endpoint failing file free_addresses groups host_services interface ipv4 \
+         ipv6 keepalive listen_port masquerade mtu name number peers public_key routes"
+    );
+    assert_eq!(shown[0], postern.json(&["location", "show", "HQ"]));
 }

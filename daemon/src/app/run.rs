@@ -95,6 +95,8 @@ fn why_not(source: &std::io::Error) -> &'static str {
 ///
 /// Blocks the calling thread, which must not belong to an async runtime.
 pub fn run(config_path: &Path) -> Result<(), RunError> {
+    // Files are named to administrators who stand elsewhere.
+    let config_path = &std::path::absolute(config_path).unwrap_or_else(|_| config_path.to_owned());
     let opened = Opened::open(config_path)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|source| RunError::System { action: "start the runtime", source })?;

@@ -1,0 +1,196 @@
+//! A running postern: the admin API on a real socket, a database in a file, real configuration files, the reconcile loop
+//! and a pretend kernel; and the real command line to ask it.
+
+#![expect(clippy::print_stderr, reason = "a skipped suite says so")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use postern::app::{App, Clock};
+use postern::applied::Applied;
+use postern::background::reconcile::Reconciler;
+use postern::config::load_with;
+use postern::flows::configure::{ConfigureError, fit};
+use postern::flows::permit::settle_all;
+use postern::gateway_view::GatewayView;
+use postern::keys::Keys;
+use postern::reload::Reloader;
+use postern::store::account::NewUser;
+use postern::store::device::DeviceOwner;
+use postern::store::{Revision, Store, StoreError};
+use postern::web::admin_api;
+use postern_gateway::backend::memory::MemoryBackend;
+use postern_gateway::{BackendKind, PrivateKey, PublicKey};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+const MAIN: &str = "public_url = \"https://vpn.example.com\"\nstate_dir = \"state\"\nadmin_socket = \"admin.sock\"\n\
+                    locations_dir = \"sites\"\n[contact]\nname = \"Ada\"\nemail = \"ada@example.com\"\n";
+/// The one location there is at first.
+pub(crate) const HQ: &str = "# The first of all.\nname = \"hq\"\ninterface = \"wg-hq\"\nlisten_port = 51820\n\
+                             endpoint = \"vpn.example.com:51820\"\nipv4 = \"10.77.0.0/24\" # for ever\n";
+
+/// A running postern over a pretend kernel.
+pub(crate) struct Postern {
+    dir: Option<tempfile::TempDir>,
+    pub(crate) app: App,
+    pub(crate) kernel: MemoryBackend,
+    stop: watch::Sender<bool>,
+    reconcile: Option<JoinHandle<()>>,
+    runtime: Runtime,
+}
+
+/// What a command did.
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Postern {
+    /// With one location; `None` where the socket would admit nobody.
+    pub(crate) fn start() -> Option<Self> {
+        if !nix::unistd::Uid::effective().is_root() {
+            let required = std::env::var("POSTERN_TEST_REQUIRE").unwrap_or_default();
+            assert!(!required.contains("netns"), "what needs root is required, and this is not root");
+            eprintln!("SKIPPED: the admin socket admits root; run as root");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sites")).unwrap();
+        fs::create_dir(dir.path().join("state")).unwrap();
+        fs::write(dir.path().join("sites/hq.toml"), HQ).unwrap();
+        fs::write(dir.path().join("postern.toml"), MAIN).unwrap();
+        Some(Self::over(dir))
+    }
+
+    /// Over what another one left.
+    pub(crate) fn over(dir: tempfile::TempDir) -> Self {
+        let main = dir.path().join("postern.toml");
+        let keys = Keys::open(&dir.path().join("state")).unwrap();
+        let store = Store::open(&dir.path().join("state/postern.db")).unwrap();
+        let available = vec![BackendKind::Kernel];
+        let site = store.write_blocking(|tx| {
+            let fit = fit(tx, load_with(&main, None)?, &available)?;
+            fit.put_into_force(tx, &keys, &rand::random::<[u8; 32]>)
+        });
+        let site = site.unwrap_or_else(|error: ConfigureError| panic!("{error}")).0;
+        let (published, applied) = watch::channel(Applied::default());
+        let (stop, shutdown) = watch::channel(false);
+        let app = App::new(store, site, applied, Clock::system());
+        let (view, questions) = GatewayView::new();
+        let reloader = Reloader::new(app.clone(), &main, keys, available);
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(async { admin_api::bind(&dir.path().join("admin.sock")) }).unwrap();
+        let router = admin_api::router(app.clone(), view, reloader);
+        runtime.spawn(admin_api::serve(listener, router, shutdown.clone()));
+        let kernel = MemoryBackend::default();
+        let backend = Box::new(kernel.clone());
+        let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
+        let reconcile = Some(reconciler.spawn().unwrap());
+        let booted = app.applied(Revision(1), Duration::from_secs(10));
+        assert!(runtime.block_on(booted), "the gateway did not follow");
+        Self { dir: Some(dir), app, kernel, stop, reconcile, runtime }
+    }
+
+    /// Ends it and gives its folder.
+    pub(crate) fn stop(mut self) -> tempfile::TempDir {
+        self.dir.take().unwrap()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the command line under test is a program")]
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        let output = command.arg("--config").arg(self.path("postern.toml")).args(args).output().unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        Said { code: output.status.code().unwrap(), out, err }
+    }
+
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        let said = self.run(&[args, &["--json"]].concat());
+        assert_eq!(said.code, 0, "{args:?}: {}", said.err);
+        serde_json::from_str(&said.out).unwrap()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.as_ref().unwrap().path().join(name)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Devices of a new user.
+    pub(crate) fn register(&self, names: &[&str]) {
+        let (site, now) = (self.app.site(), self.app.now());
+        let ((), revision) = self
+            .app
+            .store
+            .write_blocking(|tx| {
+                let new = NewUser {
+                    username: "ann".to_owned(),
+                    first_name: "Ann".to_owned(),
+                    last_name: "Example".to_owned(),
+                    email: "ann@example.com".to_owned(),
+                    phone: None,
+                    is_admin: false,
+                };
+                let user = DeviceOwner::User(tx.insert_user(&new, now)?);
+                for (number, name) in (1..).zip(names) {
+                    tx.insert_device(user, name, Some(key(number)), None, now)?;
+                }
+                settle_all(tx, &site)
+            })
+            .unwrap_or_else(|error: StoreError| panic!("{error}"));
+        let applied = self.app.applied(revision, Duration::from_secs(10));
+        assert!(self.runtime.block_on(applied));
+    }
+
+    pub(crate) fn interfaces(&self) -> Vec<String> {
+        self.kernel.observed().interfaces.keys().map(ToString::to_string).collect()
+    }
+
+    pub(crate) fn peers(&self) -> Vec<usize> {
+        self.kernel.observed().interfaces.values().map(|interface| interface.peers.len()).collect()
+    }
+
+    pub(crate) fn public_keys(&self) -> Vec<String> {
+        let observed = self.kernel.observed();
+        let keys = observed.interfaces.values().filter_map(|interface| interface.public_key);
+        keys.map(|key| key.to_string()).collect()
+    }
+
+    /// Every file that a command might leave behind, and every interface.
+    pub(crate) fn everything(&self) -> Vec<String> {
+        let files = ["sites", "state/keys"].into_iter().flat_map(|dir| {
+            let names = fs::read_dir(self.path(dir)).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+            names.sort();
+            names.into_iter().map(move |name| format!("{dir}/{name}"))
+        });
+        files.map(|name| format!("{name}: {}", self.read(&name))).chain(self.interfaces()).collect()
+    }
+
+    pub(crate) fn audited(&self) -> Vec<String> {
+        let entries = self.app.store.read_blocking(|tx| tx.audit_since(0, 100)).unwrap();
+        entries.into_iter().map(|entry| format!("{} {}", entry.actor, entry.action)).collect()
+    }
+}
+
+impl Drop for Postern {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(reconcile) = self.reconcile.take() {
+            reconcile.join().unwrap();
+        }
+    }
+}
+
+/// Another one for every number.
+pub(crate) fn key(number: u8) -> PublicKey {
+    PrivateKey::from_random([number; 32]).public()
+}
