@@ -42,8 +42,12 @@ pub fn router(app: App) -> Router {
 
 /// Reads a body of bounded size within bounded time.
 async fn bytes_of(body: Body) -> Result<body::Bytes, WebError> {
+    bytes_within(BODY_WITHIN, body).await
+}
+
+async fn bytes_within(limit: Duration, body: Body) -> Result<body::Bytes, WebError> {
     let read = body::to_bytes(body, MOST_BODY_BYTES);
-    let read = tokio::time::timeout(BODY_WITHIN, read).await.map_err(|_| WebError::TooSlow)?;
+    let read = tokio::time::timeout(limit, read).await.map_err(|_| WebError::TooSlow)?;
     read.map_err(|error| {
         let too_long = std::error::Error::source(&error)
             .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
@@ -120,6 +124,24 @@ mod tests {
     async fn a_panic_ends_only_its_own_future() {
         assert_eq!(caught(async { 1 }).await, Some(1));
         assert_eq!(caught(async { assert!(std::hint::black_box(false), "on purpose") }).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_not_waited_for_without_end() {
+        struct Stalled;
+        impl body::HttpBody for Stalled {
+            type Data = body::Bytes;
+            type Error = std::convert::Infallible;
+
+            fn poll_frame(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> Poll<Option<Result<hyper::body::Frame<body::Bytes>, Self::Error>>> {
+                Poll::Pending
+            }
+        }
+        let read = bytes_within(Duration::from_millis(1), Body::new(Stalled)).await;
+        assert!(matches!(read, Err(WebError::TooSlow)));
     }
 
     #[test]

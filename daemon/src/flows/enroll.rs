@@ -5,12 +5,14 @@ mod devices;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::flows::welcome::welcome_when_done;
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, EnrollmentKind, OpenError, Stage, Subject};
-use crate::rules::ids::{EnrollmentId, UserId};
+use crate::rules::ids::{EnrollmentId, LocationId, UserId};
 use crate::rules::names::{self, NameError};
 use crate::rules::token::{Token, TokenHash};
 use crate::site::Site;
@@ -56,6 +58,9 @@ pub enum EnrollError {
     /// Protocol 3.2.
     #[error("no more devices can be registered with this link: ask your administrator for another one")]
     TooManyDevices,
+    /// Everything it may use is full; nothing was stored (see [`crate::flows::exhaustion::tell_refused`]).
+    #[error("every location this device may use has run out of addresses: ask your administrator")]
+    Exhausted(BTreeSet<LocationId>),
     /// There is nothing to give.
     #[error("there is no location this device may use: ask your administrator")]
     NoLocation,

@@ -16,12 +16,7 @@ pub fn refused_activation(
     why: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let Some(enrollment) = tx.enrollment_by_session(session)? else { return Ok(()) };
-    let name = match enrollment.subject {
-        Subject::User(id) => tx.user(id)?.map(|user| user.username),
-        Subject::Machine(id) => tx.device(id)?.map(|device| device.name),
-    };
-    let Some(name) = name else { return Ok(()) };
+    let Some(name) = owner_of_session(tx, session)? else { return Ok(()) };
     tx.audit(&name, Action::PasswordRefuse, &name, Some(why), now)
 }
 
@@ -33,4 +28,13 @@ pub fn pending(tx: &Tx<'_>, site: &Site, id: DeviceId, now: Timestamp) -> Result
         tx.audit("postern", Action::DevicePending, &device.name, Some(&location.config.name), now)?;
     }
     Ok(())
+}
+
+/// Whose a session is, by name.
+pub(super) fn owner_of_session(tx: &Tx<'_>, session: TokenHash) -> Result<Option<String>, StoreError> {
+    let Some(enrollment) = tx.enrollment_by_session(session)? else { return Ok(None) };
+    Ok(match enrollment.subject {
+        Subject::User(id) => tx.user(id)?.map(|user| user.username),
+        Subject::Machine(id) => tx.device(id)?.map(|device| device.name),
+    })
 }

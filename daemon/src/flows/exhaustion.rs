@@ -1,10 +1,15 @@
 //! Tells administrators that a location has no address left: each device in the audit log, the contact by mail once a
 //! day and location.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
+use crate::flows::enroll_audit::owner_of_session;
 use crate::rules::action::Action;
+use crate::rules::ids::LocationId;
 use crate::rules::message::Message;
+use crate::rules::token::TokenHash;
 use crate::site::{Site, SiteLocation};
 use crate::store::{StoreError, Tx};
 
@@ -15,11 +20,32 @@ const QUIET: i64 = 24 * 60 * 60;
 pub fn tell(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError> {
     for (device, location) in tx.take_untold_waiting()? {
         let (Some(device), Some(location)) = (tx.device(device)?, site.location(location)) else { continue };
-        let detail = format!("location {} has no free address", location.config.name);
-        tx.audit("postern", Action::PoolExhaust, &device.name, Some(&detail), now)?;
-        if tx.mark_exhaustion_told(location.id, now.as_second().saturating_sub(QUIET), now)? {
-            tx.post(&notice(location), now)?;
-        }
+        tell_of(tx, location, &device.name, now)?;
+    }
+    Ok(())
+}
+
+/// Tells that the owner of a session was refused because all these locations are full. The refusal itself stored
+/// nothing, so there is no device to name.
+pub fn tell_refused(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: TokenHash,
+    locations: &BTreeSet<LocationId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some(name) = owner_of_session(tx, session)? else { return Ok(()) };
+    locations
+        .iter()
+        .filter_map(|id| site.location(*id))
+        .try_for_each(|location| tell_of(tx, location, &name, now))
+}
+
+fn tell_of(tx: &Tx<'_>, location: &SiteLocation, whose: &str, now: Timestamp) -> Result<(), StoreError> {
+    let detail = format!("location {} has no free address", location.config.name);
+    tx.audit("postern", Action::PoolExhaust, whose, Some(&detail), now)?;
+    if tx.mark_exhaustion_told(location.id, now.as_second().saturating_sub(QUIET), now)? {
+        tx.post(&notice(location), now)?;
     }
     Ok(())
 }
@@ -44,7 +70,7 @@ mod tests {
     use crate::fixtures::{a_person, a_site, at};
     use crate::flows::permit::{settle_all, settle_device};
     use crate::flows::sweep::sweep;
-    use crate::rules::ids::{DeviceId, LocationId};
+    use crate::rules::ids::DeviceId;
     use crate::store::Store;
     use crate::store::device::DeviceOwner;
 

@@ -20,10 +20,11 @@ use super::limit::{self, Admission, Limits, Presented};
 use crate::app::App;
 use crate::flows::enroll::{self, EnrollError};
 use crate::flows::session_view::view;
-use crate::flows::{client_config, enroll_audit};
+use crate::flows::{client_config, enroll_audit, exhaustion};
 use crate::password::Passwords;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenHash};
+use crate::store::Tx;
 
 mod answers;
 mod cookie;
@@ -113,7 +114,13 @@ async fn register(api: &Api, session: TokenHash, body: Body) -> Result<DeviceCon
         let answer = DeviceConfigAnswer::new(&site, config, Some(&added.polling));
         Ok::<_, EnrollError>((answer, added.device.id, added.polling.hash()))
     });
-    let ((answer, device, polling), revision) = outcome.await?;
+    let outcome = outcome.await;
+    if let Err(EnrollError::Exhausted(locations)) = &outcome {
+        let (app, locations) = (api.app.clone(), locations.clone());
+        let told = move |tx: &Tx<'_>| exhaustion::tell_refused(tx, &app.site(), session, &locations, now);
+        api.app.store.write(told).await?;
+    }
+    let ((answer, device, polling), revision) = outcome?;
     api.limits.issued(polling, now);
     api.app.applied(revision, LIVE_WITHIN).await;
     let (app, now) = (api.app.clone(), api.app.now());

@@ -128,7 +128,9 @@ fn status_of(error: &EnrollError) -> StatusCode {
         | EnrollError::KeyTaken
         | EnrollError::UnfinishedPerson
         | EnrollError::NeedsDeviceToken => StatusCode::BAD_REQUEST,
-        EnrollError::DeviceTaken | EnrollError::NoLocation => StatusCode::CONFLICT,
+        EnrollError::DeviceTaken | EnrollError::NoLocation | EnrollError::Exhausted(_) => {
+            StatusCode::CONFLICT
+        }
         EnrollError::UnknownDevice => StatusCode::NOT_FOUND,
         EnrollError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -41,8 +41,11 @@ async fn where_every_pool_is_exhausted_nothing_is_stored() {
     assert_eq!(postern.create_device(&cookie, "first", &key(1)).await.status, 200);
     let refused = postern.create_device(&cookie, "second", &key(2)).await;
     assert_eq!(refused.status, 409);
-    refused.error();
+    assert!(refused.error().contains("run out of addresses"), "{}", refused.text);
     assert_eq!(postern.devices().len(), 1);
+    assert_eq!(postern.audited().last().unwrap(), "pool.exhaust jdoe");
+    postern.create_device(&cookie, "second", &key(2)).await;
+    assert_eq!(notices(&postern), ["The location Lab has no free address"]);
     let device = postern.devices().remove(0);
     postern.app.store.write_blocking(|tx| tx.delete_device(&device)).unwrap();
     assert_eq!(postern.create_device(&cookie, "second", &key(2)).await.status, 200);

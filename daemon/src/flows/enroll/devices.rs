@@ -39,8 +39,10 @@ pub fn create_device(
     };
     let device = tx.device(id)?.ok_or(EnrollError::UnknownDevice)?;
     let settled = settle_device(tx, site, &device)?;
-    if settled.granted.is_empty() {
-        return Err(EnrollError::NoLocation);
+    match (settled.granted.is_empty(), settled.exhausted.is_empty()) {
+        (false, _) => {}
+        (true, true) => return Err(EnrollError::NoLocation),
+        (true, false) => return Err(EnrollError::Exhausted(settled.exhausted)),
     }
     exhaustion::tell(tx, site, now)?;
     tx.audit(session.owner.name(), Action::DeviceRegister, &device.name, None, now)?;
