@@ -4,6 +4,7 @@ mod greeting;
 mod run;
 mod state_dir;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::applied::Applied;
+use crate::rules::ids::LocationId;
 use crate::site::Site;
 use crate::store::{Revision, Store};
 
@@ -91,5 +93,16 @@ impl App {
         let mut applied = self.applied.clone();
         let reached = applied.wait_for(|applied| applied.revision >= revision);
         matches!(tokio::time::timeout(limit, reached).await, Ok(Ok(_)))
+    }
+
+    /// [`App::applied`], and whether it succeeded on `locations`; at once where there are none.
+    pub async fn applied_on(
+        &self,
+        locations: &BTreeSet<LocationId>,
+        revision: Revision,
+        limit: Duration,
+    ) -> bool {
+        locations.is_empty()
+            || (self.applied(revision, limit).await && self.applied.borrow().is_well_on(locations))
     }
 }

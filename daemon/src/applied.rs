@@ -1,6 +1,6 @@
 //! What the reconcile loop publishes: the one value that the "live" lamp, `postern status` and the health page read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postern_gateway::BackendKind;
 use serde::Serialize;
@@ -34,6 +34,14 @@ pub struct LocationState {
     pub last_drift: Option<String>,
     /// Why the location is not as it should be.
     pub failing: Option<String>,
+}
+
+impl Applied {
+    /// Whether nothing fails on `locations`, nor for all of them.
+    pub fn is_well_on(&self, locations: &BTreeSet<LocationId>) -> bool {
+        let fails = |id| self.locations.get(id).is_some_and(|state| state.failing.is_some());
+        self.failing.is_empty() && !locations.iter().any(fails)
+    }
 }
 
 impl LocationState {

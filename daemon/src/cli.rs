@@ -12,12 +12,17 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::config::{admin_socket, load};
 
+mod account;
+mod audit;
 mod client;
+mod device;
+mod group;
 mod location;
 mod manual;
 mod reload;
 mod status;
 mod table;
+mod text;
 mod user;
 
 use client::AskError;
@@ -87,6 +92,18 @@ enum Command {
         /// Made if it is not there.
         dir: PathBuf,
     },
+    /// Administer groups of users; locations name who may join.
+    #[command(subcommand, after_help = "Example:\n  postern group list")]
+    Group(group::GroupCommand),
+    /// Administer devices, and add machines.
+    #[command(subcommand, after_help = "Example:\n  postern device list")]
+    Device(device::DeviceCommand),
+    /// Show who did what, oldest first.
+    #[command(
+        after_help = "Example:\n  postern audit --since 1h\n\nJSON:\n  [{\"at\", \"actor\", \"action\": noun.verb, \
+                      \"object\", \"detail\"}]"
+    )]
+    Audit(audit::AuditArgs),
 }
 
 /// Why a command failed; each has its exit status.
@@ -138,12 +155,15 @@ impl Cli {
             }
             Command::Reload(args) => args.perform(self, out, errors),
             Command::Location(command) => command.perform(self, out, errors),
-            Command::User(command) => command.perform(self, out),
             Command::Status(args) => args.perform(self, out),
             Command::Completions { shell } => Ok(manual::completions(*shell, out)?),
             Command::Man { dir } => manual::pages(dir).map_err(|error| {
                 Failure::Refused(format!("cannot write the man pages into {}: {error}", dir.display()))
             }),
+            Command::User(command) => command.perform(self, out, errors),
+            Command::Group(command) => command.perform(self, out, errors),
+            Command::Device(command) => command.perform(self, out, errors),
+            Command::Audit(args) => args.perform(self, out),
         }
     }
 
@@ -162,7 +182,9 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Ask(AskError::Unreachable { .. }) => ExitCode::from(3),
-            Self::Refused(_) | Self::Ask(AskError::Refused { .. }) | Self::Output(_) => ExitCode::from(1),
+            Self::Refused(_)
+            | Self::Output(_)
+            | Self::Ask(AskError::Refused { .. } | AskError::Forbidden { .. }) => ExitCode::from(1),
         }
     }
 
@@ -178,8 +200,13 @@ impl Failure {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Ask(AskError::Refused { hint, .. }) => hint.clone(),
-            Self::Ask(AskError::Unreachable { .. }) => Some(
-                "is it running (postern run)? --config or --socket says where; root may be needed".to_owned(),
+            Self::Ask(AskError::Unreachable { .. }) => {
+                Some("is it running (postern run)? --config or --socket says where".to_owned())
+            }
+            Self::Ask(AskError::Forbidden { .. }) => Some(
+                "only root and the group postern-admin may: use sudo, or join the group (usermod -aG postern-admin USER) and \
+                 sign in again"
+                    .to_owned(),
             ),
             Self::Refused(_) | Self::Output(_) => None,
         }

@@ -1,12 +1,15 @@
 //! User stories, one synchronous function each over one transaction. Effects follow from the commit; nothing here
 //! talks to a device, a socket or a mail server.
 
+pub mod accounts;
 pub mod client_config;
 pub mod configure;
+pub mod devices;
 pub mod enroll;
 pub mod enroll_audit;
 pub mod exhaustion;
 pub mod first_admin;
+pub mod groups;
 pub mod invite;
 pub mod inviter;
 pub mod issue;
@@ -15,6 +18,7 @@ pub mod locations;
 pub mod password_reset;
 pub mod permit;
 pub mod refusal;
+pub mod roster;
 pub mod session_view;
 pub mod status;
 pub mod sweep;

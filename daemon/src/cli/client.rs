@@ -1,5 +1,6 @@
 //! Asks the daemon over its Unix socket: one request, one connection.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +27,12 @@ pub(super) enum AskError {
         /// Everything it said.
         answer: Value,
     },
+    /// The kernel did not let us.
+    #[error("you may not use the daemon's socket {}", path.display())]
+    Forbidden {
+        /// The socket.
+        path: PathBuf,
+    },
     /// There is no daemon, or it went away.
     #[error("cannot reach the daemon on {}: {reason}", path.display())]
     Unreachable {
@@ -42,10 +49,17 @@ pub(super) fn ask(socket: &Path, method: Method, path: &str, body: &Value) -> Re
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| unreachable(error.to_string()))?;
     let exchange = async {
-        let answer = tokio::time::timeout(PATIENCE, exchange(socket, method, path, body)).await;
-        answer.unwrap_or_else(|_| Err("it does not answer".to_owned()))
+        let stream = UnixStream::connect(socket).await.map_err(|error| {
+            if error.kind() == ErrorKind::PermissionDenied {
+                AskError::Forbidden { path: socket.to_owned() }
+            } else {
+                unreachable(error.to_string())
+            }
+        })?;
+        let answer = tokio::time::timeout(PATIENCE, exchange(stream, method, path, body)).await;
+        answer.unwrap_or_else(|_| Err("it does not answer".to_owned())).map_err(unreachable)
     };
-    let (ok, answer) = runtime.block_on(exchange).map_err(unreachable)?;
+    let (ok, answer) = runtime.block_on(exchange)?;
     if ok {
         return Ok(answer);
     }
@@ -56,8 +70,12 @@ pub(super) fn ask(socket: &Path, method: Method, path: &str, body: &Value) -> Re
 }
 
 /// Whether the daemon agreed, and what it said.
-async fn exchange(socket: &Path, method: Method, path: &str, body: &Value) -> Result<(bool, Value), String> {
-    let stream = UnixStream::connect(socket).await.map_err(|error| error.to_string())?;
+async fn exchange(
+    stream: UnixStream,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> Result<(bool, Value), String> {
     let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = connected.map_err(|error| error.to_string())?;
     let request = Request::builder()

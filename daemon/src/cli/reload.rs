@@ -56,7 +56,17 @@ impl Form {
 
     /// Shows the answer, or what it says to people.
     pub(super) fn show(&self, answer: &Value, to_people: &str, out: &mut impl Write) -> io::Result<()> {
-        if self.json { writeln!(out, "{answer}") } else { writeln!(out, "{to_people}") }
+        self.tell(answer, out, |out| writeln!(out, "{to_people}"))
+    }
+
+    /// Shows the answer, or has `to_people` write it.
+    pub(super) fn tell<W: Write>(
+        &self,
+        answer: &Value,
+        out: &mut W,
+        to_people: impl FnOnce(&mut W) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if self.json { writeln!(out, "{answer}") } else { to_people(out) }
     }
 }
 

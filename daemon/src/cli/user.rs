@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::account::AccountCommand;
 use super::{Cli, Failure};
 
 #[derive(Subcommand)]
@@ -32,13 +33,8 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         delivery: DeliveryArgs,
     },
-    /// List all users.
-    #[command(after_help = "Example:\n  postern user list --json")]
-    List {
-        /// As a JSON array.
-        #[arg(long)]
-        json: bool,
-    },
+    #[command(flatten)]
+    Account(AccountCommand),
 }
 
 #[derive(Args)]
@@ -87,7 +83,12 @@ pub(super) struct DeliveryArgs {
 }
 
 impl UserCommand {
-    pub(super) fn perform(&self, cli: &Cli, out: &mut impl Write) -> Result<(), Failure> {
+    pub(super) fn perform(
+        &self,
+        cli: &Cli,
+        out: &mut impl Write,
+        errors: &mut impl Write,
+    ) -> Result<(), Failure> {
         match self {
             Self::Invite(args) => {
                 let body = json!({
@@ -106,19 +107,7 @@ impl UserCommand {
                 let path = format!("/users/{}/activate-client", segment(username));
                 show_token(&cli.ask(Method::POST, &path, &delivery.body())?, delivery, out)
             }
-            Self::List { json } => {
-                let answer = cli.ask(Method::GET, "/users", &json!({}))?;
-                if *json {
-                    writeln!(out, "{answer}")?;
-                    return Ok(());
-                }
-                for user in answer.as_array().into_iter().flatten() {
-                    let name = user.get("username").and_then(Value::as_str).unwrap_or_default();
-                    let email = user.get("email").and_then(Value::as_str).unwrap_or_default();
-                    writeln!(out, "{name:<24} {email}")?;
-                }
-                Ok(())
-            }
+            Self::Account(command) => command.perform(cli, out, errors),
         }
     }
 }
@@ -164,7 +153,7 @@ pub(super) fn segment(text: &str) -> String {
 }
 
 /// `90s`, `30m`, `24h` or `7d`, in seconds.
-fn seconds(text: &str) -> Result<u64, String> {
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is not a time: write 30m, 24h or 7d");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let factor = match unit {

@@ -223,7 +223,7 @@ fn post(
 }
 
 /// `--by`, else the actor's own account; `None` stands for the configured contact.
-fn inviter(tx: &Tx<'_>, actor: &Actor, by: Option<&str>) -> Result<Option<UserId>, Refusal> {
+pub(super) fn inviter(tx: &Tx<'_>, actor: &Actor, by: Option<&str>) -> Result<Option<UserId>, Refusal> {
     let Some(by) = by else { return Ok(actor.account) };
     let user = active_user(tx, by)?;
     if user.is_admin { Ok(Some(user.id)) } else { Err(Refusal::NotAdministrator(user.username)) }

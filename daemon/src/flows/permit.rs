@@ -83,7 +83,12 @@ pub fn locations_of_user<'a>(
     Ok(site.locations().filter(|location| may_join(location.config.groups.as_ref(), &memberships)).collect())
 }
 
-fn permitted<'a>(tx: &Tx<'_>, site: &'a Site, device: &Device) -> Result<Vec<&'a SiteLocation>, StoreError> {
+/// The locations whose addresses a device should have.
+pub(super) fn permitted<'a>(
+    tx: &Tx<'_>,
+    site: &'a Site,
+    device: &Device,
+) -> Result<Vec<&'a SiteLocation>, StoreError> {
     match device.owner {
         DeviceOwner::User(user) => {
             let mut locations = locations_of_user(tx, site, user)?;

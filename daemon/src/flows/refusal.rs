@@ -49,6 +49,15 @@ pub enum Refusal {
     /// A Unix account of somebody who is not an administrator.
     #[error("{0:?} is not an administrator")]
     NotAdministrator(String),
+    /// Not an account of this host.
+    #[error("there is no Unix account {0:?} on this host")]
+    UnknownUnixAccount(String),
+    /// A person's device.
+    #[error("the device {0:?} is a person's, not a machine")]
+    NotMachine(String),
+    /// Every address is taken.
+    #[error("the location {0:?} has no free address")]
+    PoolExhausted(String),
     /// The account is disabled.
     #[error("the account {0:?} is disabled")]
     Disabled(String),
@@ -119,6 +128,15 @@ impl Refusal {
             Self::GroupTaken(_) | Self::DeviceTaken(_) => "choose another name",
             Self::NotAdministrator(user) => {
                 return Some(format!("`postern user edit {user} --admin true` makes them one"));
+            }
+            Self::UnknownUnixAccount(_) => {
+                "give the name or the number of an account that `getent passwd` shows"
+            }
+            Self::NotMachine(_) => {
+                "`postern user activate-client` gives a person a token for a further device"
+            }
+            Self::PoolExhausted(_) => {
+                "remove devices that nobody uses (`postern device list`), or give the location a larger subnet"
             }
             Self::Disabled(user) => return Some(format!("`postern user enable {user}` first")),
             Self::Enrolled(user) => {

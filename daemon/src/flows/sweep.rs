@@ -24,10 +24,15 @@ pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError>
 pub fn end_sessions(tx: &Tx<'_>, now: Timestamp) -> Result<usize, StoreError> {
     let overdue = tx.overdue_enrollments(now)?;
     for enrollment in &overdue {
-        remove_abandoned(tx, enrollment, now)?;
-        tx.end_enrollment(enrollment.id, now)?;
+        end_session(tx, enrollment, now)?;
     }
     Ok(overdue.len())
+}
+
+/// Closes one session, whatever its deadline.
+pub(super) fn end_session(tx: &Tx<'_>, enrollment: &Enrollment, now: Timestamp) -> Result<(), StoreError> {
+    remove_abandoned(tx, enrollment, now)?;
+    tx.end_enrollment(enrollment.id, now)
 }
 
 fn remove_abandoned(tx: &Tx<'_>, enrollment: &Enrollment, now: Timestamp) -> Result<(), StoreError> {

@@ -74,7 +74,7 @@ fn welcome(tx: &Tx<'_>, site: &Site, user: UserId) -> Result<Composed, ComposeEr
     let Some(user) = tx.user(user)?.filter(|user| user.disabled_at.is_none()) else {
         return Ok(Composed::Pointless("there is no active user it could go to"));
     };
-    let issued_by = tx.last_enrollment_of(user.id)?.and_then(|enrollment| enrollment.issued_by);
+    let issued_by = tx.last_enrollment(Subject::User(user.id))?.and_then(|enrollment| enrollment.issued_by);
     let greeted =
         Greeted { first_name: &user.first_name, last_name: &user.last_name, username: &user.username };
     let body = Inviter::of(tx, site, issued_by)?.onboarding_text(site, &greeted);

@@ -9,6 +9,11 @@ pub enum NameError {
         "a username has 1 to 63 ASCII letters, digits, '.', '-' or '_' and starts with a letter or a digit"
     )]
     Username,
+    /// Locations name groups in their files, and compare them without regard to case.
+    #[error(
+        "a group name has 1 to 63 ASCII letters, digits, '.', '-' or '_' and starts with a letter or a digit"
+    )]
+    Group,
     /// Protocol 3.7.
     #[error("a device name has 1 to 64 characters and no control characters")]
     DeviceName,
@@ -30,9 +35,12 @@ pub enum NameError {
 
 /// A username; it is not trimmed.
 pub fn username(text: &str) -> Result<String, NameError> {
-    let first_fits = text.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let rest_fits = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
-    if first_fits && rest_fits && text.len() <= 63 { Ok(text.to_owned()) } else { Err(NameError::Username) }
+    word(text).ok_or(NameError::Username)
+}
+
+/// A group's name; it is not trimmed.
+pub fn group(text: &str) -> Result<String, NameError> {
+    word(text).ok_or(NameError::Group)
 }
 
 /// A device's name, trimmed.
@@ -96,6 +104,12 @@ pub fn password(text: &str) -> Result<(), NameError> {
     if text.len() <= 1024 && text.encode_utf16().count() >= 8 { Ok(()) } else { Err(NameError::Password) }
 }
 
+fn word(text: &str) -> Option<String> {
+    let first_fits = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let rest_fits = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
+    (first_fits && rest_fits && text.len() <= 63).then(|| text.to_owned())
+}
+
 fn shown(text: &str) -> Option<String> {
     let text = text.trim();
     let fits = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
@@ -119,6 +133,14 @@ mod tests {
         }
         for bad in ["", ".a", "-a", "_a", "a b", " a", "ä", "a/b", &"a".repeat(64)] {
             assert_eq!(username(bad), Err(NameError::Username), "{bad}");
+        }
+    }
+
+    #[test]
+    fn group_names_are_single_words() {
+        assert_eq!(group("ops-2.eu_west").unwrap(), "ops-2.eu_west");
+        for bad in ["", "-ops", "a b", "a,b", "\u{f6}ps", "a/b", &"a".repeat(64)] {
+            assert_eq!(group(bad), Err(NameError::Group), "{bad}");
         }
     }
 

@@ -118,6 +118,51 @@ impl Tx<'_> {
         Ok(UserId(id))
     }
 
+    /// Writes a user's particulars and Unix account. A conflict when another user has the name, the e-mail address or
+    /// the Unix account.
+    pub fn update_user(&self, user: &User) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE user SET username = ?2, first_name = ?3, last_name = ?4, email = ?5, phone = ?6, is_admin = ?7,
+             unix_uid = ?8 WHERE id = ?1",
+            params![
+                user.id.0,
+                user.username,
+                user.first_name,
+                user.last_name,
+                user.email,
+                user.phone,
+                user.is_admin,
+                user.unix_uid
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Since when a user may do nothing; `None`: the user is active.
+    pub fn set_disabled(&self, id: UserId, since: Option<Timestamp>) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE user SET disabled_at = ?2 WHERE id = ?1",
+            params![id.0, since.map(Timestamp::as_second)],
+        )?;
+        Ok(())
+    }
+
+    /// Removes a user with memberships and tokens. The devices have to be gone: see [`Tx::delete_device`].
+    pub fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
+        self.execute("DELETE FROM user WHERE id = ?1", [id.0])?;
+        Ok(())
+    }
+
+    /// Whether anybody but `id` is an active administrator.
+    pub fn has_other_administrator(&self, id: UserId) -> Result<bool, StoreError> {
+        let found: Option<i64> = self.one(
+            "SELECT 1 FROM user WHERE is_admin = 1 AND disabled_at IS NULL AND id <> ?1 LIMIT 1",
+            [id.0],
+            |row| row.get(0),
+        )?;
+        Ok(found.is_some())
+    }
+
     /// Names of the groups a user is in.
     pub fn groups_of(&self, id: UserId) -> Result<BTreeSet<String>, StoreError> {
         let names = self.all(

@@ -74,15 +74,15 @@ impl Tx<'_> {
         self.all(&format!("SELECT {COLUMNS} FROM device_address ORDER BY device_id, location_id"), [], held)
     }
 
-    /// Gives a device the next slot nobody ever had, else the one freed longest ago. `None`: the pool is
-    /// exhausted.
+    /// Gives a device the slot it had before, else the next that nobody ever had, else the one freed longest ago.
+    /// `None`: the pool is exhausted.
     pub fn take_address(
         &self,
         device: &Device,
         location: LocationId,
         pool: Pool,
     ) -> Result<Option<SlotAddresses>, StoreError> {
-        let Some((slot, addresses)) = self.next_slot(location, pool)? else { return Ok(None) };
+        let Some((slot, addresses)) = self.next_slot(device.id, location, pool)? else { return Ok(None) };
         self.execute(
             "INSERT INTO device_address (device_id, location_id, slot, ipv4, ipv6) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![
@@ -90,15 +90,25 @@ impl Tx<'_> {
                 addresses.v6.map(|ip| ip.to_string())
             ],
         )?;
-        device.public_key.into_iter().for_each(|key| self.touch_peer(key));
+        device.public_key.into_iter().for_each(|key| self.touch_peer_on(key, location));
         Ok(Some(addresses))
     }
 
     fn next_slot(
         &self,
+        device: DeviceId,
         location: LocationId,
         pool: Pool,
     ) -> Result<Option<(u32, SlotAddresses)>, StoreError> {
+        let own: Option<(i64, u32)> = self.one(
+            "SELECT id, slot FROM freed_slot WHERE device_id = ?1 AND location_id = ?2 AND slot <= ?3
+             ORDER BY id DESC LIMIT 1",
+            params![device.0, location.0, pool.last_slot()],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if let Some((id, slot)) = own {
+            return self.take_freed(id, slot, pool);
+        }
         let fresh: Option<u32> =
             self.one("SELECT next_slot FROM location WHERE id = ?1", [location.0], |row| row.get(0))?;
         if let Some((slot, addresses)) = fresh.and_then(|slot| Some((slot, pool.addresses(slot)?))) {
@@ -111,6 +121,10 @@ impl Tx<'_> {
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         let Some((id, slot)) = freed else { return Ok(None) };
+        self.take_freed(id, slot, pool)
+    }
+
+    fn take_freed(&self, id: i64, slot: u32, pool: Pool) -> Result<Option<(u32, SlotAddresses)>, StoreError> {
         self.execute("DELETE FROM freed_slot WHERE id = ?1", [id])?;
         Ok(pool.addresses(slot).map(|addresses| (slot, addresses)))
     }
@@ -124,10 +138,10 @@ impl Tx<'_> {
         )?;
         let Some(slot) = slot else { return Ok(()) };
         self.execute(
-            "INSERT INTO freed_slot (location_id, slot) VALUES (?1, ?2)",
-            params![location.0, slot],
+            "INSERT INTO freed_slot (location_id, slot, device_id) VALUES (?1, ?2, ?3)",
+            params![location.0, slot, device.id.0],
         )?;
-        device.public_key.into_iter().for_each(|key| self.touch_peer(key));
+        device.public_key.into_iter().for_each(|key| self.touch_peer_on(key, location));
         Ok(())
     }
 
@@ -148,7 +162,7 @@ impl Tx<'_> {
                 addresses.v6.map(|ip| ip.to_string())
             ],
         )?;
-        device.public_key.into_iter().for_each(|key| self.touch_peer(key));
+        device.public_key.into_iter().for_each(|key| self.touch_peer_on(key, location));
         Ok(())
     }
 

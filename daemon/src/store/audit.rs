@@ -1,7 +1,7 @@
 //! Who did what, when: written in the transaction of the deed.
 
 use jiff::Timestamp;
-use rusqlite::params;
+use rusqlite::{Row, params};
 use serde::Serialize;
 
 use super::tx::{StoreError, Tx};
@@ -20,6 +20,18 @@ pub struct AuditEntry {
     pub object: String,
     /// More, for people.
     pub detail: Option<String>,
+}
+
+const COLUMNS: &str = "at, actor, action, object, detail";
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
+    Ok(AuditEntry {
+        at: row.get(0)?,
+        actor: row.get(1)?,
+        action: row.get(2)?,
+        object: row.get(3)?,
+        detail: row.get(4)?,
+    })
 }
 
 impl Tx<'_> {
@@ -42,19 +54,20 @@ impl Tx<'_> {
     /// The newest `limit` entries that are not older than `since` (Unix seconds), oldest first.
     pub fn audit_since(&self, since: i64, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         let mut entries = self.all(
-            "SELECT at, actor, action, object, detail FROM audit WHERE at >= ?1 ORDER BY id DESC LIMIT ?2",
+            &format!("SELECT {COLUMNS} FROM audit WHERE at >= ?1 ORDER BY id DESC LIMIT ?2"),
             params![since, limit],
-            |row| {
-                Ok(AuditEntry {
-                    at: row.get(0)?,
-                    actor: row.get(1)?,
-                    action: row.get(2)?,
-                    object: row.get(3)?,
-                    detail: row.get(4)?,
-                })
-            },
+            entry,
         )?;
         entries.reverse();
         Ok(entries)
+    }
+
+    /// The newest `limit` entries of one deed, newest first.
+    pub fn audit_of(&self, action: Action, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
+        self.all(
+            &format!("SELECT {COLUMNS} FROM audit WHERE action = ?1 ORDER BY id DESC LIMIT ?2"),
+            params![action.name(), limit],
+            entry,
+        )
     }
 }

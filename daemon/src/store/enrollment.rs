@@ -89,16 +89,6 @@ impl Tx<'_> {
             .transpose()
     }
 
-    /// The newest one of a user.
-    pub fn last_enrollment_of(&self, user: UserId) -> Result<Option<Enrollment>, StoreError> {
-        self.one(
-            &format!("SELECT {COLUMNS} FROM enrollment e WHERE e.user_id = ?1 ORDER BY e.id DESC LIMIT 1"),
-            [user.0],
-            enrollment,
-        )?
-        .transpose()
-    }
-
     /// By its token.
     pub fn enrollment_by_token(&self, hash: TokenHash) -> Result<Option<Enrollment>, StoreError> {
         self.one(
@@ -120,6 +110,34 @@ impl Tx<'_> {
             enrollment,
         )?
         .transpose()
+    }
+
+    /// The newest one of a user or machine.
+    pub fn last_enrollment(&self, subject: Subject) -> Result<Option<Enrollment>, StoreError> {
+        let (user, device) = subject.columns();
+        self.one(
+            &format!(
+                "SELECT {COLUMNS} FROM enrollment e WHERE e.user_id = ?1 OR e.device_id = ?2
+                 ORDER BY e.id DESC LIMIT 1"
+            ),
+            params![user, device],
+            enrollment,
+        )?
+        .transpose()
+    }
+
+    /// A user's started sessions that nobody closed yet.
+    pub fn running_enrollments(&self, user: UserId) -> Result<Vec<Enrollment>, StoreError> {
+        self.all(
+            &format!(
+                "SELECT {COLUMNS} FROM enrollment e
+                 WHERE e.user_id = ?1 AND e.opened_at IS NOT NULL AND e.ended_at IS NULL ORDER BY e.id"
+            ),
+            [user.0],
+            enrollment,
+        )?
+        .into_iter()
+        .collect()
     }
 
     /// Started sessions whose deadline has come and that nobody closed yet.

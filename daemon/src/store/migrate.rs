@@ -8,6 +8,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0001_start.sql"),
     include_str!("../../migrations/0002_names_bindings_waiting.sql"),
     include_str!("../../migrations/0003_wizard.sql"),
+    include_str!("../../migrations/0004_freed_slot_owner.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

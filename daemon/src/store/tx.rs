@@ -1,11 +1,13 @@
 //! One transaction: the statements it runs and the memory of what they touched.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use postern_gateway::PublicKey;
 use rusqlite::{Params, Row, Transaction};
 
 use super::signals::Touched;
+use crate::rules::ids::LocationId;
 
 /// What can go wrong in the database.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,7 @@ impl StoreError {
 pub struct Tx<'a> {
     transaction: &'a Transaction<'a>,
     touched: RefCell<Touched>,
+    locations: RefCell<BTreeSet<LocationId>>,
     afterwards: RefCell<Vec<Afterwards>>,
 }
 
@@ -50,7 +53,12 @@ pub(super) type Afterwards = Box<dyn FnOnce()>;
 
 impl<'a> Tx<'a> {
     pub(super) fn new(transaction: &'a Transaction<'a>) -> Self {
-        Self { transaction, touched: RefCell::default(), afterwards: RefCell::default() }
+        Self {
+            transaction,
+            touched: RefCell::default(),
+            locations: RefCell::default(),
+            afterwards: RefCell::default(),
+        }
     }
 
     pub(super) fn into_parts(self) -> (Touched, Vec<Afterwards>) {
@@ -66,6 +74,17 @@ impl<'a> Tx<'a> {
     /// Remembers that this peer may have to change.
     pub(super) fn touch_peer(&self, key: PublicKey) {
         self.touched.borrow_mut().peers.insert(key);
+    }
+
+    /// Remembers that this peer of this location may have to change.
+    pub(super) fn touch_peer_on(&self, key: PublicKey, location: LocationId) {
+        self.touch_peer(key);
+        self.locations.borrow_mut().insert(location);
+    }
+
+    /// The locations on which a peer may have to change.
+    pub fn touched_locations(&self) -> BTreeSet<LocationId> {
+        self.locations.borrow().clone()
     }
 
     /// Remembers that anything about the interfaces may have to change.

@@ -25,7 +25,7 @@ pub struct Withdrawn {
 
 impl Tx<'_> {
     /// Takes back every token of `subject` that nobody used; they are good for nothing from here on.
-    pub(super) fn withdraw_tokens(&self, subject: Subject, now: Timestamp) -> Result<usize, StoreError> {
+    pub fn withdraw_tokens(&self, subject: Subject, now: Timestamp) -> Result<usize, StoreError> {
         let (user, device) = subject.columns();
         self.execute(
             "INSERT OR IGNORE INTO withdrawn_token (token_hash, user_id, issued_by, withdrawn_at)

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
@@ -20,8 +21,12 @@ use crate::reload::Reloader;
 use crate::site::Site;
 use crate::store::Tx;
 
+mod accounts;
+mod audit;
 mod caller;
+mod devices;
 mod error;
+mod groups;
 mod locations;
 mod reload;
 mod socket;
@@ -43,9 +48,17 @@ struct Admin {
     files: Reloader,
 }
 
+/// What a change did, and whether the gateway has it.
+#[derive(Serialize)]
+struct Changed<T> {
+    #[serde(flatten)]
+    value: T,
+    applied: bool,
+}
+
 impl Admin {
     /// Does `work` in one transaction in the caller's name and waits until the gateway has tried what follows from it.
-    /// `false`: it has not yet.
+    /// `false`: it has not yet, or it failed on a location that the change touched.
     async fn change<T: Send + 'static>(
         &self,
         caller: Caller,
@@ -54,10 +67,30 @@ impl Admin {
         let app = self.app.clone();
         let changed = self.app.store.write(move |tx| {
             let actor = caller.actor(tx)?;
-            work(tx, &app.site(), &actor, app.now())
+            let value = work(tx, &app.site(), &actor, app.now())?;
+            Ok::<_, Refusal>((value, tx.touched_locations()))
         });
-        let (value, revision) = changed.await?;
-        Ok((value, self.app.applied(revision, APPLIED_WITHIN).await))
+        let ((value, touched), revision) = changed.await?;
+        Ok((value, self.app.applied_on(&touched, revision, APPLIED_WITHIN).await))
+    }
+
+    /// [`Admin::change`] as an answer.
+    async fn answer<T: Serialize + Send + 'static>(
+        &self,
+        caller: Caller,
+        work: impl FnOnce(&Tx<'_>, &Site, &Actor, Timestamp) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<Json<Changed<T>>, AdminError> {
+        let (value, applied) = self.change(caller, work).await?;
+        Ok(Json(Changed { value, applied }))
+    }
+
+    /// What `work` reads from the database and the site.
+    async fn look<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tx<'_>, &Site, Timestamp) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, AdminError> {
+        let app = self.app.clone();
+        Ok(self.app.store.read(move |tx| work(tx, &app.site(), app.now())).await?)
     }
 }
 
@@ -70,9 +103,13 @@ pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
         .route("/locations", get(locations::list).post(locations::add))
         .route("/locations/{name}", get(locations::show).patch(locations::edit).delete(locations::remove))
         .route("/locations/{name}/rotate-key", post(locations::rotate_key))
-        .route("/users", get(users::list).post(users::invite))
+        .route("/users", get(accounts::list).post(users::invite))
         .route("/users/{username}/reinvite", post(users::reinvite))
         .route("/users/{username}/activate-client", post(users::activate_client))
+        .merge(accounts::routes())
+        .merge(groups::routes())
+        .merge(devices::routes())
+        .route("/audit", get(audit::list))
         .fallback(|| async { AdminError::UnknownPath })
         .method_not_allowed_fallback(|| async { AdminError::UnknownPath })
         .layer(from_fn(admit))

@@ -2,7 +2,7 @@
 //! `"problems": [{"file", "key", "reason"}]`.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use postern_gateway::chain;
@@ -106,6 +106,12 @@ impl From<ReloadError> for AdminError {
 
 impl From<JsonRejection> for AdminError {
     fn from(rejection: JsonRejection) -> Self {
+        Self::Malformed(rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for AdminError {
+    fn from(rejection: QueryRejection) -> Self {
         Self::Malformed(rejection.body_text())
     }
 }

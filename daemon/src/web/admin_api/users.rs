@@ -14,7 +14,7 @@ use super::error::AdminError;
 use crate::flows::invite::{self, Actor, Delivery, Guest, Invitation, MailTo};
 use crate::flows::refusal::Refusal;
 use crate::site::Site;
-use crate::store::{StoreError, Tx};
+use crate::store::Tx;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,32 +51,6 @@ impl From<DeliveryRequest> for Delivery {
         };
         Self { by: request.by, ttl: request.ttl_seconds.map(Duration::from_secs), mail }
     }
-}
-
-pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Value>, AdminError> {
-    let users = admin
-        .app
-        .store
-        .read(|tx| {
-            let mut users = Vec::new();
-            for user in tx.users()? {
-                users.push(json!({
-                    "username": user.username,
-                    "first_name": user.first_name,
-                    "last_name": user.last_name,
-                    "email": user.email,
-                    "phone": user.phone,
-                    "groups": tx.groups_of(user.id)?,
-                    "admin": user.is_admin,
-                    "disabled": user.disabled_at.is_some(),
-                    "enrolled": user.password_hash.is_some(),
-                    "devices": tx.devices_of(user.id)?.len(),
-                }));
-            }
-            Ok::<_, StoreError>(users)
-        })
-        .await?;
-    Ok(Json(Value::Array(users)))
 }
 
 pub(super) async fn invite(
@@ -132,16 +106,17 @@ async fn issued(
     caller: Caller,
     work: impl FnOnce(&Tx<'_>, &Site, &Actor, jiff::Timestamp) -> Result<Invitation, Refusal> + Send + 'static,
 ) -> Result<Json<Value>, AdminError> {
-    let (invitation, _) = admin.change(caller, work).await?;
+    let (invitation, applied) = admin.change(caller, work).await?;
     Ok(Json(json!({
         "username": invitation.username,
         "enrollment_url": invitation.enrollment_url,
         "token": invitation.token.expose(),
         "expires_at": time(invitation.expires_at),
         "mailed_to": invitation.mailed_to,
+        "applied": applied,
     })))
 }
 
-fn time(second: i64) -> Option<String> {
+pub(super) fn time(second: i64) -> Option<String> {
     jiff::Timestamp::from_second(second).ok().map(|time| time.to_string())
 }

@@ -1,0 +1,305 @@
+//! What administrators are shown of users, groups and devices, pending state included. Field names are those of the
+//! command line's `--json`: scripts rely on them.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use jiff::Timestamp;
+use postern_gateway::{PeerStats, PublicKey};
+use serde::Serialize;
+
+use super::groups::locations_naming;
+use super::permit::{locations_of_user, permitted};
+use super::refusal::Refusal;
+use crate::gateway_view::Stats;
+use crate::rules::action::Action;
+use crate::rules::enrollment::{Enrollment, Stage, Subject};
+use crate::rules::ids::{DeviceId, LocationId};
+use crate::site::Site;
+use crate::store::account::User;
+use crate::store::audit::AuditEntry;
+use crate::store::device::{Device, DeviceOwner};
+use crate::store::{StoreError, Tx};
+
+/// So many refused activations are looked at, and so many shown of one user.
+const REFUSALS: (u32, usize) = (1000, 5);
+
+/// A user.
+#[derive(Debug, Clone, Serialize)]
+pub struct UserView {
+    username: String,
+    first_name: String,
+    last_name: String,
+    email: String,
+    phone: Option<String>,
+    admin: bool,
+    unix_uid: Option<u32>,
+    disabled: bool,
+    /// Whether a password is set.
+    enrolled: bool,
+    groups: Vec<String>,
+    /// Where they may be.
+    locations: Vec<String>,
+    devices: Vec<DeviceView>,
+    /// The newest token.
+    enrollment: Option<EnrollmentView>,
+    refused_activations: Vec<RefusedActivation>,
+    created_at: Option<Timestamp>,
+}
+
+/// A token and its session.
+#[derive(Debug, Clone, Serialize)]
+pub struct EnrollmentView {
+    /// `enrollment`, `activation` or `machine`.
+    kind: &'static str,
+    state: EnrollmentState,
+    /// Until when the state lasts, or since when it is over.
+    at: Option<Timestamp>,
+}
+
+/// Where an enrollment stands.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnrollmentState {
+    /// Nobody presented the token yet.
+    Unused,
+    /// Nobody presented it in time.
+    Expired,
+    /// The session runs.
+    InSession,
+    /// The session is over.
+    Ended,
+}
+
+/// A first password that was not taken.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusedActivation {
+    at: Option<Timestamp>,
+    reason: Option<String>,
+}
+
+/// A device.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeviceView {
+    id: DeviceId,
+    name: String,
+    /// `None`: a machine.
+    user: Option<String>,
+    machine: bool,
+    /// `None`: a machine that waits for its key.
+    public_key: Option<PublicKey>,
+    locations: Vec<PlaceView>,
+    /// The newest token of a machine.
+    enrollment: Option<EnrollmentView>,
+    created_at: Option<Timestamp>,
+}
+
+/// A device's place in a location.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlaceView {
+    #[serde(skip)]
+    id: LocationId,
+    location: String,
+    ipv4: Option<Ipv4Addr>,
+    ipv6: Option<Ipv6Addr>,
+    state: PlaceState,
+    live_since: Option<Timestamp>,
+    /// `None`: nobody asked WireGuard, or it does not know the peer.
+    traffic: Option<Traffic>,
+}
+
+/// Whether a device can be reached there.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlaceState {
+    /// The gateway has the peer.
+    Live,
+    /// Not yet.
+    Pending,
+    /// Every address of the location is taken.
+    NoAddress,
+}
+
+/// What WireGuard counts.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Traffic {
+    last_handshake: Option<Timestamp>,
+    endpoint: Option<SocketAddr>,
+    rx_bytes: u64,
+    tx_bytes: u64,
+}
+
+/// A group.
+#[derive(Debug, Clone, Serialize)]
+pub struct GroupView {
+    group: String,
+    members: Vec<String>,
+    /// Which name it.
+    locations: Vec<String>,
+}
+
+/// All users.
+pub fn users(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<Vec<UserView>, StoreError> {
+    let refused = tx.audit_of(Action::PasswordRefuse, REFUSALS.0)?;
+    tx.users()?.into_iter().map(|user| view_user(tx, site, user, &refused, now)).collect()
+}
+
+/// One user.
+pub fn user(tx: &Tx<'_>, site: &Site, username: &str, now: Timestamp) -> Result<UserView, Refusal> {
+    let user = super::invite::known_user(tx, username)?;
+    let refused = tx.audit_of(Action::PasswordRefuse, REFUSALS.0)?;
+    Ok(view_user(tx, site, user, &refused, now)?)
+}
+
+/// All groups.
+pub fn groups(tx: &Tx<'_>, site: &Site) -> Result<Vec<GroupView>, StoreError> {
+    let mut groups = Vec::new();
+    for group in tx.groups()? {
+        let members = match tx.group_by_name(&group)? {
+            Some(id) => tx.members_of(id)?,
+            None => Vec::new(),
+        };
+        let locations = locations_naming(site, &group).map(|location| location.config.name.clone()).collect();
+        groups.push(GroupView {
+            members: members.into_iter().map(|(_, name)| name).collect(),
+            locations,
+            group,
+        });
+    }
+    Ok(groups)
+}
+
+/// All devices, or those of one user.
+pub fn devices(
+    tx: &Tx<'_>,
+    site: &Site,
+    username: Option<&str>,
+    now: Timestamp,
+) -> Result<Vec<DeviceView>, Refusal> {
+    let devices = match username {
+        Some(username) => tx.devices_of(super::invite::known_user(tx, username)?.id)?,
+        None => tx.devices()?,
+    };
+    let viewed = devices.into_iter().map(|device| view_device(tx, site, device, now));
+    Ok(viewed.collect::<Result<_, StoreError>>()?)
+}
+
+/// One device.
+pub fn device(tx: &Tx<'_>, site: &Site, wanted: &str, now: Timestamp) -> Result<DeviceView, Refusal> {
+    Ok(view_device(tx, site, super::devices::find(tx, wanted)?, now)?)
+}
+
+impl DeviceView {
+    /// The same with what WireGuard counts.
+    #[must_use]
+    pub fn with_traffic(mut self, stats: &Stats) -> Self {
+        let Some(key) = self.public_key else { return self };
+        for place in &mut self.locations {
+            place.traffic = stats.get(&place.id).and_then(|peers| peers.get(&key)).map(Traffic::of);
+        }
+        self
+    }
+}
+
+impl Traffic {
+    fn of(stats: &PeerStats) -> Self {
+        Self {
+            last_handshake: stats.last_handshake.and_then(|time| Timestamp::try_from(time).ok()),
+            endpoint: stats.endpoint,
+            rx_bytes: stats.rx_bytes,
+            tx_bytes: stats.tx_bytes,
+        }
+    }
+}
+
+impl EnrollmentView {
+    fn of(enrollment: &Enrollment, now: Timestamp) -> Self {
+        let (state, second) = match enrollment.stage(now) {
+            Stage::Unused(_) if now.as_second() < enrollment.expires_at => {
+                (EnrollmentState::Unused, enrollment.expires_at)
+            }
+            Stage::Unused(_) => (EnrollmentState::Expired, enrollment.expires_at),
+            Stage::Open(open) => (EnrollmentState::InSession, open.deadline),
+            Stage::Spent => (EnrollmentState::Ended, enrollment.deadline.unwrap_or(enrollment.expires_at)),
+        };
+        Self { kind: enrollment.kind.name(), state, at: time(second) }
+    }
+}
+
+fn view_user(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: User,
+    refused: &[AuditEntry],
+    now: Timestamp,
+) -> Result<UserView, StoreError> {
+    let devices = tx.devices_of(user.id)?.into_iter().map(|device| view_device(tx, site, device, now));
+    let locations = locations_of_user(tx, site, user.id)?;
+    let newest = tx.last_enrollment(Subject::User(user.id))?;
+    let refused = refused.iter().filter(|entry| entry.object == user.username).take(REFUSALS.1);
+    Ok(UserView {
+        first_name: user.first_name,
+        last_name: user.last_name,
+        email: user.email,
+        phone: user.phone,
+        admin: user.is_admin,
+        unix_uid: user.unix_uid,
+        disabled: user.disabled_at.is_some(),
+        enrolled: user.password_hash.is_some(),
+        groups: tx.groups_of(user.id)?.into_iter().collect(),
+        locations: locations.iter().map(|location| location.config.name.clone()).collect(),
+        devices: devices.collect::<Result<_, _>>()?,
+        enrollment: newest.map(|newest| EnrollmentView::of(&newest, now)),
+        refused_activations: refused
+            .map(|entry| RefusedActivation { at: time(entry.at), reason: entry.detail.clone() })
+            .collect(),
+        created_at: time(user.created_at),
+        username: user.username,
+    })
+}
+
+fn view_device(tx: &Tx<'_>, site: &Site, device: Device, now: Timestamp) -> Result<DeviceView, StoreError> {
+    let locations = places(tx, site, &device)?;
+    let (user, enrollment) = match device.owner {
+        DeviceOwner::User(id) => (tx.user(id)?.map(|user| user.username), None),
+        DeviceOwner::Machine(_) => (None, tx.last_enrollment(Subject::Machine(device.id))?),
+    };
+    Ok(DeviceView {
+        id: device.id,
+        machine: matches!(device.owner, DeviceOwner::Machine(_)),
+        user,
+        public_key: device.public_key,
+        locations,
+        enrollment: enrollment.map(|newest| EnrollmentView::of(&newest, now)),
+        created_at: time(device.created_at),
+        name: device.name,
+    })
+}
+
+/// Where a device is, and where it should be but finds no address.
+fn places(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Vec<PlaceView>, StoreError> {
+    let held = tx.addresses_of(device.id)?;
+    let mut places = Vec::new();
+    for location in permitted(tx, site, device)? {
+        let found = held.iter().find(|held| held.location == location.id);
+        let addresses = found.map(|held| held.addresses);
+        let live_since = found.and_then(|held| held.live_since);
+        places.push(PlaceView {
+            id: location.id,
+            location: location.config.name.clone(),
+            ipv4: addresses.and_then(|addresses| addresses.v4),
+            ipv6: addresses.and_then(|addresses| addresses.v6),
+            state: match (found, live_since) {
+                (None, _) => PlaceState::NoAddress,
+                (Some(_), Some(_)) => PlaceState::Live,
+                (Some(_), None) => PlaceState::Pending,
+            },
+            live_since: live_since.and_then(time),
+            traffic: None,
+        });
+    }
+    Ok(places)
+}
+
+fn time(second: i64) -> Option<Timestamp> {
+    Timestamp::from_second(second).ok()
+}
