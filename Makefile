@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything that is missing is installed by tests/support/install.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench fmt lint deny advisories install
+.PHONY: help run build test test-long bench fmt lint deny advisories install
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -17,6 +17,9 @@ build: install ## build the release binary
 
 test: install ## run every suite
 	@tests/support/run-suites
+
+test-long: install ## the same with full counts, and the kernel suites in QEMU too: hours
+	@tests/support/run-suites long
 
 bench: install ## compare with wg on kernel WireGuard, in a virtual machine
 	@tests/support/run-bench
