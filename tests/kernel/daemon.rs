@@ -29,6 +29,16 @@ fn a_client_that_wants_everything_gets_no_more() {
 }
 
 #[test]
+fn a_foreign_interface_is_left_alone() {
+    scenes::a_foreign_interface_is_left_alone(Kernel);
+}
+
+#[test]
+fn a_location_that_cannot_run_harms_no_other() {
+    scenes::a_location_that_cannot_run_harms_no_other(Kernel);
+}
+
+#[test]
 fn a_reload_loses_no_packet() {
     scenes::a_reload_loses_no_packet(Kernel);
 }

@@ -26,3 +26,13 @@ fn a_client_that_wants_everything_gets_no_more() {
 fn a_reload_loses_no_packet() {
     scenes::a_reload_loses_no_packet(Userspace);
 }
+
+#[test]
+fn a_foreign_interface_is_left_alone() {
+    scenes::a_foreign_interface_is_left_alone(Userspace);
+}
+
+#[test]
+fn a_location_that_cannot_run_harms_no_other() {
+    scenes::a_location_that_cannot_run_harms_no_other(Userspace);
+}

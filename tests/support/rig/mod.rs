@@ -175,7 +175,10 @@ pub(crate) fn lacking_tools(tools: &[&str]) -> Option<String> {
     }
     let has = |tool: &str| sh(&format!("command -v {tool}")).is_ok();
     let missing: Vec<&str> = tools.iter().copied().filter(|tool| !has(tool)).collect();
-    (!missing.is_empty()).then(|| format!("tools are missing: {}", missing.join(", ")))
+    if !missing.is_empty() {
+        return Some(format!("tools are missing: {}", missing.join(", ")));
+    }
+    sh("unshare --net true").is_err().then(|| "this machine lets nobody make a network namespace".to_owned())
 }
 
 #[expect(clippy::disallowed_methods, reason = "the scene is set as an administrator would")]

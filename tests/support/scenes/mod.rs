@@ -4,6 +4,7 @@
 mod drift;
 mod limits;
 mod reload;
+mod trouble;
 
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ use crate::rig::{Client, Host, Rig, Wireguard, eventually};
 pub(crate) use drift::what_is_broken_from_outside_is_repaired_at_once;
 pub(crate) use limits::a_client_that_wants_everything_gets_no_more;
 pub(crate) use reload::a_reload_loses_no_packet;
+pub(crate) use trouble::{a_foreign_interface_is_left_alone, a_location_that_cannot_run_harms_no_other};
 
 /// A daemon with two locations for everybody: `open` (10.77.1.0/24) and `hq` (10.77.2.0/24), which is reached over IPv6.
 /// Nothing but notifications makes it look at the kernel.
