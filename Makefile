@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything that is missing is installed by tests/support/install.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-long bench fmt lint deny advisories install
+.PHONY: help assets run build test test-long bench fmt lint deny advisories install
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -12,22 +12,25 @@ install: ## install what building and testing need (Debian packages, cargo tools
 run: build ## run the daemon with config/postern.dev.toml (needs root: sudo is used)
 	@tests/support/run-dev
 
-build: install ## build the release binary
+assets: install ## bundle the pages' scripts and styles (daemon/web-assets) for the binary
+	@tests/support/web-assets
+
+build: assets ## build the release binary
 	cargo build --release --locked
 
-test: install ## run every suite
+test: assets ## run every suite
 	@tests/support/run-suites
 
-test-long: install ## the same with full counts, and the kernel suites in QEMU too: hours
+test-long: assets ## the same with full counts, and the kernel suites in QEMU too: hours
 	@tests/support/run-suites long
 
-bench: install ## compare with wg on kernel WireGuard, in a virtual machine
+bench: assets ## compare with wg on kernel WireGuard, in a virtual machine
 	@tests/support/run-bench
 
 fmt: ## format the sources
 	cargo fmt
 
-lint: ## fmt, clippy and doc, with warnings refused
+lint: assets ## fmt, clippy and doc, with warnings refused
 	@tests/support/run-suites lint
 
 deny: install ## check licences, sources and banned crates

@@ -19,6 +19,7 @@ use crate::app::App;
 
 pub mod admin_api;
 mod allowance;
+pub mod assets;
 pub mod client_api;
 pub mod error;
 mod limit;
@@ -33,6 +34,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// Everything postern answers over HTTP. Serve it with connect info, so that the limits know their clients.
 pub fn router(app: App) -> Router {
     let routes = client_api::routes(app.clone())
+        .merge(assets::routes())
         .fallback(|| async { WebError::NotFound })
         .method_not_allowed_fallback(|| async { WebError::Method })
         .layer(from_fn_with_state(app, outermost));
