@@ -95,6 +95,26 @@ fn a_port_that_is_taken_is_an_error_and_free_again_heals() {
     });
 }
 
+#[test]
+fn another_key_leaves_the_port_and_the_peers_as_they_are() {
+    if !support::capable() {
+        return;
+    }
+    let gateway = Namespace::new("key");
+    gateway.within(|| {
+        let mut host = Host::new(Owner::of_instance("userspace-test")).unwrap();
+        let mut desired = desired();
+        assert!(turn(&mut host, &desired).1.is_complete());
+        // The old socket is closed at some moment after the new one is wanted: once proves nothing.
+        for number in 20..60 {
+            interface(&mut desired).private_key = PrivateKey::from_random([number; 32]);
+            let outcome = turn(&mut host, &desired).1;
+            assert_eq!(outcome.failure_of(&name()), None);
+            assert_eq!(turn(&mut host, &desired).0.steps, []);
+        }
+    });
+}
+
 async fn client() -> gotatun::device::Device<gotatun::device::DefaultDeviceTransports> {
     let mut peer = Peer::new(x25519::PublicKey::from(*gateway_key().public().as_bytes()))
         .with_endpoint("192.0.2.1:51820".parse().unwrap());

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use gotatun::device::{DefaultDeviceTransports, Device as Gotatun, DeviceBuilder, Peer};
+use gotatun::device::{DefaultDeviceTransports, Device as Gotatun, DeviceBuilder, Error, Peer};
 use gotatun::tun::tun_async_device::TunDevice;
 use gotatun::x25519;
 use tokio::runtime::Runtime;
@@ -25,6 +26,11 @@ type Refused = BTreeMap<PublicKey, BackendError>;
 
 /// Removing 10 000 peers one by one takes five seconds; no call takes longer than this.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often, and how far apart, a port in use is tried again: a device that gets another key opens its port anew while
+/// tasks of gotatun's still hold the old sockets, which they close a moment later.
+const REBINDS: usize = 20;
+const REBIND_PAUSE: Duration = Duration::from_millis(10);
 
 /// The interfaces this process runs. Dropping it ends them.
 pub(super) struct Userspace {
@@ -232,7 +238,7 @@ impl Userspace {
     fn conclude(
         &self,
         action: &str,
-        write: impl Future<Output = Result<Refused, gotatun::device::Error>>,
+        write: impl Future<Output = Result<Refused, Error>>,
     ) -> Result<(), StepError> {
         let refused = self.run(action, write)?.map_err(|source| BackendError::new(action, source))?;
         if refused.is_empty() { Ok(()) } else { Err(StepError::Peers(refused)) }
@@ -249,7 +255,7 @@ async fn start(
     tun: TunDevice,
     secret: x25519::StaticSecret,
     port: ListenPort,
-) -> Result<Gotatun<DefaultDeviceTransports>, gotatun::device::Error> {
+) -> Result<Gotatun<DefaultDeviceTransports>, Error> {
     let builder = DeviceBuilder::new().with_default_udp().with_ip(tun);
     let device = builder.with_private_key(secret).with_listen_port(port.get()).build().await?;
     match device.write(async |device| device.clear_peers()).await {
@@ -265,13 +271,26 @@ async fn change(
     device: Gotatun<DefaultDeviceTransports>,
     secret: x25519::StaticSecret,
     port: ListenPort,
-) -> Result<Gotatun<DefaultDeviceTransports>, gotatun::device::Error> {
+) -> Result<Gotatun<DefaultDeviceTransports>, Error> {
     let write = device.write(async |device| {
         device.set_private_key(secret).await;
         device.set_listen_port(port.get());
         device.set_fwmark(0)
     });
-    match write.await.flatten() {
+    let mut written = write.await.flatten();
+    for _ in 0..REBINDS {
+        if !matches!(&written, Err(Error::Bind(source, _)) if source.kind() == io::ErrorKind::AddrInUse) {
+            break;
+        }
+        tokio::time::sleep(REBIND_PAUSE).await;
+        // Only another port than before opens a socket.
+        let reopen = device.write(async |device| {
+            device.set_listen_port(0);
+            device.set_listen_port(port.get());
+        });
+        written = reopen.await;
+    }
+    match written {
         Ok(()) => Ok(device),
         Err(error) => {
             device.stop().await;
