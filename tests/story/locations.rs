@@ -233,6 +233,26 @@ fn what_a_crash_left_is_in_force_after_the_next_start_and_no_obstacle() {
 }
 
 #[test]
+fn a_group_is_there_before_a_location_names_it_and_as_long_as_one_does() {
+    let Some(postern) = Postern::start() else { return };
+    let closed = ["location", "edit", "hq", "--group", "ops"];
+    let refused = postern.run(&closed);
+    assert!(refused.err.contains("sites/hq.toml: groups: there is no group \"ops\""), "{}", refused.err);
+    assert_eq!(postern.run(&["group", "create", "ops"]).code, 0);
+    assert_eq!(postern.run(&closed).code, 0);
+    let refused = postern.run(&["group", "remove", "ops"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("named by the location \"hq\""), "{}", refused.err);
+    postern.register(&["laptop"]);
+    assert_eq!(postern.peers(), [0]);
+    assert_eq!(postern.run(&["group", "add-user", "ops", "ann"]).code, 0);
+    assert_eq!(postern.peers(), [1]);
+    assert_eq!(postern.run(&["location", "edit", "hq", "--everybody"]).code, 0);
+    assert_eq!(postern.run(&["group", "remove", "ops"]).code, 0);
+    assert_eq!(postern.peers(), [1]);
+}
+
+#[test]
 fn the_fields_of_a_location_are_these() {
     let Some(postern) = Postern::start() else { return };
     let shown = postern.json(&["location", "list"]);

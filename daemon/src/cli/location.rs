@@ -10,6 +10,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::reload::{Form, warn};
+use super::text::{items, joined, text};
 use super::user::segment;
 use super::{Cli, Failure};
 use args::{AddArgs, EditArgs};
@@ -96,22 +97,19 @@ impl LocationCommand {
         match self {
             Self::List { form } => {
                 let answer = form.ask(cli, (Method::GET, "/locations"), &json!({}), out)?;
-                return Ok(form.show(&answer, &show::table(&answer), out)?);
+                return Ok(form.tell(&answer, out, |out| show::all(&answer, out))?);
             }
             Self::Show { name, form } => {
                 let answer = form.ask(cli, (Method::GET, &path(name)), &json!({}), out)?;
-                return Ok(form.show(&answer, &show::one(&answer), out)?);
+                return Ok(form.tell(&answer, out, |out| show::one(&answer, out))?);
             }
             Self::Add(args) => {
                 let answer = args.form.ask(cli, (Method::POST, "/locations"), &args.body(), out)?;
                 let location = answer.get("location").unwrap_or(&Value::Null);
-                let text = format!(
-                    "location {} is in force, file {}\n{}",
-                    args.name(),
-                    field(location, "file"),
-                    show::one(location)
-                );
-                args.form.show(&answer, &text, out)?;
+                args.form.tell(&answer, out, |out| {
+                    writeln!(out, "location {} is in force, file {}", args.name(), text(location, "file"))?;
+                    show::one(location, out)
+                })?;
                 warn(&answer, errors)?;
             }
             Self::Edit(args) => {
@@ -128,7 +126,7 @@ impl LocationCommand {
             Self::RotateKey { name, form } => {
                 let path = format!("{}/rotate-key", path(name));
                 let answer = form.ask(cli, (Method::POST, &path), &json!({}), out)?;
-                let key = field(answer.get("location").unwrap_or(&Value::Null), "public_key");
+                let key = text(answer.get("location").unwrap_or(&Value::Null), "public_key");
                 form.show(&answer, &format!("location {name} has the public key {key}"), out)?;
                 warn(&answer, errors)?;
             }
@@ -141,17 +139,10 @@ fn path(name: &str) -> String {
     format!("/locations/{}", segment(name))
 }
 
-fn field<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or_default()
-}
-
 fn removed(name: &str, answer: &Value) -> String {
-    let machines = answer.get("machines_removed").and_then(Value::as_array).into_iter().flatten();
-    let machines: Vec<&str> = machines.filter_map(Value::as_str).collect();
-    let mut text = format!("location {name} is gone; its file is kept as {}", field(answer, "file"));
-    if !machines.is_empty() {
-        text.push_str("\nmachines removed with it: ");
-        text.push_str(&machines.join(", "));
+    let gone = format!("location {name} is gone; its file is kept as {}", text(answer, "file"));
+    if items(answer, "machines_removed").is_empty() {
+        return gone;
     }
-    text
+    format!("{gone}\nmachines removed with it: {}", joined(answer, "machines_removed"))
 }

@@ -1,8 +1,10 @@
 //! How locations are shown to people.
 
-use std::fmt::Write as _;
+use std::io::{self, Write};
 
 use serde_json::Value;
+
+use crate::cli::table;
 
 /// What `show` prints, in this order.
 const LINES: [(&str, &str); 21] = [
@@ -42,33 +44,21 @@ const COLUMNS: [(&str, &str); 8] = [
 ];
 
 /// One location, a line for each thing.
-pub(super) fn one(location: &Value) -> String {
-    let mut text = String::new();
+pub(super) fn one(location: &Value, out: &mut impl Write) -> io::Result<()> {
     for (label, key) in LINES {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{label:<17} {}", shown(location, key));
+        writeln!(out, "{label:<17} {}", shown(location, key))?;
     }
-    if let Some(reason) = location.get("failing").and_then(Value::as_str) {
-        let _ = writeln!(text, "{:<17} {reason}", "Failing");
+    match location.get("failing").and_then(Value::as_str) {
+        Some(reason) => writeln!(out, "{:<17} {reason}", "Failing"),
+        None => Ok(()),
     }
-    text.trim_end().to_owned()
 }
 
 /// All locations, a row for each.
-pub(super) fn table(locations: &Value) -> String {
-    let mut rows = vec![COLUMNS.map(|(title, _)| title.to_owned())];
-    for location in locations.as_array().into_iter().flatten() {
-        rows.push(COLUMNS.map(|(_, key)| shown(location, key)));
-    }
-    let mut lines = vec![String::new(); rows.len()];
-    for column in 0..COLUMNS.len() {
-        let cells: Vec<&str> = rows.iter().filter_map(|row| row.get(column)).map(String::as_str).collect();
-        let width = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);
-        for (line, cell) in lines.iter_mut().zip(cells) {
-            let _ = write!(line, "{cell:<width$}  ");
-        }
-    }
-    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+pub(super) fn all(locations: &Value, out: &mut impl Write) -> io::Result<()> {
+    let locations = locations.as_array().into_iter().flatten();
+    let rows = locations.map(|location| COLUMNS.map(|(_, key)| shown(location, key)));
+    table::write(out, COLUMNS.map(|(heading, _)| heading), &rows.collect::<Vec<_>>())
 }
 
 fn shown(location: &Value, key: &str) -> String {
@@ -98,11 +88,13 @@ mod tests {
         let hq = json!({ "name": "hq", "interface": "wg-hq", "backend": "kernel", "endpoint": "vpn:1", "ipv4": null,
                          "ipv6": "fd77::/64", "peers": 12, "groups": null });
         let lab = json!({ "name": "laboratory", "peers": 0, "groups": [] });
+        let mut out = Vec::new();
+        all(&json!([hq, lab]), &mut out).unwrap();
         assert_eq!(
-            table(&json!([hq, lab])),
+            String::from_utf8(out).unwrap(),
             "NAME        INTERFACE  BACKEND  ENDPOINT  IPV4  IPV6       PEERS  GROUPS\n\
              hq          wg-hq      kernel   vpn:1     -     fd77::/64  12     everybody\n\
-             laboratory  -          -        -         -     -          0      nobody"
+             laboratory  -          -        -         -     -          0      nobody\n"
         );
     }
 }
