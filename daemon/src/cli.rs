@@ -212,3 +212,6 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,12 @@
 //! Locations and reloads as an administrator does them: the real command line, over a real socket, against the admin
 //! API, a database in a file, real configuration files and a pretend kernel.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
-
-mod running;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::running::{HQ, Postern, key};
 use postern::flows::permit::settle_all;
 use postern::store::device::DeviceOwner;
-use running::{HQ, Postern, key};
 use serde_json::Value;
 
 #[test]

@@ -102,10 +102,16 @@ impl Postern {
         self.dir.take().unwrap()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the command line under test is a program")]
     pub(crate) fn run(&self, args: &[&str]) -> Said {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
-        let output = command.arg("--config").arg(self.path("postern.toml")).args(args).output().unwrap();
+        let config = self.path("postern.toml");
+        self.run_alone(&[&["--config", config.to_str().unwrap()], args].concat())
+    }
+
+    /// Without saying where the daemon is.
+    #[expect(clippy::unused_self, reason = "it has to run meanwhile")]
+    #[expect(clippy::disallowed_methods, reason = "the command line under test is a program")]
+    pub(crate) fn run_alone(&self, args: &[&str]) -> Said {
+        let output = Command::new(env!("CARGO_BIN_EXE_postern")).args(args).output().unwrap();
         let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
         Said { code: output.status.code().unwrap(), out, err }
     }

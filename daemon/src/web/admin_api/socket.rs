@@ -7,9 +7,12 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixSocket};
 
 use super::caller::ADMIN_GROUP;
+
+/// How many connections may wait to be taken.
+const WAITING: u32 = 128;
 
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
@@ -44,15 +47,17 @@ pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
         }
         Err(error) => return Err(failed(error)),
     }
-    let listener = UnixListener::bind(path).map_err(failed)?;
-    let group = Group::from_name(ADMIN_GROUP).ok().flatten();
-    let mode = match group {
-        Some(group) => {
-            chown(path, None, Some(group.gid.as_raw())).map_err(failed)?;
-            0o660
-        }
-        None => 0o600,
-    };
-    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
-    Ok(listener)
+    // Nobody can connect before `listen`: the file admits the right ones from the first moment.
+    let socket = UnixSocket::new_stream().map_err(failed)?;
+    socket.bind(path).map_err(failed)?;
+    admit(path).map_err(failed)?;
+    socket.listen(WAITING).map_err(failed)
+}
+
+fn admit(path: &Path) -> io::Result<()> {
+    // Closed to the group first: its owner changes before its permissions widen.
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    let Ok(Some(group)) = Group::from_name(ADMIN_GROUP) else { return Ok(()) };
+    chown(path, None, Some(group.gid.as_raw()))?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o660))
 }

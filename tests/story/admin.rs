@@ -1,0 +1,9 @@
+//! What administrators do, with the real command line over a real socket: locations in one module, people and machines in
+//! another.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
+
+mod locations;
+mod people;
+mod running;
+mod socket;
