@@ -16,6 +16,7 @@ pub mod flows;
 pub mod gateway_view;
 pub mod keys;
 pub mod mail;
+pub mod markdown;
 pub mod password;
 pub mod reload;
 pub mod rules;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{EnrollmentId, UserId};
+use super::ids::{EnrollmentId, ResetId, UserId};
 
 /// A mail to be, as the outbox stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,21 @@ pub enum Message {
     /// The onboarding text, once the account has its password and a device that is live.
     Welcome {
         /// Whose.
+        user: UserId,
+    },
+    /// The link with which somebody who forgot their password sets another one (protocol 1.11).
+    PasswordReset {
+        /// Whose token.
+        reset: ResetId,
+    },
+    /// To whom it belongs: the password is another one.
+    PasswordChanged {
+        /// Whose.
+        user: UserId,
+    },
+    /// To who invited them: somebody's link is good for nothing any more, and they ask for a new one.
+    NewLinkWanted {
+        /// Who asks.
         user: UserId,
     },
     /// Something the configured contact should know.
