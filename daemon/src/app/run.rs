@@ -22,7 +22,7 @@ use crate::background::deliver_mail;
 use crate::background::reconcile::Reconciler;
 use crate::background::sweep;
 use crate::config::{ConfigErrors, Loaded, load_with};
-use crate::flows::configure::{ConfigureError, fit};
+use crate::flows::configure::{ConfigureError, fit_at_start};
 use crate::flows::first_admin::{FIRST_ADMIN, first_admin};
 use crate::gateway_view::GatewayView;
 use crate::keys::{Keys, KeysError};
@@ -158,8 +158,13 @@ fn put_into_force(
     keys: &Keys,
     available: &[BackendKind],
 ) -> Result<Site, ConfigureError> {
-    let configured = store
-        .write_blocking(|tx| fit(tx, loaded, available)?.put_into_force(tx, keys, &rand::random::<[u8; 32]>));
+    let configured = store.write_blocking(|tx| {
+        let (fit, unknown) = fit_at_start(tx, loaded, available)?;
+        for problem in unknown {
+            tracing::warn!("{problem}; until then nobody joins by it");
+        }
+        fit.put_into_force(tx, keys, &rand::random::<[u8; 32]>)
+    });
     configured.map(|(site, _)| site)
 }
 

@@ -79,6 +79,14 @@ pub struct Loaded {
     pub files: BTreeMap<String, PathBuf>,
 }
 
+impl Loaded {
+    /// Something that is wrong with a location.
+    pub fn problem(&self, location: &str, key: &str, reason: String) -> Problem {
+        let file = self.files.get(location).cloned().unwrap_or_default();
+        Problem { file, key: key.to_owned(), reason }
+    }
+}
+
 /// What a location file is going to be: judged as if it were there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {

@@ -33,21 +33,45 @@ pub struct Fit {
 ///
 /// `available` is what the host can run.
 pub fn fit(tx: &Tx<'_>, loaded: Loaded, available: &[BackendKind]) -> Result<Fit, ConfigureError> {
-    let (mut backends, mut problems) = (Vec::new(), Vec::new());
+    let problems = unknown_groups(tx, &loaded)?;
+    judged(loaded, available, problems)
+}
+
+/// The same for a daemon that starts: groups are made while it runs, so one that is not there yet keeps nobody from
+/// starting it; nobody joins by it. Says which these are.
+pub fn fit_at_start(
+    tx: &Tx<'_>,
+    loaded: Loaded,
+    available: &[BackendKind],
+) -> Result<(Fit, Vec<Problem>), ConfigureError> {
+    let unknown = unknown_groups(tx, &loaded)?;
+    Ok((judged(loaded, available, Vec::new())?, unknown))
+}
+
+fn unknown_groups(tx: &Tx<'_>, loaded: &Loaded) -> Result<Vec<Problem>, StoreError> {
+    let mut problems = Vec::new();
     for (name, location) in &loaded.config.locations {
-        let mut add = |key: &str, reason| {
-            let file = loaded.files.get(name).cloned().unwrap_or_default();
-            problems.push(Problem { file, key: key.to_owned(), reason });
-        };
         for group in location.groups.iter().flatten() {
             if tx.group_by_name(group)?.is_none() {
                 let create = format!("create it first (postern group create {group})");
-                add("groups", format!("there is no group {group:?}: {create}"));
+                let reason = format!("there is no group {group:?}: {create}");
+                problems.push(loaded.problem(name, "groups", reason));
             }
         }
+    }
+    Ok(problems)
+}
+
+fn judged(
+    loaded: Loaded,
+    available: &[BackendKind],
+    mut problems: Vec<Problem>,
+) -> Result<Fit, ConfigureError> {
+    let mut backends = Vec::new();
+    for (name, location) in &loaded.config.locations {
         match backend(location, loaded.config.backend, available) {
             Ok(backend) => backends.push(backend),
-            Err(reason) => add("backend", reason),
+            Err(reason) => problems.push(loaded.problem(name, "backend", reason)),
         }
     }
     if problems.is_empty() {
@@ -138,7 +162,7 @@ mod tests {
     fn an_unknown_group_and_a_missing_backend_are_told_with_file_and_key() {
         let dir = tempfile::tempdir().unwrap();
         let loaded = loaded(dir.path(), "groups = [\"ops\"]\nbackend = \"kernel\"\n");
-        let refused = judged(loaded, &[BackendKind::Userspace]).err().unwrap();
+        let refused = fitting(loaded, &[BackendKind::Userspace]).err().unwrap();
         let ConfigureError::Unfit(ConfigErrors(problems)) = refused else { panic!("{refused}") };
         let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
         let file = dir.path().join("sites/hq.toml");
@@ -162,9 +186,19 @@ mod tests {
             (vec![BackendKind::Userspace, BackendKind::Kernel], BackendKind::Kernel),
             (vec![BackendKind::Userspace], BackendKind::Userspace),
         ] {
-            assert_eq!(judged(loaded(dir.path(), ""), &available).unwrap().backends, [taken]);
+            assert_eq!(fitting(loaded(dir.path(), ""), &available).unwrap().backends, [taken]);
         }
-        assert!(judged(loaded(dir.path(), ""), &[]).is_err());
+        assert!(fitting(loaded(dir.path(), ""), &[]).is_err());
+    }
+
+    #[test]
+    fn a_start_waits_for_no_group_but_says_which_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let loaded = loaded(dir.path(), "groups = [\"ops\"]\n");
+        let store = Store::in_memory().unwrap();
+        let (_, unknown) =
+            store.read_blocking(|tx| fit_at_start(tx, loaded, &[BackendKind::Kernel])).unwrap();
+        assert!(unknown[0].reason.starts_with("there is no group \"ops\""), "{unknown:?}");
     }
 
     fn loaded(dir: &Path, more: &str) -> Loaded {
@@ -174,7 +208,7 @@ mod tests {
         load_with(&dir.join("postern.toml"), None).unwrap()
     }
 
-    fn judged(loaded: Loaded, available: &[BackendKind]) -> Result<Fit, ConfigureError> {
+    fn fitting(loaded: Loaded, available: &[BackendKind]) -> Result<Fit, ConfigureError> {
         Store::in_memory().unwrap().read_blocking(|tx| fit(tx, loaded, available))
     }
 }

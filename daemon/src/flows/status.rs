@@ -137,6 +137,7 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
         problems: Vec::new(),
     };
     status.problems = status.find_problems(world, &census);
+    status.problems.extend(missing_groups(tx, site)?);
     status.healthy = status.problems.is_empty();
     Ok(status)
 }
@@ -164,6 +165,22 @@ impl Status {
         }
         problems
     }
+}
+
+/// Groups that a location names and that were never made: a start does not wait for them.
+fn missing_groups(tx: &Tx<'_>, site: &Site) -> Result<Vec<String>, StoreError> {
+    let mut problems = Vec::new();
+    for location in site.locations() {
+        for group in location.config.groups.iter().flatten() {
+            if tx.group_by_name(group)?.is_none() {
+                let name = &location.config.name;
+                problems.push(format!(
+                    "location {name}: there is no group {group:?}, nobody joins by it (postern group create {group})"
+                ));
+            }
+        }
+    }
+    Ok(problems)
 }
 
 impl LocationStatus {

@@ -97,3 +97,25 @@ fn a_refused_activation_is_told_for_a_day_or_until_the_password_is_set() {
     });
     assert_eq!(told(&afterwards), "");
 }
+
+#[test]
+fn a_group_that_a_location_names_and_nobody_made_is_told() {
+    let store = Store::in_memory().unwrap();
+    let site = a_site(&store);
+    let naming = site.locations().cloned().map(|mut location| {
+        location.config.groups = Some(["ops".to_owned()].into());
+        location
+    });
+    let site = Site::new(site.config.clone(), site.instance, site.token_key.clone(), naming);
+    let told = || {
+        let world = World { applied: &well(), stats: Ok(Stats::new()), started_at: at(0) };
+        let seen = store.read_blocking(|tx| status(tx, &site, &world, at(9))).unwrap();
+        serde_json::to_value(seen).unwrap()["problems"].clone()
+    };
+    assert_eq!(
+        told()[0],
+        "location hq: there is no group \"ops\", nobody joins by it (postern group create ops)"
+    );
+    store.write_blocking(|tx| tx.insert_group("OPS").map(drop)).unwrap();
+    assert_eq!(told(), serde_json::json!([]));
+}
