@@ -111,38 +111,33 @@ pub fn invite(
     issue(tx, site, actor, &user, EnrollmentKind::Enrollment, delivery, now)
 }
 
-/// A fresh token for somebody who has not finished enrolling; the previous one is good for nothing any more.
-pub fn reinvite(
-    tx: &Tx<'_>,
-    site: &Site,
-    actor: &Actor,
-    username: &str,
-    delivery: &Delivery,
-    now: Timestamp,
-) -> Result<Invitation, Refusal> {
-    let user = active_user(tx, username)?;
-    if user.password_hash.is_some() {
-        return Err(Refusal::Enrolled(user.username));
-    }
-    tx.audit(&actor.name, Action::UserReinvite, &user.username, None, now)?;
-    issue(tx, site, actor, &user, EnrollmentKind::Enrollment, delivery, now)
+/// What a further token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Further {
+    /// Enrolling, which is not finished; the previous token is good for nothing any more.
+    Enrolling,
+    /// One more desktop client of somebody who has enrolled.
+    Client,
 }
 
-/// A token with which somebody who has enrolled adds a desktop client.
-pub fn activate_client(
+/// A further token for somebody who has an account.
+pub fn further_token(
     tx: &Tx<'_>,
     site: &Site,
     actor: &Actor,
-    username: &str,
+    (username, further): (&str, Further),
     delivery: &Delivery,
     now: Timestamp,
 ) -> Result<Invitation, Refusal> {
     let user = active_user(tx, username)?;
-    if user.password_hash.is_none() {
-        return Err(Refusal::NotEnrolled(user.username));
-    }
-    tx.audit(&actor.name, Action::UserActivateClient, &user.username, None, now)?;
-    issue(tx, site, actor, &user, EnrollmentKind::Activation, delivery, now)
+    let (action, kind) = match (further, user.password_hash.is_some()) {
+        (Further::Enrolling, false) => (Action::UserReinvite, EnrollmentKind::Enrollment),
+        (Further::Enrolling, true) => return Err(Refusal::Enrolled(user.username)),
+        (Further::Client, true) => (Action::UserActivateClient, EnrollmentKind::Activation),
+        (Further::Client, false) => return Err(Refusal::NotEnrolled(user.username)),
+    };
+    tx.audit(&actor.name, action, &user.username, None, now)?;
+    issue(tx, site, actor, &user, kind, delivery, now)
 }
 
 /// By name.

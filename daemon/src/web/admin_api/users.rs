@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Admin;
 use super::caller::Caller;
 use super::error::AdminError;
-use crate::flows::invite::{self, Actor, Delivery, Guest, Invitation, MailTo};
+use crate::flows::invite::{self, Actor, Delivery, Further, Guest, Invitation, MailTo};
 use crate::flows::refusal::Refusal;
 use crate::site::Site;
 use crate::store::Tx;
@@ -81,11 +81,7 @@ pub(super) async fn reinvite(
     Path(username): Path<String>,
     request: Result<Json<DeliveryRequest>, JsonRejection>,
 ) -> Result<Json<Value>, AdminError> {
-    let delivery = request?.0.into();
-    issued(&admin, caller, move |tx, site, actor, now| {
-        invite::reinvite(tx, site, actor, &username, &delivery, now)
-    })
-    .await
+    further_token(&admin, caller, username, Further::Enrolling, request?.0).await
 }
 
 pub(super) async fn activate_client(
@@ -94,9 +90,19 @@ pub(super) async fn activate_client(
     Path(username): Path<String>,
     request: Result<Json<DeliveryRequest>, JsonRejection>,
 ) -> Result<Json<Value>, AdminError> {
-    let delivery = request?.0.into();
-    issued(&admin, caller, move |tx, site, actor, now| {
-        invite::activate_client(tx, site, actor, &username, &delivery, now)
+    further_token(&admin, caller, username, Further::Client, request?.0).await
+}
+
+async fn further_token(
+    admin: &Admin,
+    caller: Caller,
+    username: String,
+    further: Further,
+    request: DeliveryRequest,
+) -> Result<Json<Value>, AdminError> {
+    let delivery = request.into();
+    issued(admin, caller, move |tx, site, actor, now| {
+        invite::further_token(tx, site, actor, (&username, further), &delivery, now)
     })
     .await
 }
