@@ -17,6 +17,8 @@ pub mod link;
 pub mod locations;
 pub mod password_reset;
 pub mod permit;
+#[cfg(test)]
+mod races;
 pub mod refusal;
 pub mod roster;
 pub mod session_view;
