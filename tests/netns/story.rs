@@ -13,6 +13,11 @@ mod scenes;
 use rig::Wireguard::Userspace;
 
 #[test]
+fn everybody_reaches_exactly_what_they_may_use() {
+    scenes::everybody_reaches_exactly_what_they_may_use(Userspace);
+}
+
+#[test]
 fn what_is_broken_from_outside_is_repaired_at_once() {
     scenes::what_is_broken_from_outside_is_repaired_at_once(Userspace);
 }
@@ -35,4 +40,14 @@ fn a_foreign_interface_is_left_alone() {
 #[test]
 fn a_location_that_cannot_run_harms_no_other() {
     scenes::a_location_that_cannot_run_harms_no_other(Userspace);
+}
+
+#[test]
+fn a_pool_that_is_full_is_no_error() {
+    scenes::a_pool_that_is_full_is_no_error(Userspace);
+}
+
+#[test]
+fn a_machine_has_one_location_for_ever() {
+    scenes::a_machine_has_one_location_for_ever(Userspace);
 }

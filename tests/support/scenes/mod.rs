@@ -1,8 +1,10 @@
 //! What people live through with a gateway, whatever WireGuard it runs: the same scenes are played on userspace
 //! WireGuard in `tests/netns` and on the kernel's own in `tests/kernel`.
 
+mod access;
 mod drift;
 mod limits;
+mod machine;
 mod reload;
 mod trouble;
 
@@ -10,10 +12,15 @@ use serde_json::Value;
 
 use crate::rig::{Client, Host, Rig, Wireguard, eventually};
 
+pub(crate) use access::everybody_reaches_exactly_what_they_may_use;
 pub(crate) use drift::what_is_broken_from_outside_is_repaired_at_once;
 pub(crate) use limits::a_client_that_wants_everything_gets_no_more;
+pub(crate) use machine::a_machine_has_one_location_for_ever;
 pub(crate) use reload::a_reload_loses_no_packet;
-pub(crate) use trouble::{a_foreign_interface_is_left_alone, a_location_that_cannot_run_harms_no_other};
+pub(crate) use trouble::{
+    a_foreign_interface_is_left_alone, a_location_that_cannot_run_harms_no_other,
+    a_pool_that_is_full_is_no_error,
+};
 
 /// A daemon with two locations for everybody: `open` (10.77.1.0/24) and `hq` (10.77.2.0/24), which is reached over IPv6.
 /// Nothing but notifications makes it look at the kernel.

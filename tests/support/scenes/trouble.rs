@@ -56,3 +56,26 @@ pub(crate) fn a_location_that_cannot_run_harms_no_other(wireguard: Wireguard) {
     eventually("no complaint", || rig.complains_of("busy").is_empty());
     assert_eq!(pings.lost(), Vec::<u32>::new(), "somebody else's trouble lost packets");
 }
+
+/// Who finds a pool full gets everything else, the administrator is told, and the freed address is theirs.
+pub(crate) fn a_pool_that_is_full_is_no_error(wireguard: Wireguard) {
+    let Some(mut rig) = a_site(wireguard) else { return };
+    rig.locate("tiny", 4, "ipv4 = \"10.77.4.0/30\"");
+    rig.reload();
+    let (ann, of_ann) = somebody(&mut rig, "ann", &[]);
+    let (ben, of_ben) = somebody(&mut rig, "ben", &[]);
+    assert_eq!(names(&of_ann), ["hq", "open", "tiny"]);
+    assert_eq!(names(&of_ben), ["hq", "open"]);
+    let _anns = ann.connect(of(&of_ann, "tiny"));
+    connects(&ann, 4);
+    assert!(rig.order(&["audit"]).contains("tiny"), "the administrator is not told");
+    rig.order(&["device", "remove", "ann/laptop"]);
+    // Who polls too often is told to wait; the administrator may look as often as they like.
+    eventually("an address for who waits", || {
+        rig.order(&["device", "show", "ben/laptop"]).contains("10.77.4.")
+    });
+    let configs = ben.configs();
+    assert_eq!(names(&configs), ["hq", "open", "tiny"]);
+    let _bens = ben.connect(of(&configs, "tiny"));
+    connects(&ben, 4);
+}
