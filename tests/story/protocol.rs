@@ -16,6 +16,8 @@ mod cookies;
 mod limits;
 #[path = "protocol/machines.rs"]
 mod machines;
+#[path = "protocol/offboarding.rs"]
+mod offboarding;
 #[path = "protocol/pools.rs"]
 mod pools;
 #[path = "protocol/races.rs"]

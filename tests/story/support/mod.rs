@@ -50,7 +50,7 @@ pub(crate) struct Postern {
     pub(crate) app: App,
     router: Router,
     clock: Arc<AtomicI64>,
-    applied: watch::Sender<Applied>,
+    pub(crate) applied: watch::Sender<Applied>,
 }
 
 /// An answer, read to its end.
