@@ -111,10 +111,25 @@ fn an_error_in_the_files_is_told_with_file_and_key() {
     edit(&rig, "name = 7", "name = \"Ada\"");
     rig.locate("open", 1, "mtu = 1");
     refuses(&rig, &[], &["locations.d/open.toml", "mtu"]);
-    rig.locate("open", 1, "groups = [\"nobody-made-it\"]");
-    refuses(&rig, &[], &["open", "groups", "postern group create nobody-made-it"]);
     fs::remove_file(rig.path("postern.toml")).unwrap();
     refuses(&rig, &[], &["postern.toml", "No such file"]);
+}
+
+#[test]
+fn a_group_that_is_not_there_yet_stops_a_reload_and_no_start() {
+    let Some(mut rig) = a_host() else { return };
+    rig.locate("open", 1, "groups = [\"staff\"]");
+    rig.start();
+    assert!(rig.log().contains("there is no group \"staff\""), "{}", rig.log());
+    assert!(rig.order(&["status"]).contains("staff"));
+    let said = rig.postern(&["reload"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    for words in ["locations.d/open.toml", "groups", "postern group create staff"] {
+        assert!(said.errors.contains(words), "{words} is not in {said:?}");
+    }
+    rig.order(&["group", "create", "staff"]);
+    rig.reload();
+    assert!(!rig.order(&["status"]).contains("staff"));
 }
 
 #[test]
