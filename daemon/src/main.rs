@@ -7,8 +7,7 @@ use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    // At trace level defguard's reader logs whole netlink messages, keys included.
-    let quiet = "info,defguard_wireguard_rs=info,netlink_packet_core=info,netlink_proto=info";
+    let quiet = "info,netlink_packet_core=info,netlink_proto=info";
     let filter = EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();

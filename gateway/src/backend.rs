@@ -7,6 +7,7 @@ mod batch;
 pub mod firewall;
 pub mod forwarding;
 pub mod host;
+mod netlink;
 mod rtnl;
 #[cfg(feature = "userspace")]
 mod userspace;

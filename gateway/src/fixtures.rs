@@ -43,6 +43,10 @@ pub(crate) fn an_interface(peers: impl IntoIterator<Item = (PublicKey, DesiredPe
     }
 }
 
+pub(crate) fn at_port(port: u16, interface: DesiredInterface) -> DesiredInterface {
+    DesiredInterface { listen_port: port.try_into().unwrap(), ..interface }
+}
+
 pub(crate) fn desired<const N: usize>(interfaces: [(&str, DesiredInterface); N]) -> Desired {
     Desired { interfaces: BTreeMap::from(interfaces.map(|(text, interface)| (name(text), interface))) }
 }

@@ -79,6 +79,7 @@ impl Observed {
                 self.with_owners(interface, |held| peers.iter().for_each(|peer| held.put(peer)));
             }
             Step::SetDevice { interface, .. }
+            | Step::LeavePort { interface }
             | Step::RemoveAddress { interface, .. }
             | Step::AddAddress { interface, .. }
             | Step::SetMtu { interface, .. }
@@ -126,6 +127,8 @@ impl ObservedInterface {
                 self.listen_port = listen_port.get();
                 self.fwmark = 0;
             }
+            // Which one is not known, and none is wanted.
+            Step::LeavePort { .. } => self.listen_port = 0,
             Step::RemoveAddress { address, .. } => {
                 self.addresses.remove(address);
                 let route = connected_route(address);

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// Why a text is not the network value it was meant to be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -149,12 +150,21 @@ impl AllowedIps {
     }
 }
 
-impl FromIterator<IpNet> for AllowedIps {
-    fn from_iter<I: IntoIterator<Item = IpNet>>(networks: I) -> Self {
-        let mut networks: Vec<IpNet> = networks.into_iter().map(|network| network.trunc()).collect();
+impl AllowedIps {
+    /// Puts `networks` in order, to be read from there: thousands are made over the same list.
+    pub(crate) fn of(networks: &mut Vec<IpNet>) -> Self {
+        for network in networks.iter_mut() {
+            *network = network.trunc();
+        }
         networks.sort_unstable();
         networks.dedup();
-        Self(networks.into_boxed_slice())
+        Self(networks.as_slice().into())
+    }
+}
+
+impl FromIterator<IpNet> for AllowedIps {
+    fn from_iter<I: IntoIterator<Item = IpNet>>(networks: I) -> Self {
+        Self::of(&mut networks.into_iter().collect())
     }
 }
 
@@ -215,6 +225,19 @@ impl Owner {
     /// `instance` identifies the installation, so that two postern on one host leave each other's links alone.
     pub fn of_instance(instance: &str) -> Self {
         Self(format!("postern:{instance}"))
+    }
+
+    /// Eight characters that tell owners apart where an alias does not fit.
+    pub(crate) fn short(&self) -> String {
+        let digest = Sha256::digest(&self.0);
+        let start = digest.iter().take(4).fold(0_u32, |start, byte| start << 8 | u32::from(*byte));
+        format!("{start:08x}")
+    }
+
+    /// The name its links have until they carry its mark: at no time is there an unmarked link that could be taken
+    /// for somebody else's.
+    pub(crate) fn unfinished_link(&self) -> InterfaceName {
+        InterfaceName(format!("pst-{}", self.short()))
     }
 
     /// The link alias.

@@ -1,8 +1,8 @@
 //! From what should exist and what does exist to the steps between, purely.
 //!
-//! The order of steps is part of the meaning: interfaces go before new ones take their ports and subnets, the
-//! firewall stands before a link comes up, and what gives up an allowed IP comes before what takes it, because
-//! WireGuard silently moves an allowed IP from one peer to another.
+//! The order of steps is part of the meaning: interfaces go, and ports are left, before others take them; the firewall
+//! stands before a link comes up; and what gives up an allowed IP comes before what takes it, because WireGuard
+//! silently moves an allowed IP from one peer to another.
 
 use std::collections::BTreeSet;
 
@@ -16,6 +16,7 @@ pub use step::Step;
 
 mod link;
 mod peers;
+mod ports;
 mod show;
 mod step;
 #[cfg(test)]
@@ -56,10 +57,15 @@ fn everything(desired: &Desired, observed: &Observed, conflicts: &BTreeSet<Inter
     let wanted = || desired.interfaces.iter().filter(|(name, _)| !conflicts.contains(name));
     let mut steps = deletions(desired, observed);
     steps.extend(firewall(desired, observed, conflicts));
+    let lasting = |name, interface: &DesiredInterface| {
+        observed.interfaces.get(name).filter(|found| found.backend == interface.backend)
+    };
+    steps.extend(ports::devices(
+        wanted().filter_map(|(name, interface)| Some((name, interface, lasting(name, interface)?))),
+    ));
     for (name, interface) in wanted() {
-        match observed.interfaces.get(name).filter(|found| found.backend == interface.backend) {
+        match lasting(name, interface) {
             Some(found) => {
-                steps.extend(link::device(name, interface, found));
                 steps.extend(peers::all(name, &interface.peers, &found.peers));
                 steps.extend(link::link(name, interface, found));
             }

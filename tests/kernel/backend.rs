@@ -136,6 +136,88 @@ fn an_allowed_ip_that_two_peers_exchange_ends_where_it_belongs() {
     clear(host);
 }
 
+#[test]
+fn an_interfaces_own_key_is_refused_by_name_and_the_others_are_taken() {
+    let Some(mut host) = host("k7") else { return };
+    let mut desired = desired("k7", 7, 2);
+    let interface = desired.interfaces.values_mut().next().unwrap();
+    let own = interface.private_key.public();
+    interface.peers.insert(own, peer(7, 3).1);
+    // As the first thing said of the interface, and again to one that is there.
+    for _ in 0..2 {
+        let (_, outcome) = turn(&mut host, &desired);
+        let reason = outcome.failure_of_peer(&name("k7"), &own).unwrap();
+        assert!(reason.contains("own key"), "{reason}");
+        assert_eq!(outcome.peers_failed.len(), 1, "{outcome:?}");
+        assert_eq!(host.observe().unwrap().interfaces[&name("k7")].peers.len(), 2);
+    }
+    clear(host);
+}
+
+#[test]
+fn a_link_gets_its_name_only_after_one_that_says_whose_it_is() {
+    let Some(mut host) = host("k8") else { return };
+    sh("ip -o monitor link >/tmp/k8.links 2>&1 & echo $! >/tmp/k8.pid");
+    // It is listening once it has told of a link that comes and goes.
+    let listens = (0..200).any(|_| {
+        sh("ip link add k8-probe type dummy; ip link del k8-probe; sleep 0.05");
+        sh("cat /tmp/k8.links").contains("k8-probe")
+    });
+    assert!(listens);
+    turn(&mut host, &desired("k8", 8, 1));
+    let told = (0..200).any(|_| sh("sleep 0.05; cat /tmp/k8.links").contains(": k8:"));
+    sh("kill $(cat /tmp/k8.pid)");
+    let links = sh("cat /tmp/k8.links");
+    assert!(told, "{links}");
+    let named = links.lines().find(|line| line.contains(": k8:")).unwrap();
+    let (index, _) = named.split_once(": ").unwrap();
+    let made = links.lines().find(|line| line.starts_with(&format!("{index}: "))).unwrap();
+    assert!(made.contains(": pst-"), "{links}");
+    assert!(sh("ip -o link show k8").contains("alias postern:k8"));
+    clear(host);
+}
+
+#[test]
+fn a_link_that_a_crash_left_unfinished_is_removed() {
+    let Some(mut host) = host("k9") else { return };
+    sh("ip -o monitor link >/tmp/k9.links 2>&1 & echo $! >/tmp/k9.pid; sleep 0.5");
+    turn(&mut host, &desired("k9", 9, 1));
+    let named =
+        |line: &str| line.split(": ").nth(1).filter(|name| name.starts_with("pst-")).map(str::to_owned);
+    let unfinished = (0..200).find_map(|_| sh("sleep 0.05; cat /tmp/k9.links").lines().find_map(named));
+    sh("kill $(cat /tmp/k9.pid)");
+    let unfinished = unfinished.unwrap();
+    for wanted in [desired("k9", 9, 1), desired("k9b", 9, 1)] {
+        sh(&format!("ip link add {unfinished} type wireguard"));
+        assert!(turn(&mut host, &wanted).1.is_complete());
+        assert!(!sh("ip -o link").contains(&unfinished));
+    }
+    clear(host);
+}
+
+#[test]
+fn interfaces_that_exchange_ports_have_them_after_one_turn() {
+    let Some(mut host) = host("k10") else { return };
+    let with_ports = |ports: [u16; 3]| {
+        let mut all = Desired::default();
+        for (number, port) in (10..).zip(ports) {
+            let mut one = desired(&format!("k10-{number}"), number, 1);
+            one.interfaces.values_mut().for_each(|found| found.listen_port = port.try_into().unwrap());
+            all.interfaces.extend(one.interfaces);
+        }
+        all
+    };
+    turn(&mut host, &with_ports([50_101, 50_102, 50_103]));
+    for ports in [[50_102, 50_101, 50_103], [50_101, 50_103, 50_102], [50_103, 50_102, 50_104]] {
+        let (plan, outcome) = turn(&mut host, &with_ports(ports));
+        assert!(outcome.is_complete(), "{plan}: {outcome:?}");
+        assert_eq!(turn(&mut host, &with_ports(ports)).0.steps, []);
+        let shown = sh("wg show all listen-port");
+        assert!(ports.iter().all(|port| shown.contains(&port.to_string())), "{shown}");
+    }
+    clear(host);
+}
+
 fn host(owner: &str) -> Option<Host> {
     let mut host = Host::new(Owner::of_instance(owner)).unwrap();
     if host.available().contains(&BackendKind::Kernel) {

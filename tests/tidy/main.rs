@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lettre", &["daemon/src/mail"]),
     ("clap", &["daemon/src/cli", "daemon/src/main.rs"]),
     ("hyper", &["daemon/src/cli", "daemon/src/web", "daemon/src/app"]),
-    ("defguard_wireguard_rs", &["gateway/src/backend"]),
+    ("defguard_wireguard_rs", &[]),
     ("rtnetlink", &["gateway/src/backend"]),
     ("gotatun", &["gateway/src/backend"]),
     ("nftables", &["gateway/src/backend", "gateway/src/firewall"]),

@@ -4,12 +4,12 @@ use super::*;
 use crate::backend::BackendError;
 use crate::backend::memory::MemoryBackend;
 use crate::desired::Desired;
-use crate::fixtures::{an_interface, desired, key, name, peer, reach};
+use crate::fixtures::{an_interface, at_port, desired, key, name, peer, reach};
 use crate::plan::{Scope, plan};
 
 fn two_interfaces() -> Desired {
     let peers = || [(key(1), peer(&["10.77.0.2/32"])), (key(2), peer(&["10.77.0.3/32"]))];
-    desired([("wg-hq", an_interface(peers())), ("wg-lab", an_interface(peers()))])
+    desired([("wg-hq", an_interface(peers())), ("wg-lab", at_port(51821, an_interface(peers())))])
 }
 
 #[test]

@@ -1,19 +1,20 @@
 //! WireGuard's generic netlink, for many peers at a time: `linux/wireguard.h`, and the measured facts that made this
-//! our own: a message holds at most 64 KiB of peers, a dump splits peers between messages and may be interrupted.
+//! our own: a message holds at most 64 KiB of peers, a dump splits peers between messages and may be interrupted, and
+//! an interface's own key as a peer is passed over without a word.
 //!
 //! "Replace peers" is sent for one purpose only: to empty an interface that is about to be deleted.
 
 mod decode;
 mod encode;
-mod socket;
+mod wireguard_h;
 
 use std::collections::BTreeMap;
 use std::io;
 
-use netlink_packet_wireguard::{
-    WireguardAttribute, WireguardCmd, WireguardDeviceFlags, WireguardMessage, WireguardPeer,
-};
+use netlink_sys::protocols::NETLINK_GENERIC;
 
+use self::wireguard_h as wg;
+use crate::backend::netlink::{Message, NetlinkSocket, number};
 use crate::backend::{BackendError, StepError};
 use crate::desired::DesiredPeer;
 use crate::key::{PrivateKey, PublicKey};
@@ -21,27 +22,68 @@ use crate::net::{InterfaceName, ListenPort};
 use crate::stats::PeerStats;
 
 pub(super) use decode::Device;
-use socket::WireguardSocket;
 
 /// How many bytes of peers one message carries. The kernel holds its network lock for a whole message.
 const BATCH_BYTES: usize = 32 * 1024;
 
+/// The controller of generic netlink (`linux/genetlink.h`).
+const CONTROLLER: u16 = 0x10;
+const GET_FAMILY: u8 = 3;
+const FAMILY_ID: u16 = 1;
+const FAMILY_NAME: u16 = 2;
+
+type Peer = (PublicKey, DesiredPeer);
+type Refused = BTreeMap<PublicKey, BackendError>;
+
 /// Kernel WireGuard, over one socket that is kept.
 pub(super) struct KernelWireguard {
-    socket: WireguardSocket,
+    socket: NetlinkSocket,
+    family: u16,
+    /// The interfaces' own keys, as last read or written.
+    own_keys: BTreeMap<InterfaceName, PublicKey>,
 }
+
+/// What is done to peers: how it is called, and how a peer is told, and written within how many bytes.
+struct Verb<T> {
+    name: &'static str,
+    key: fn(&T) -> PublicKey,
+    size: fn(&T) -> usize,
+    write: fn(&mut Message, &T),
+}
+
+const ADD: Verb<Peer> =
+    Verb { name: "add", key: |(key, _)| *key, size: encode::size, write: encode::addition };
+const UPDATE: Verb<Peer> =
+    Verb { name: "update", key: |(key, _)| *key, size: encode::size, write: encode::update };
+const REMOVE: Verb<PublicKey> =
+    Verb { name: "remove", key: |key| *key, size: encode::size_of_removal, write: encode::removal };
 
 impl KernelWireguard {
     /// Fails when the kernel has no WireGuard, or its module is not loaded.
     pub(super) fn open() -> io::Result<Self> {
-        Ok(Self { socket: WireguardSocket::open()? })
+        let mut socket = NetlinkSocket::open(NETLINK_GENERIC)?;
+        let mut ask = Message::new(CONTROLLER, [GET_FAMILY, 1, 0, 0]);
+        ask.put(FAMILY_NAME, wg::FAMILY);
+        let mut family = None;
+        socket.ask(&mut ask, |answer| {
+            family = family.or(answer.find(FAMILY_ID).and_then(number).map(u16::from_ne_bytes));
+        })?;
+        let family = family.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        Ok(Self { socket, family, own_keys: BTreeMap::new() })
     }
 
     /// Key, port, mark and peers.
     pub(super) fn device(&mut self, interface: &InterfaceName) -> Result<Device, BackendError> {
-        let failed = |source| BackendError::new(format!("read the peers of {interface}"), source);
-        let messages = self.socket.dump(&named(interface, WireguardCmd::GetDevice)).map_err(failed)?;
-        Ok(Device::from_dump(messages))
+        let mut ask = self.message(wg::GET_DEVICE, interface);
+        let gathered = self.socket.dump(&mut ask, decode::Gathered::take);
+        let device = gathered
+            .map_err(|source| BackendError::new(format!("read the peers of {interface}"), source))?
+            .into_device();
+        match device.public_key {
+            Some(key) => self.own_keys.insert(interface.clone(), key),
+            None => self.own_keys.remove(interface),
+        };
+        Ok(device)
     }
 
     /// Counters and handshakes.
@@ -49,9 +91,9 @@ impl KernelWireguard {
         &mut self,
         interface: &InterfaceName,
     ) -> Result<BTreeMap<PublicKey, PeerStats>, BackendError> {
+        let mut ask = self.message(wg::GET_DEVICE, interface);
         let failed = |source| BackendError::new(format!("read the counters of {interface}"), source);
-        let messages = self.socket.dump(&named(interface, WireguardCmd::GetDevice)).map_err(failed)?;
-        Ok(decode::stats(messages))
+        self.socket.dump(&mut ask, decode::take_stats).map_err(failed)
     }
 
     /// Sets key and port and clears the mark.
@@ -61,42 +103,52 @@ impl KernelWireguard {
         private_key: &PrivateKey,
         listen_port: ListenPort,
     ) -> Result<(), BackendError> {
-        let mut message = named(interface, WireguardCmd::SetDevice);
-        message.attributes.extend([
-            WireguardAttribute::PrivateKey(*private_key.expose_bytes()),
-            WireguardAttribute::ListenPort(listen_port.get()),
-            WireguardAttribute::Fwmark(0),
-        ]);
+        let mut message = self.message(wg::SET_DEVICE, interface);
+        message.put(wg::device::PRIVATE_KEY, private_key.expose_bytes());
+        message.put(wg::device::LISTEN_PORT, &listen_port.get().to_ne_bytes());
+        message.put(wg::device::FWMARK, &0_u32.to_ne_bytes());
         let action = || format!("set the key and port {} of {interface}", listen_port.get());
-        self.socket.request(&message).map_err(|source| BackendError::new(action(), source))
+        self.socket.request(&mut message).map_err(|source| BackendError::new(action(), source))?;
+        self.own_keys.insert(interface.clone(), private_key.public());
+        Ok(())
+    }
+
+    /// Moves it to a port of the kernel's choice.
+    pub(super) fn leave_port(&mut self, interface: &InterfaceName) -> Result<(), BackendError> {
+        let mut message = self.message(wg::SET_DEVICE, interface);
+        message.put(wg::device::LISTEN_PORT, &0_u16.to_ne_bytes());
+        let failed = |source| BackendError::new(format!("free the port of {interface}"), source);
+        self.socket.request(&mut message).map_err(failed)
     }
 
     /// Removes every peer in one message, so that deleting the link does not wait an RCU period for each.
     pub(super) fn drain(&mut self, interface: &InterfaceName) -> Result<(), BackendError> {
-        let mut message = named(interface, WireguardCmd::SetDevice);
-        message.attributes.push(WireguardAttribute::Flags(WireguardDeviceFlags::ReplacePeers));
+        let mut message = self.message(wg::SET_DEVICE, interface);
+        message.put(wg::device::FLAGS, &wg::device::REPLACE_PEERS.to_ne_bytes());
         let failed = |source| BackendError::new(format!("remove all peers of {interface}"), source);
-        self.socket.request(&message).map_err(failed)
+        self.socket.request(&mut message).map_err(failed)
     }
 
-    pub(super) fn add_peers(
-        &mut self,
-        interface: &InterfaceName,
-        peers: &[(PublicKey, DesiredPeer)],
-    ) -> Result<(), StepError> {
-        self.in_batches(interface, "add", peers.iter().map(|(key, peer)| (*key, encode::addition(key, peer))))
+    /// Without the interface's own key, which is refused.
+    pub(super) fn add_peers(&mut self, interface: &InterfaceName, peers: &[Peer]) -> Result<(), StepError> {
+        let own = self.own_key(interface)?;
+        let at = peers.iter().position(|(key, _)| Some(*key) == own);
+        let Some((before, [(own, _), after @ ..])) = at.and_then(|at| peers.split_at_checked(at)) else {
+            return self.in_batches(interface, &ADD, peers).and_then(conclude);
+        };
+        let mut refused = self.in_batches(interface, &ADD, before)?;
+        refused.extend(self.in_batches(interface, &ADD, after)?);
+        let reason = "it is the interface's own key";
+        refused.insert(*own, BackendError::new(format!("add a peer of {interface}"), reason));
+        conclude(refused)
     }
 
     pub(super) fn update_peers(
         &mut self,
         interface: &InterfaceName,
-        peers: &[(PublicKey, DesiredPeer)],
+        peers: &[Peer],
     ) -> Result<(), StepError> {
-        self.in_batches(
-            interface,
-            "update",
-            peers.iter().map(|(key, peer)| (*key, encode::update(key, peer))),
-        )
+        self.in_batches(interface, &UPDATE, peers).and_then(conclude)
     }
 
     pub(super) fn remove_peers(
@@ -104,80 +156,79 @@ impl KernelWireguard {
         interface: &InterfaceName,
         peers: &[PublicKey],
     ) -> Result<(), StepError> {
-        self.in_batches(interface, "remove", peers.iter().map(|key| (*key, encode::removal(key))))
+        self.in_batches(interface, &REMOVE, peers).and_then(conclude)
+    }
+
+    fn own_key(&mut self, interface: &InterfaceName) -> Result<Option<PublicKey>, BackendError> {
+        match self.own_keys.get(interface) {
+            Some(key) => Ok(Some(*key)),
+            None => Ok(self.device(interface)?.public_key),
+        }
     }
 
     /// Sends peers, as many in a message as fit; where a message is refused, its peers one by one, so that only
     /// those are named that the kernel does not take.
-    fn in_batches(
+    fn in_batches<T>(
         &mut self,
         interface: &InterfaceName,
-        verb: &str,
-        peers: impl Iterator<Item = (PublicKey, WireguardPeer)>,
-    ) -> Result<(), StepError> {
-        let mut refused = BTreeMap::new();
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for (key, peer) in peers {
-            let size = encode::size(&peer);
-            if bytes + size > BATCH_BYTES && !batch.is_empty() {
-                refused.extend(self.send(interface, verb, std::mem::take(&mut batch))?);
-                bytes = 0;
-            }
-            bytes += size;
-            batch.push((key, peer));
-        }
-        if !batch.is_empty() {
+        verb: &Verb<T>,
+        peers: &[T],
+    ) -> Result<Refused, StepError> {
+        let mut refused = Refused::new();
+        let mut rest = peers;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |peer: &&T| {
+                bytes += (verb.size)(peer);
+                bytes <= BATCH_BYTES
+            };
+            let (batch, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
             refused.extend(self.send(interface, verb, batch)?);
+            rest = later;
         }
-        if refused.is_empty() { Ok(()) } else { Err(StepError::Peers(refused)) }
+        Ok(refused)
     }
 
-    fn send(
+    fn send<T>(
         &mut self,
         interface: &InterfaceName,
-        verb: &str,
-        batch: Vec<(PublicKey, WireguardPeer)>,
-    ) -> Result<BTreeMap<PublicKey, BackendError>, StepError> {
-        let together = batch.iter().map(|(_, peer)| peer.clone()).collect();
-        let Err(error) = self.socket.request(&with_peers(interface, together)) else {
-            return Ok(BTreeMap::new());
-        };
-        if error.raw_os_error() == Some(nix::libc::ENODEV) || batch.len() == 1 {
-            return single_failure(interface, verb, batch, error);
+        verb: &Verb<T>,
+        batch: &[T],
+    ) -> Result<Refused, StepError> {
+        let Err(error) = self.send_at_once(interface, verb, batch) else { return Ok(Refused::new()) };
+        if error.raw_os_error() == Some(nix::libc::ENODEV) {
+            return Err(BackendError::new(format!("{} peers of {interface}", verb.name), error).into());
         }
-        let mut refused = BTreeMap::new();
-        for (key, peer) in batch {
-            if let Err(error) = self.socket.request(&with_peers(interface, vec![peer])) {
-                refused.insert(key, BackendError::new(format!("{verb} a peer of {interface}"), error));
+        let told = |error| BackendError::new(format!("{} a peer of {interface}", verb.name), error);
+        if let [single] = batch {
+            return Ok([((verb.key)(single), told(error))].into());
+        }
+        let mut refused = Refused::new();
+        for peer in batch {
+            if let Err(error) = self.send_at_once(interface, verb, std::slice::from_ref(peer)) {
+                refused.insert((verb.key)(peer), told(error));
             }
         }
         Ok(refused)
     }
-}
 
-/// A batch of one names its peer; an interface that is gone fails as a whole.
-fn single_failure(
-    interface: &InterfaceName,
-    verb: &str,
-    batch: Vec<(PublicKey, WireguardPeer)>,
-    error: io::Error,
-) -> Result<BTreeMap<PublicKey, BackendError>, StepError> {
-    let gone = error.raw_os_error() == Some(nix::libc::ENODEV);
-    match batch.into_iter().next() {
-        Some((key, _)) if !gone => {
-            Ok([(key, BackendError::new(format!("{verb} a peer of {interface}"), error))].into())
-        }
-        Some(_) | None => Err(BackendError::new(format!("{verb} peers of {interface}"), error).into()),
+    fn send_at_once<T>(&mut self, interface: &InterfaceName, verb: &Verb<T>, batch: &[T]) -> io::Result<()> {
+        let mut message = self.message(wg::SET_DEVICE, interface);
+        message.nest(wg::device::PEERS, |peers| {
+            for peer in batch {
+                peers.nest(0, |attributes| (verb.write)(attributes, peer));
+            }
+        });
+        self.socket.request(&mut message)
+    }
+
+    fn message(&self, command: u8, interface: &InterfaceName) -> Message {
+        let mut message = Message::new(self.family, [command, wg::VERSION, 0, 0]);
+        message.put(wg::device::NAME, &[interface.as_str().as_bytes(), b"\0"].concat());
+        message
     }
 }
 
-fn named(interface: &InterfaceName, cmd: WireguardCmd) -> WireguardMessage {
-    WireguardMessage { cmd, attributes: vec![WireguardAttribute::IfName(interface.to_string())] }
-}
-
-fn with_peers(interface: &InterfaceName, peers: Vec<WireguardPeer>) -> WireguardMessage {
-    let mut message = named(interface, WireguardCmd::SetDevice);
-    message.attributes.push(WireguardAttribute::Peers(peers));
-    message
+fn conclude(refused: Refused) -> Result<(), StepError> {
+    if refused.is_empty() { Ok(()) } else { Err(StepError::Peers(refused)) }
 }

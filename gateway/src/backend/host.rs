@@ -55,10 +55,37 @@ impl Host {
         if KernelWireguard::open().is_ok() {
             return true;
         }
-        let Ok(probe) = "pst-probe".parse::<InterfaceName>() else { return false };
-        let made = self.rtnl.create_wireguard(&probe, Mtu::DEFAULT, &self.owner);
-        let removed = self.rtnl.index_of(&probe).and_then(|index| self.rtnl.delete(&probe, index));
-        made.and(removed).is_ok()
+        let probe = self.owner.unfinished_link();
+        let made = self.discard(&probe).and_then(|()| self.rtnl.create_wireguard(&probe, Mtu::DEFAULT));
+        made.and_then(|()| self.discard(&probe)).is_ok()
+    }
+
+    /// A WireGuard link, down and marked as ours. Until it is marked it has a name that says whose it is: the kernel
+    /// takes no mark at a link's creation, and after a crash in between nobody would know.
+    fn create_wireguard(&mut self, interface: &InterfaceName, mtu: Mtu) -> Result<(), BackendError> {
+        let unfinished = self.owner.unfinished_link();
+        self.discard(&unfinished)?;
+        self.rtnl.create_wireguard(&unfinished, mtu)?;
+        let marked = self.rtnl.mark(&unfinished, &self.owner);
+        let index = marked.and_then(|()| self.rtnl.index_of(&unfinished));
+        let named = index.and_then(|index| self.rtnl.rename(&unfinished, index, interface));
+        named.inspect_err(|_| {
+            // Why it could not be finished is what is told.
+            drop(self.discard(&unfinished));
+        })
+    }
+
+    /// Removes a link that has no peers, if it is there.
+    fn discard(&self, interface: &InterfaceName) -> Result<(), BackendError> {
+        match self.rtnl.links()?.get(interface) {
+            Some(link) => self.rtnl.delete(interface, link.index),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a link carries our mark, or was left before it could.
+    fn is_ours(&self, name: &InterfaceName, link: &Link) -> bool {
+        link.alias.as_deref() == Some(self.owner.alias()) || *name == self.owner.unfinished_link()
     }
 
     fn observe_interface(
@@ -90,7 +117,7 @@ impl Host {
     fn delete(&mut self, interface: &InterfaceName) -> Result<(), BackendError> {
         let links = self.rtnl.links()?;
         let Some(link) = links.get(interface) else { return Ok(()) };
-        if link.alias.as_deref() != Some(self.owner.alias()) {
+        if !self.is_ours(interface, link) {
             let action = format!("remove the interface {interface}");
             return Err(BackendError::new(action, "it no longer carries our mark"));
         }
@@ -147,6 +174,13 @@ impl Host {
         self.userspace()?.set_device(interface, private_key, listen_port)
     }
 
+    fn leave_port(&mut self, interface: &InterfaceName) -> Result<(), BackendError> {
+        match self.running(interface) {
+            Some(userspace) => userspace.leave_port(interface),
+            None => self.wireguard()?.leave_port(interface),
+        }
+    }
+
     fn remove_peers(&mut self, interface: &InterfaceName, peers: &[PublicKey]) -> Result<(), StepError> {
         match self.running(interface) {
             Some(userspace) => userspace.remove_peers(interface, peers),
@@ -178,7 +212,7 @@ impl Host {
 
     fn create(&mut self, interface: &InterfaceName, kind: BackendKind, mtu: Mtu) -> Result<(), BackendError> {
         match kind {
-            BackendKind::Kernel => self.rtnl.create_wireguard(interface, mtu, &self.owner),
+            BackendKind::Kernel => self.create_wireguard(interface, mtu),
             BackendKind::Userspace => self.create_tun(interface, mtu),
         }
     }
@@ -200,7 +234,7 @@ impl Backend for Host {
         let mut observed = Observed { firewall: self.table.observe()?, ..Observed::default() };
         let mut by_index = BTreeMap::new();
         for (name, link) in self.rtnl.links()? {
-            if link.alias.as_deref() == Some(self.owner.alias()) {
+            if self.is_ours(&name, &link) {
                 let interface = self.observe_interface(&name, &link)?;
                 by_index.insert(link.index, name.clone());
                 observed.interfaces.insert(name, interface);
@@ -228,6 +262,7 @@ impl Backend for Host {
             Step::SetDevice { interface, private_key, listen_port } => {
                 self.set_device(interface, private_key, *listen_port)?;
             }
+            Step::LeavePort { interface } => self.leave_port(interface)?,
             Step::RemovePeers { interface, peers } => self.remove_peers(interface, peers)?,
             Step::UpdatePeers { interface, peers } => self.update_peers(interface, peers)?,
             Step::AddPeers { interface, peers } => self.add_peers(interface, peers)?,

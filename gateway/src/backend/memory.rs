@@ -185,6 +185,10 @@ impl Kernel {
         }
     }
 
+    fn is_taken(&self, interface: &InterfaceName, port: u16) -> bool {
+        self.links.iter().any(|(name, link)| name != interface && link.listen_port == port)
+    }
+
     fn perform(&mut self, step: &Step) -> Result<(), StepError> {
         if step.interface().is_some_and(|name| self.broken_interfaces.contains(name)) {
             return Err(error(&step.to_string(), io::ErrorKind::Other).into());
@@ -208,7 +212,11 @@ impl Kernel {
                 let found = self.links.remove(interface);
                 found.map(drop).ok_or_else(|| error(&step.to_string(), io::ErrorKind::NotFound).into())
             }
+            Step::SetDevice { interface, listen_port, .. } if self.is_taken(interface, listen_port.get()) => {
+                Err(error(&step.to_string(), io::ErrorKind::AddrInUse).into())
+            }
             Step::SetDevice { interface, .. }
+            | Step::LeavePort { interface }
             | Step::RemovePeers { interface, .. }
             | Step::UpdatePeers { interface, .. }
             | Step::AddPeers { interface, .. }

@@ -41,6 +41,10 @@ impl Userspace {
         match *self {}
     }
 
+    pub(super) fn leave_port(&self, _: &InterfaceName) -> Result<(), BackendError> {
+        match *self {}
+    }
+
     pub(super) fn device(&self, _: &InterfaceName) -> Result<Device, BackendError> {
         match *self {}
     }

@@ -100,20 +100,22 @@ impl Rtnl {
         Ok(routes)
     }
 
-    /// Makes a WireGuard link, down and marked as ours. When it cannot be marked it is removed again.
-    pub(super) fn create_wireguard(
-        &self,
-        interface: &InterfaceName,
-        mtu: Mtu,
-        owner: &Owner,
-    ) -> Result<(), BackendError> {
+    /// Makes a WireGuard link, down and without our mark.
+    pub(super) fn create_wireguard(&self, interface: &InterfaceName, mtu: Mtu) -> Result<(), BackendError> {
         let action = format!("create the WireGuard interface {interface}");
         let message = LinkWireguard::new(interface.as_str()).mtu(mtu.get()).down().build();
-        self.run(&action, self.handle.link().add(message).execute())?;
-        self.mark(interface, owner).inspect_err(|_| {
-            // The mark's failure is what is told; an unmarked link would be somebody else's to us.
-            drop(self.index_of(interface).and_then(|index| self.delete(interface, index)));
-        })
+        self.run(&action, self.handle.link().add(message).execute())
+    }
+
+    /// Gives a link that is down another name.
+    pub(super) fn rename(
+        &self,
+        interface: &InterfaceName,
+        index: u32,
+        name: &InterfaceName,
+    ) -> Result<(), BackendError> {
+        let message = LinkUnspec::new_with_index(index).name(name.as_str()).build();
+        self.change(&format!("rename the interface {interface} to {name}"), message)
     }
 
     /// Writes our mark.

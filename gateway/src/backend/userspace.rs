@@ -111,6 +111,14 @@ impl Userspace {
         outcome
     }
 
+    /// Moves it to a port of the kernel's choice.
+    pub(super) fn leave_port(&self, interface: &InterfaceName) -> Result<(), BackendError> {
+        let Some(device) = self.started(interface) else { return Ok(()) };
+        let action = format!("free the port of {interface}");
+        let write = device.write(async |device| device.set_listen_port(0));
+        self.run(&action, write)?.map_err(|source| BackendError::new(action, source))
+    }
+
     /// Key, port and peers; nothing for an interface that has no key yet.
     pub(super) fn device(&self, interface: &InterfaceName) -> Result<Device, BackendError> {
         let Some(device) = self.started(interface) else { return Ok(Device::default()) };

@@ -1,4 +1,5 @@
-//! What differs about an interface apart from its peers: key and port, addresses, MTU, up or down, routes.
+//! What differs about an interface apart from its peers: key and port (`ports` says when), addresses, MTU, up or down,
+//! routes.
 
 use ipnet::IpNet;
 
@@ -7,16 +8,11 @@ use crate::desired::DesiredInterface;
 use crate::net::InterfaceName;
 use crate::observed::ObservedInterface;
 
-/// Key, port and firewall mark.
-pub(super) fn device(
-    name: &InterfaceName,
-    wanted: &DesiredInterface,
-    found: &ObservedInterface,
-) -> Option<Step> {
-    let same = found.public_key == Some(wanted.private_key.public())
-        && found.listen_port == wanted.listen_port.get()
-        && found.fwmark == 0;
-    (!same).then(|| set_device(name, wanted))
+/// Whether key, port and firewall mark are as wanted.
+pub(super) fn device_is(wanted: &DesiredInterface, found: &ObservedInterface) -> bool {
+    found.listen_port == wanted.listen_port.get()
+        && found.fwmark == 0
+        && found.public_key == Some(wanted.private_key.public())
 }
 
 pub(super) fn set_device(name: &InterfaceName, wanted: &DesiredInterface) -> Step {

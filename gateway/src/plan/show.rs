@@ -41,6 +41,7 @@ impl fmt::Display for Step {
             Self::SetDevice { interface, private_key, listen_port } => {
                 write!(f, "{interface}: ~ public key {}, port {}", private_key.public(), listen_port.get())
             }
+            Self::LeavePort { interface } => write!(f, "{interface}: ~ any port, another takes its own"),
             Self::RemovePeers { interface, peers } => {
                 lines(f, peers, |f, key| write!(f, "{interface}: - peer {key}"))
             }

@@ -42,6 +42,11 @@ pub enum Step {
         /// The UDP port peers reach it at.
         listen_port: ListenPort,
     },
+    /// Moves the interface to a port of the kernel's choice, for another interface that takes its own.
+    LeavePort {
+        /// An interface of ours.
+        interface: InterfaceName,
+    },
     /// Removes peers.
     RemovePeers {
         /// An interface of ours.
@@ -107,6 +112,7 @@ impl Step {
             Self::DeleteInterface { interface }
             | Self::CreateInterface { interface, .. }
             | Self::SetDevice { interface, .. }
+            | Self::LeavePort { interface }
             | Self::RemovePeers { interface, .. }
             | Self::UpdatePeers { interface, .. }
             | Self::AddPeers { interface, .. }
@@ -130,6 +136,7 @@ impl Step {
             | Self::ReplaceFirewall { .. }
             | Self::CreateInterface { .. }
             | Self::SetDevice { .. }
+            | Self::LeavePort { .. }
             | Self::RemoveAddress { .. }
             | Self::AddAddress { .. }
             | Self::SetMtu { .. }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::backend::BackendKind;
 use crate::backend::memory::MemoryBackend;
-use crate::fixtures::{an_interface, desired, key, name, peer, reach, with_preshared_key};
+use crate::fixtures::{an_interface, at_port, desired, key, name, peer, reach, with_preshared_key};
 
 mod properties;
 
@@ -124,6 +124,47 @@ fn another_address_in_the_same_subnet_waits_until_the_old_one_is_gone() {
     wg-hq: - address 10.77.0.1/24
     wg-hq: + address 10.77.0.254/24
     ");
+}
+
+fn at_ports(ports: [u16; 3]) -> Desired {
+    let [a, b, c] = ports.map(|port| at_port(port, an_interface([])));
+    desired([("wg-a", a), ("wg-b", b), ("wg-c", c)])
+}
+
+#[test]
+fn a_port_is_taken_once_it_is_free() {
+    let steps = shown(&at_ports([1, 2, 3]), &at_ports([2, 3, 4]), |_| {});
+    let ports: Vec<_> = steps.lines().map(|line| line.replace(&gateway_key(), "KEY")).collect();
+    assert_eq!(
+        ports,
+        [
+            "wg-c: ~ public key KEY, port 4",
+            "wg-b: ~ public key KEY, port 3",
+            "wg-a: ~ public key KEY, port 2"
+        ]
+    );
+}
+
+#[test]
+fn of_interfaces_that_exchange_ports_one_leaves_first() {
+    let swapped = shown(&at_ports([1, 2, 3]), &at_ports([2, 1, 3]), |_| {});
+    assert_eq!(
+        swapped.replace(&gateway_key(), "KEY"),
+        "wg-a: ~ any port, another takes its own\n\
+         wg-b: ~ public key KEY, port 1\n\
+         wg-a: ~ public key KEY, port 2"
+    );
+}
+
+#[test]
+fn an_interface_outside_the_exchange_keeps_its_port() {
+    let steps = shown(&at_ports([1, 2, 3]), &at_ports([4, 3, 2]), |_| {});
+    assert_eq!(steps.matches("any port").count(), 1, "{steps}");
+    assert!(!steps.contains("wg-a: ~ any port"), "{steps}");
+}
+
+fn gateway_key() -> String {
+    an_interface([]).private_key.public().to_string()
 }
 
 #[test]

@@ -1,18 +1,16 @@
-//! What the kernel says of a device. A peer may be split between messages: its later parts carry only its key and
-//! more allowed IPs.
-
-#![expect(clippy::wildcard_enum_match_arm, reason = "the kernel's attributes are many and not ours")]
+//! What the kernel says of a device. A peer may be split between messages: its later part, which comes next, carries
+//! only its key and more allowed IPs.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
-use netlink_packet_wireguard::{
-    WireguardAllowedIp, WireguardAllowedIpAttr, WireguardAttribute, WireguardMessage, WireguardPeer,
-    WireguardPeerAttribute, WireguardTimeSpec,
-};
 
+use super::wireguard_h as wg;
+use crate::backend::netlink::{Attributes, number};
 use crate::key::{PresharedKey, PublicKey};
+use crate::net::AllowedIps;
 use crate::observed::ObservedPeer;
 use crate::stats::PeerStats;
 
@@ -25,113 +23,180 @@ pub(in crate::backend) struct Device {
     pub(in crate::backend) peers: BTreeMap<PublicKey, ObservedPeer>,
 }
 
-impl Device {
-    pub(super) fn from_dump(messages: impl IntoIterator<Item = WireguardMessage>) -> Self {
-        let mut device = Self::default();
-        let mut parts: BTreeMap<PublicKey, Parts> = BTreeMap::new();
-        for attribute in messages.into_iter().flat_map(|message| message.attributes) {
-            match attribute {
-                WireguardAttribute::PublicKey(bytes) => device.public_key = PublicKey::from_bytes(bytes).ok(),
-                WireguardAttribute::ListenPort(port) => device.listen_port = port,
-                WireguardAttribute::Fwmark(mark) => device.fwmark = mark,
-                WireguardAttribute::Peers(peers) => {
-                    for peer in peers {
-                        gather(peer, &mut parts);
-                    }
+/// A device of which not all messages were read.
+#[derive(Default)]
+pub(super) struct Gathered {
+    device: Device,
+    peers: Vec<(PublicKey, ObservedPeer)>,
+    /// Kept from peer to peer, to save an allocation for each.
+    networks: Vec<IpNet>,
+}
+
+impl Gathered {
+    pub(super) fn take(&mut self, message: &Attributes<'_>) {
+        for (kind, value) in message.clone() {
+            match kind {
+                wg::device::PUBLIC_KEY => self.device.public_key = public_key(value),
+                wg::device::LISTEN_PORT => {
+                    self.device.listen_port = number(value).map_or(0, u16::from_ne_bytes);
+                }
+                wg::device::FWMARK => self.device.fwmark = number(value).map_or(0, u32::from_ne_bytes),
+                wg::device::PEERS => {
+                    Attributes::within(value).for_each(|(_, peer)| self.take_peer(Attributes::within(peer)));
                 }
                 _ => {}
             }
         }
-        device.peers = parts.into_iter().map(|(key, parts)| (key, parts.observed())).collect();
-        device
     }
-}
 
-#[derive(Default)]
-struct Parts {
-    allowed_ips: Vec<IpNet>,
-    preshared_key: Option<PresharedKey>,
-    keepalive: Option<u16>,
-}
-
-impl Parts {
-    fn observed(self) -> ObservedPeer {
-        ObservedPeer {
-            allowed_ips: self.allowed_ips.into_iter().collect(),
-            preshared_key: self.preshared_key,
-            keepalive: self.keepalive,
-        }
-    }
-}
-
-fn gather(peer: WireguardPeer, parts: &mut BTreeMap<PublicKey, Parts>) {
-    let Some(key) = key_of(&peer) else { return };
-    let part = parts.entry(key).or_default();
-    for attribute in peer.0 {
-        match attribute {
-            WireguardPeerAttribute::PresharedKey(bytes) => {
-                part.preshared_key = PresharedKey::from_bytes(bytes);
+    fn take_peer(&mut self, peer: Attributes<'_>) {
+        let Some(key) = peer.find(wg::peer::PUBLIC_KEY).and_then(public_key) else { return };
+        let (mut preshared_key, mut keepalive) = (None, None);
+        self.networks.clear();
+        for (kind, value) in peer {
+            match kind {
+                wg::peer::PRESHARED_KEY => preshared_key = number(value).and_then(PresharedKey::from_bytes),
+                wg::peer::KEEPALIVE => {
+                    keepalive = number(value).map(u16::from_ne_bytes).filter(|seconds| *seconds > 0);
+                }
+                wg::peer::ALLOWED_IPS => {
+                    let networks = Attributes::within(value);
+                    self.networks.extend(networks.filter_map(|(_, ip)| network(&Attributes::within(ip))));
+                }
+                _ => {}
             }
-            WireguardPeerAttribute::PersistentKeepalive(seconds) => {
-                part.keepalive = Some(seconds).filter(|seconds| *seconds > 0);
-            }
-            WireguardPeerAttribute::AllowedIps(ips) => {
-                part.allowed_ips.extend(ips.iter().filter_map(network));
-            }
-            _ => {}
         }
+        if let Some((_, first)) = self.peers.last_mut().filter(|(last, _)| *last == key) {
+            first.allowed_ips = first.allowed_ips.iter().chain(self.networks.drain(..)).collect();
+            return;
+        }
+        let allowed_ips = AllowedIps::of(&mut self.networks);
+        self.peers.push((key, ObservedPeer { allowed_ips, preshared_key, keepalive }));
+    }
+
+    pub(super) fn into_device(self) -> Device {
+        Device { peers: self.peers.into_iter().collect(), ..self.device }
     }
 }
 
-pub(super) fn stats(messages: impl IntoIterator<Item = WireguardMessage>) -> BTreeMap<PublicKey, PeerStats> {
-    let mut stats = BTreeMap::new();
-    for attribute in messages.into_iter().flat_map(|message| message.attributes) {
-        if let WireguardAttribute::Peers(peers) = attribute {
-            stats.extend(peers.iter().filter_map(stats_of));
-        }
-    }
-    stats
+/// Gathers counters and handshakes. The later part of a split peer carries none.
+pub(super) fn take_stats(stats: &mut BTreeMap<PublicKey, PeerStats>, message: &Attributes<'_>) {
+    let Some(peers) = message.find(wg::device::PEERS) else { return };
+    stats.extend(Attributes::within(peers).filter_map(|(_, peer)| stats_of(&Attributes::within(peer))));
 }
 
-/// `None` for the later part of a split peer, which carries no counters.
-fn stats_of(peer: &WireguardPeer) -> Option<(PublicKey, PeerStats)> {
-    let mut stats = PeerStats { endpoint: None, last_handshake: None, rx_bytes: 0, tx_bytes: 0 };
-    let mut counted = false;
-    for attribute in &peer.0 {
-        match attribute {
-            WireguardPeerAttribute::Endpoint(endpoint) => stats.endpoint = Some(*endpoint),
-            WireguardPeerAttribute::LastHandshake(time) => stats.last_handshake = handshake(time),
-            WireguardPeerAttribute::RxBytes(bytes) => (stats.rx_bytes, counted) = (*bytes, true),
-            WireguardPeerAttribute::TxBytes(bytes) => stats.tx_bytes = *bytes,
-            _ => {}
-        }
-    }
-    counted.then_some((key_of(peer)?, stats))
+fn stats_of(peer: &Attributes<'_>) -> Option<(PublicKey, PeerStats)> {
+    let counter = |kind| peer.find(kind).and_then(number).map(u64::from_ne_bytes);
+    let stats = PeerStats {
+        rx_bytes: counter(wg::peer::RX_BYTES)?,
+        tx_bytes: counter(wg::peer::TX_BYTES)?,
+        endpoint: peer.find(wg::peer::ENDPOINT).and_then(endpoint),
+        last_handshake: peer.find(wg::peer::LAST_HANDSHAKE).and_then(handshake),
+    };
+    Some((peer.find(wg::peer::PUBLIC_KEY).and_then(public_key)?, stats))
 }
 
-/// The epoch means "never".
-fn handshake(time: &WireguardTimeSpec) -> Option<SystemTime> {
-    let seconds = u64::try_from(time.seconds).ok()?;
-    let nanos = u32::try_from(time.nano_seconds).ok()?;
+/// A `timespec`; the epoch means "never".
+fn handshake(value: &[u8]) -> Option<SystemTime> {
+    let (seconds, rest) = value.split_first_chunk()?;
+    let seconds = u64::try_from(i64::from_ne_bytes(*seconds)).ok()?;
+    let nanos = u32::try_from(i64::from_ne_bytes(number(rest)?)).ok()?;
     (seconds > 0 || nanos > 0).then(|| SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos))
 }
 
-fn key_of(peer: &WireguardPeer) -> Option<PublicKey> {
-    peer.0.iter().find_map(|attribute| match attribute {
-        WireguardPeerAttribute::PublicKey(bytes) => PublicKey::from_bytes(*bytes).ok(),
-        _ => None,
-    })
+/// A `sockaddr_in` or `sockaddr_in6`, which their lengths tell apart.
+fn endpoint(value: &[u8]) -> Option<SocketAddr> {
+    let (_family, rest) = value.split_first_chunk::<2>()?;
+    let (port, rest) = rest.split_first_chunk()?;
+    let ip = match value.len() {
+        16 => IpAddr::V4(Ipv4Addr::from(*rest.first_chunk::<4>()?)),
+        28 => IpAddr::V6(Ipv6Addr::from(*rest.get(4..)?.first_chunk::<16>()?)),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, u16::from_be_bytes(*port)))
 }
 
-fn network(ip: &WireguardAllowedIp) -> Option<IpNet> {
-    let mut address = None;
-    let mut prefix = None;
-    for attribute in &ip.0 {
-        match attribute {
-            WireguardAllowedIpAttr::IpAddr(ip) => address = Some(*ip),
-            WireguardAllowedIpAttr::Cidr(length) => prefix = Some(*length),
-            _ => {}
-        }
+fn public_key(value: &[u8]) -> Option<PublicKey> {
+    PublicKey::from_bytes(number(value)?).ok()
+}
+
+fn network(ip: &Attributes<'_>) -> Option<IpNet> {
+    let address = ip.find(wg::allowed_ip::ADDRESS)?;
+    let address = match address.len() {
+        4 => IpAddr::from(number::<4>(address)?),
+        16 => IpAddr::from(number::<16>(address)?),
+        _ => return None,
+    };
+    let [prefix] = number(ip.find(wg::allowed_ip::PREFIX)?)?;
+    IpNet::new(address, prefix).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::batch::encode;
+    use crate::backend::netlink::Message;
+    use crate::desired::DesiredPeer;
+    use crate::fixtures::{key, peer, with_preshared_key};
+
+    /// As one message of the kernel's would be read.
+    fn message(fill: impl FnOnce(&mut Message)) -> Vec<u8> {
+        let mut message = Message::new(0, [0; 4]);
+        fill(&mut message);
+        message.attributes().to_vec()
     }
-    IpNet::new(address?, prefix?).ok()
+
+    fn of_peer(seed: u8, peer: &DesiredPeer) -> Vec<u8> {
+        message(|message| {
+            message.nest(wg::device::PEERS, |peers| {
+                peers.nest(0, |attributes| encode::update(attributes, &(key(seed), peer.clone())));
+            });
+        })
+    }
+
+    fn read(messages: &[Vec<u8>]) -> Device {
+        let mut gathered = Gathered::default();
+        for message in messages {
+            gathered.take(&Attributes::within(message));
+        }
+        gathered.into_device()
+    }
+
+    #[test]
+    fn a_peer_is_read_as_it_is_written() {
+        let wanted = with_preshared_key(peer(&["10.0.0.9/32", "fd00::/64"]), 7);
+        let device = read(&[of_peer(1, &wanted)]);
+        assert!(device.peers[&key(1)].is(&wanted));
+    }
+
+    #[test]
+    fn a_peer_split_between_messages_is_one() {
+        let later = message(|message| {
+            message.nest(wg::device::PEERS, |peers| {
+                peers.nest(0, |attributes| encode::addition(attributes, &(key(1), peer(&["10.0.0.1/32"]))));
+            });
+        });
+        let first = with_preshared_key(peer(&["10.0.0.2/32"]), 7);
+        let device = read(&[of_peer(1, &first), later, of_peer(2, &peer(&[]))]);
+        let whole = with_preshared_key(peer(&["10.0.0.1/32", "10.0.0.2/32"]), 7);
+        assert!(device.peers[&key(1)].is(&whole));
+        assert_eq!(device.peers.len(), 2);
+    }
+
+    #[test]
+    fn an_endpoint_is_read_in_both_families() {
+        let v4 = [&[2, 0, 0xca, 0x6c, 192, 0, 2, 1][..], &[0; 8]].concat();
+        assert_eq!(endpoint(&v4), Some("192.0.2.1:51820".parse().unwrap()));
+        let mut v6 = [&[10, 0, 0xca, 0x6c][..], &[0; 24]].concat();
+        v6[23] = 1;
+        assert_eq!(endpoint(&v6), Some("[::1]:51820".parse().unwrap()));
+        assert_eq!(endpoint(&v6[..20]), None);
+    }
+
+    #[test]
+    fn a_handshake_at_the_epoch_never_was() {
+        assert_eq!(handshake(&[0; 16]), None);
+        let time = [1_i64.to_ne_bytes(), 5_i64.to_ne_bytes()].concat();
+        assert_eq!(handshake(&time), Some(SystemTime::UNIX_EPOCH + Duration::new(1, 5)));
+    }
 }

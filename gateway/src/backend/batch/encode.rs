@@ -4,65 +4,91 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use netlink_packet_core::Emitable as _;
-use netlink_packet_wireguard::{
-    WireguardAddressFamily, WireguardAllowedIp, WireguardAllowedIpAttr, WireguardPeer,
-    WireguardPeerAttribute, WireguardPeerFlags,
-};
 
+use super::wireguard_h as wg;
+use crate::backend::netlink::Message;
 use crate::desired::DesiredPeer;
 use crate::key::PublicKey;
 
+type Peer = (PublicKey, DesiredPeer);
+
 /// A peer that is not there yet.
-pub(super) fn addition(key: &PublicKey, peer: &DesiredPeer) -> WireguardPeer {
-    let mut attributes = vec![
-        WireguardPeerAttribute::PublicKey(*key.as_bytes()),
-        WireguardPeerAttribute::Flags(WireguardPeerFlags::ReplaceAllowedIps),
-    ];
+pub(super) fn addition(message: &mut Message, (key, peer): &Peer) {
+    message.put(wg::peer::PUBLIC_KEY, key.as_bytes());
+    message.put(wg::peer::FLAGS, &wg::peer::REPLACE_ALLOWED_IPS.to_ne_bytes());
     if let Some(preshared) = &peer.preshared_key {
-        attributes.push(WireguardPeerAttribute::PresharedKey(*preshared.expose_bytes()));
+        message.put(wg::peer::PRESHARED_KEY, preshared.expose_bytes());
     }
-    attributes.push(allowed_ips(peer));
-    WireguardPeer(attributes)
+    allowed_ips(message, peer);
 }
 
 /// A peer that is there; one that is gone meanwhile stays gone.
-pub(super) fn update(key: &PublicKey, peer: &DesiredPeer) -> WireguardPeer {
-    let preshared = peer.preshared_key.as_ref().map_or([0; 32], |preshared| *preshared.expose_bytes());
-    WireguardPeer(vec![
-        WireguardPeerAttribute::PublicKey(*key.as_bytes()),
-        WireguardPeerAttribute::Flags(WireguardPeerFlags::UpdateOnly | WireguardPeerFlags::ReplaceAllowedIps),
-        WireguardPeerAttribute::PresharedKey(preshared),
-        WireguardPeerAttribute::PersistentKeepalive(0),
-        allowed_ips(peer),
-    ])
+pub(super) fn update(message: &mut Message, (key, peer): &Peer) {
+    let flags = wg::peer::UPDATE_ONLY | wg::peer::REPLACE_ALLOWED_IPS;
+    message.put(wg::peer::PUBLIC_KEY, key.as_bytes());
+    message.put(wg::peer::FLAGS, &flags.to_ne_bytes());
+    let none = [0; 32];
+    let preshared = peer.preshared_key.as_ref().map_or(&none, |preshared| preshared.expose_bytes());
+    message.put(wg::peer::PRESHARED_KEY, preshared);
+    message.put(wg::peer::KEEPALIVE, &0_u16.to_ne_bytes());
+    allowed_ips(message, peer);
 }
 
 /// A peer that goes.
-pub(super) fn removal(key: &PublicKey) -> WireguardPeer {
-    WireguardPeer(vec![
-        WireguardPeerAttribute::PublicKey(*key.as_bytes()),
-        WireguardPeerAttribute::Flags(WireguardPeerFlags::RemoveMe),
-    ])
+pub(super) fn removal(message: &mut Message, key: &PublicKey) {
+    message.put(wg::peer::PUBLIC_KEY, key.as_bytes());
+    message.put(wg::peer::FLAGS, &wg::peer::REMOVE_ME.to_ne_bytes());
 }
 
-/// Bytes in a message, headers included.
-pub(super) fn size(peer: &WireguardPeer) -> usize {
-    4 + peer.0.as_slice().buffer_len()
+/// At most how many bytes a peer takes, its own header included.
+pub(super) fn size((_, peer): &Peer) -> usize {
+    100 + 44 * peer.allowed_ips.len()
 }
 
-fn allowed_ips(peer: &DesiredPeer) -> WireguardPeerAttribute {
-    WireguardPeerAttribute::AllowedIps(peer.allowed_ips.iter().map(allowed_ip).collect())
+/// The same of a removal.
+pub(super) fn size_of_removal(_: &PublicKey) -> usize {
+    48
 }
 
-fn allowed_ip(network: IpNet) -> WireguardAllowedIp {
-    let family = match network.addr() {
-        IpAddr::V4(_) => WireguardAddressFamily::Ipv4,
-        IpAddr::V6(_) => WireguardAddressFamily::Ipv6,
-    };
-    WireguardAllowedIp(vec![
-        WireguardAllowedIpAttr::Family(family),
-        WireguardAllowedIpAttr::IpAddr(network.addr()),
-        WireguardAllowedIpAttr::Cidr(network.prefix_len()),
-    ])
+fn allowed_ips(message: &mut Message, peer: &DesiredPeer) {
+    message.nest(wg::peer::ALLOWED_IPS, |message| {
+        for network in peer.allowed_ips.iter() {
+            message.nest(0, |message| allowed_ip(message, network));
+        }
+    });
+}
+
+fn allowed_ip(message: &mut Message, network: IpNet) {
+    match network.addr() {
+        IpAddr::V4(ip) => {
+            message.put(wg::allowed_ip::FAMILY, &wg::allowed_ip::V4.to_ne_bytes());
+            message.put(wg::allowed_ip::ADDRESS, &ip.octets());
+        }
+        IpAddr::V6(ip) => {
+            message.put(wg::allowed_ip::FAMILY, &wg::allowed_ip::V6.to_ne_bytes());
+            message.put(wg::allowed_ip::ADDRESS, &ip.octets());
+        }
+    }
+    message.put(wg::allowed_ip::PREFIX, &[network.prefix_len()]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{key, peer, with_preshared_key};
+
+    #[test]
+    fn no_peer_is_larger_than_its_size_says() {
+        for ips in [&[][..], &["10.0.0.1/32"], &["10.0.0.1/32", "fd00::1/128", "fd00::2/128"]] {
+            let peer = (key(1), with_preshared_key(peer(ips), 7));
+            for encode in [addition, update] {
+                let mut message = Message::new(0, [0; 4]);
+                message.nest(0, |message| encode(message, &peer));
+                assert!(message.attributes().len() <= size(&peer));
+            }
+        }
+        let mut message = Message::new(0, [0; 4]);
+        message.nest(0, |message| removal(message, &key(1)));
+        assert!(message.attributes().len() <= size_of_removal(&key(1)));
+    }
 }

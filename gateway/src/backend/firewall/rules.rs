@@ -1,34 +1,40 @@
 //! Policies to nftables rules, purely.
 //!
-//! Three chains of the kernel's hooks only look up whose interface a packet comes from and go to that
-//! interface's own chains, which end in `drop`; packets of everybody else pass untouched. Every rule that accepts
-//! names its address family, so that what a policy does not say of IPv6 is never "everything". Routes are asked
-//! about for every packet of the original direction, known connection or not: a removed route cuts what uses it.
+//! Three chains of the kernel's hooks only ask whose interface a packet comes from and go to that interface's own
+//! chains, which end in `drop`; packets of everybody else pass untouched. Every rule that accepts names its address
+//! family, so that what a policy does not say of IPv6 is never "everything". Routes are asked about for every packet
+//! of the original direction, known connection or not: a removed route cuts what uses it.
+//!
+//! No rule decides by a map or a named set: the kernel changes rules of a chain as one, but the elements of those can
+//! go while a packet is still under the old rules, which then find nothing. For the same reason the hooks stay.
 
 mod statement;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use nftables::batch::Batch;
-use nftables::expr::Expression;
-use nftables::schema::{Chain, NfListObject, Nftables, Rule, Set, SetFlag, SetType, SetTypeValue, Table};
+use nftables::schema::{Chain, FlushObject, NfCmd, NfListObject, Nftables, Rule, Table};
 use nftables::stmt::{Operator, Statement};
 use nftables::types::{NfChainPolicy, NfChainType, NfFamily, NfHook};
 
 use self::statement::{
-    Family, accept, any_of, destination, drop_packet, echo_request, error_of_a_flow, goto_by_interface,
+    Family, accept, any_of, destination, drop_packet, echo_request, error_of_a_flow, from_interface,
     masquerade, port, reply, source, to_interface, to_interfaces,
 };
+use super::SEAL_CHAIN;
 use crate::desired::ForwardPolicy;
 use crate::firewall::Firewall;
 use crate::net::{HostService, InterfaceName};
 
-/// The set of the names of our interfaces.
-const INTERFACES: &str = "interfaces";
+const FORWARD: &str = "forward";
+const INPUT: &str = "input";
+const POSTROUTING: &str = "postrouting";
+
+type Interfaces = BTreeMap<InterfaceName, (BTreeSet<IpNet>, ForwardPolicy)>;
 
 /// One transaction: whatever the table was, it is gone, and with any interface in `firewall` it is made anew.
 pub(super) fn replacement(table: &str, firewall: &Firewall) -> Nftables<'static> {
@@ -38,9 +44,29 @@ pub(super) fn replacement(table: &str, firewall: &Firewall) -> Nftables<'static>
     rules.batch.delete(rules.table());
     if !firewall.interfaces.is_empty() {
         rules.batch.add(rules.table());
-        rules.interfaces(firewall);
+        rules.interfaces(&firewall.interfaces);
     }
     rules.batch.to_nftables()
+}
+
+/// One transaction: the table, which has these chains and nothing else but rules, gets other rules. Its hooks stay, so
+/// that a packet meets either all the rules of before or all the new ones.
+pub(super) fn change(table: &str, firewall: &Firewall, chains: &[String]) -> Nftables<'static> {
+    let mut rules = Rules { table: table.to_owned(), batch: Batch::new() };
+    rules.batch.add(rules.table());
+    rules.batch.add_cmd(NfCmd::Flush(FlushObject::Table(rules.of_table())));
+    let kept = chains_of(firewall);
+    for chain in chains.iter().filter(|chain| !kept.contains(*chain)) {
+        let gone = rules.plain_chain(chain);
+        rules.batch.delete(gone);
+    }
+    rules.interfaces(&firewall.interfaces);
+    rules.batch.to_nftables()
+}
+
+fn chains_of(firewall: &Firewall) -> BTreeSet<String> {
+    let own = firewall.interfaces.keys().flat_map(|name| [forwarded_chain(name), received_chain(name)]);
+    own.chain([FORWARD, INPUT, POSTROUTING, SEAL_CHAIN].map(str::to_owned)).collect()
 }
 
 struct Rules {
@@ -49,22 +75,24 @@ struct Rules {
 }
 
 impl Rules {
-    fn interfaces(&mut self, firewall: &Firewall) {
-        let names = firewall.interfaces.keys().map(statement::name).collect();
-        self.set(INTERFACES, SetType::Ifname, None, names);
-        for (interface, (addresses, policy)) in &firewall.interfaces {
-            self.forwarded(interface, addresses, policy);
+    fn interfaces(&mut self, interfaces: &Interfaces) {
+        self.chain(SEAL_CHAIN);
+        for (interface, (addresses, policy)) in interfaces {
+            self.forwarded(interface, interfaces);
             self.received(interface, addresses, &policy.host_services);
         }
-        self.hook("forward", NfChainType::Filter, NfHook::Forward, 0);
-        self.rule("forward", vec![goto_by_interface(firewall.interfaces.keys(), forwarded_chain)]);
-        self.hook("input", NfChainType::Filter, NfHook::Input, 0);
-        self.rule("input", vec![goto_by_interface(firewall.interfaces.keys(), received_chain)]);
-        self.masquerades(&firewall.interfaces);
+        self.hook(FORWARD, NfChainType::Filter, NfHook::Forward, 0);
+        self.hook(INPUT, NfChainType::Filter, NfHook::Input, 0);
+        for interface in interfaces.keys() {
+            self.rule(FORWARD, from_interface(interface, forwarded_chain(interface)));
+            self.rule(INPUT, from_interface(interface, received_chain(interface)));
+        }
+        self.masquerades(interfaces);
     }
 
     /// What comes from `interface` and is not for the gateway itself.
-    fn forwarded(&mut self, interface: &InterfaceName, addresses: &BTreeSet<IpNet>, policy: &ForwardPolicy) {
+    fn forwarded(&mut self, interface: &InterfaceName, interfaces: &Interfaces) {
+        let Some((addresses, policy)) = interfaces.get(interface) else { return };
         let chain = forwarded_chain(interface);
         self.chain(&chain);
         for family in Family::BOTH.into_iter().filter(|_| policy.client_to_client) {
@@ -75,12 +103,11 @@ impl Rules {
                 );
             }
         }
-        self.rule(&chain, vec![to_interfaces(Operator::EQ), drop_packet()]);
+        self.rule(&chain, vec![to_interfaces(Operator::EQ, interfaces.keys()), drop_packet()]);
         for family in Family::BOTH.into_iter().filter(|family| family.hosts(addresses).is_some()) {
             self.rule(&chain, reply(family));
             if let Some(routes) = family.networks(&policy.routes) {
-                let set = self.routes(interface, family, routes);
-                self.rule(&chain, vec![destination(family, set), accept()]);
+                self.rule(&chain, vec![destination(family, any_of(routes)), accept()]);
             }
         }
         self.rule(&chain, vec![drop_packet()]);
@@ -107,47 +134,24 @@ impl Rules {
         self.rule(&chain, vec![drop_packet()]);
     }
 
-    fn masquerades(&mut self, interfaces: &BTreeMap<InterfaceName, (BTreeSet<IpNet>, ForwardPolicy)>) {
-        const CHAIN: &str = "postrouting";
-        self.hook(CHAIN, NfChainType::NAT, NfHook::Postrouting, 100);
+    fn masquerades(&mut self, interfaces: &Interfaces) {
+        self.hook(POSTROUTING, NfChainType::NAT, NfHook::Postrouting, 100);
         for (addresses, _) in interfaces.values().filter(|(_, policy)| policy.masquerade) {
             for family in Family::BOTH {
                 if let Some(subnets) = family.networks(addresses) {
-                    self.rule(
-                        CHAIN,
-                        vec![source(family, any_of(subnets)), to_interfaces(Operator::NEQ), masquerade()],
-                    );
+                    let elsewhere = to_interfaces(Operator::NEQ, interfaces.keys());
+                    self.rule(POSTROUTING, vec![source(family, any_of(subnets)), elsewhere, masquerade()]);
                 }
             }
         }
     }
 
-    /// Adds the set of the networks `interface` may reach, and refers to it.
-    fn routes(
-        &mut self,
-        interface: &InterfaceName,
-        family: Family,
-        routes: Vec<Expression<'static>>,
-    ) -> Expression<'static> {
-        let name = format!("routes_{family}_{interface}");
-        self.set(&name, family.set_type(), Some(SetFlag::Interval), routes);
-        Expression::String(format!("@{name}").into())
-    }
-
     fn table(&self) -> NfListObject<'static> {
-        NfListObject::Table(Table { family: NfFamily::INet, name: self.table.clone().into(), handle: None })
+        NfListObject::Table(self.of_table())
     }
 
-    fn set(&mut self, name: &str, kind: SetType, flag: Option<SetFlag>, elements: Vec<Expression<'static>>) {
-        self.batch.add(NfListObject::Set(Box::new(Set {
-            family: NfFamily::INet,
-            table: self.table.clone().into(),
-            name: name.to_owned().into(),
-            set_type: SetTypeValue::Single(kind),
-            flags: flag.map(|flag| HashSet::from([flag])),
-            elem: Some(elements.into()),
-            ..Set::default()
-        })));
+    fn of_table(&self) -> Table<'static> {
+        Table { family: NfFamily::INet, name: self.table.clone().into(), handle: None }
     }
 
     /// A chain that a hook of the kernel enters. It accepts what no rule of it decides upon.
@@ -165,12 +169,17 @@ impl Rules {
     }
 
     fn chain(&mut self, name: &str) {
-        self.batch.add(NfListObject::Chain(Chain {
+        let chain = self.plain_chain(name);
+        self.batch.add(chain);
+    }
+
+    fn plain_chain(&self, name: &str) -> NfListObject<'static> {
+        NfListObject::Chain(Chain {
             family: NfFamily::INet,
             table: self.table.clone().into(),
             name: name.to_owned().into(),
             ..Chain::default()
-        }));
+        })
     }
 
     fn rule(&mut self, chain: &str, statements: Vec<Statement<'static>>) {

@@ -17,7 +17,7 @@ pub(super) struct Link {
     up: bool,
     mtu: u32,
     public_key: Option<PublicKey>,
-    listen_port: u16,
+    pub(super) listen_port: u16,
     addresses: BTreeSet<IpNet>,
     pub(super) routes: BTreeSet<IpNet>,
     pub(super) peers: BTreeMap<PublicKey, Option<PresharedKey>>,
@@ -68,6 +68,10 @@ impl Link {
             Step::SetDevice { private_key, listen_port, .. } => {
                 self.public_key = Some(private_key.public());
                 self.listen_port = listen_port.get();
+                Ok(())
+            }
+            Step::LeavePort { .. } => {
+                self.listen_port = 0;
                 Ok(())
             }
             Step::SetMtu { mtu, .. } => {
@@ -131,6 +135,7 @@ impl Link {
             | Step::ReplaceFirewall { .. }
             | Step::CreateInterface { .. }
             | Step::SetDevice { .. }
+            | Step::LeavePort { .. }
             | Step::RemovePeers { .. }
             | Step::UpdatePeers { .. }
             | Step::AddPeers { .. }

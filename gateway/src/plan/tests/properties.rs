@@ -70,6 +70,18 @@ proptest! {
     }
 
     #[test]
+    fn only_an_interface_that_changes_its_port_leaves_it(now in world(), then in a_desired()) {
+        let found = now.observed();
+        for step in plan(&then, &found, &Scope::Everything).steps {
+            let Step::LeavePort { interface } = &step else { continue };
+            let (before, after) = (&found.interfaces[interface], &then.interfaces[interface]);
+            prop_assert_ne!(before.listen_port, after.listen_port.get());
+            let takes = |other: &DesiredInterface| other.listen_port.get() == before.listen_port;
+            prop_assert!(then.interfaces.values().any(takes), "{} for nobody", step);
+        }
+    }
+
+    #[test]
     fn the_model_follows_the_kernel_step_by_step(now in world(), then in a_desired()) {
         let mut kernel = now;
         let mut modelled = kernel.observed();
@@ -145,8 +157,13 @@ fn disturb(kernel: &MemoryBackend, what: u8, interface: &InterfaceName, peer: u8
 fn a_desired() -> impl Strategy<Value = Desired> {
     let interfaces =
         NAMES.map(|text| prop::option::weighted(0.8, interface()).prop_map(move |found| (name(text), found)));
-    interfaces.prop_map(|all| Desired {
-        interfaces: all.into_iter().filter_map(|(name, interface)| Some((name, interface?))).collect(),
+    // Each has its own port, often that of another before.
+    let ports = Just([51820_u16, 51821, 51822, 51823]).prop_shuffle();
+    (interfaces, ports).prop_map(|(all, ports)| {
+        let present = all.into_iter().zip(ports);
+        let interfaces =
+            present.filter_map(|((name, interface), port)| Some((name, at_port(port, interface?))));
+        Desired { interfaces: interfaces.collect() }
     })
 }
 
@@ -154,11 +171,11 @@ fn interface() -> impl Strategy<Value = DesiredInterface> {
     let backend = prop_oneof![9 => Just(BackendKind::Kernel), 1 => Just(BackendKind::Userspace)];
     let v4 = subsequence(vec!["10.77.0.1/24", "10.77.0.2/24", "10.77.0.1/16", "10.78.0.1/32"], 0..=3);
     let v6 = prop::option::of(prop::sample::select(&["fd00:77::1/64", "fd00:77::1/48"][..]));
-    (backend, 1..3_u8, 51820..51823_u16, 1419..1421_u32, v4, v6, peers(), any::<bool>()).prop_map(
-        |(backend, seed, port, mtu, v4, v6, peers, masquerade)| DesiredInterface {
+    (backend, 1..3_u8, 1419..1421_u32, v4, v6, peers(), any::<bool>()).prop_map(
+        |(backend, seed, mtu, v4, v6, peers, masquerade)| DesiredInterface {
             backend,
             private_key: PrivateKey::from_random([seed << 3; 32]),
-            listen_port: port.try_into().unwrap(),
+            listen_port: 51820.try_into().unwrap(),
             mtu: Mtu::try_from(mtu).unwrap(),
             addresses: v4.into_iter().chain(v6).map(|text| text.parse().unwrap()).collect(),
             peers,

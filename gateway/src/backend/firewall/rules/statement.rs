@@ -1,16 +1,13 @@
 //! The words our rules are made of: matches and verdicts in nft's JSON schema.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use nftables::expr::{
-    CT, Expression, Meta, MetaKey, NamedExpression, Payload, PayloadField, Prefix, SetItem, Verdict,
+    CT, Expression, Meta, MetaKey, NamedExpression, Payload, PayloadField, Prefix, SetItem,
 };
-use nftables::schema::SetType;
-use nftables::stmt::{JumpTarget, Match, Operator, Statement, VerdictMap};
+use nftables::stmt::{JumpTarget, Match, Operator, Statement};
 
-use super::INTERFACES;
 use crate::net::{HostService, InterfaceName};
 
 /// An address family. There is no rule for both.
@@ -22,13 +19,6 @@ pub(super) enum Family {
 
 impl Family {
     pub(super) const BOTH: [Self; 2] = [Self::V4, Self::V6];
-
-    pub(super) fn set_type(self) -> SetType {
-        match self {
-            Self::V4 => SetType::Ipv4Addr,
-            Self::V6 => SetType::Ipv6Addr,
-        }
-    }
 
     /// The networks of this family, overlapping ones merged (a set refuses them); `None` when there are none,
     /// so that nobody makes a rule of an empty list.
@@ -85,15 +75,6 @@ impl Family {
     }
 }
 
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V4 => "v4",
-            Self::V6 => "v6",
-        })
-    }
-}
-
 fn only_v4(network: &IpNet) -> Option<Ipv4Net> {
     match network {
         IpNet::V4(network) => Some(*network),
@@ -117,19 +98,10 @@ pub(super) fn any_of(elements: Vec<Expression<'static>>) -> Expression<'static> 
     Expression::Named(NamedExpression::Set(elements))
 }
 
-/// Goes to the chain of the interface the packet comes from; whoever is not named goes on.
-pub(super) fn goto_by_interface<'n>(
-    interfaces: impl Iterator<Item = &'n InterfaceName>,
-    chain: fn(&InterfaceName) -> String,
-) -> Statement<'static> {
-    let verdict = |interface| Verdict::Goto(JumpTarget { target: chain(interface).into() });
-    let entries = interfaces
-        .map(|interface| SetItem::Mapping(name(interface), Expression::Verdict(verdict(interface))))
-        .collect();
-    Statement::VerdictMap(VerdictMap {
-        key: meta(MetaKey::Iifname),
-        data: Expression::Named(NamedExpression::Set(entries)),
-    })
+/// A whole rule: what comes from this interface goes to a chain of its own.
+pub(super) fn from_interface(interface: &InterfaceName, chain: String) -> Vec<Statement<'static>> {
+    let goto = Statement::Goto(JumpTarget { target: chain.into() });
+    vec![is(meta(MetaKey::Iifname), name(interface)), goto]
 }
 
 /// Leaves through this interface.
@@ -137,9 +109,13 @@ pub(super) fn to_interface(interface: &InterfaceName) -> Statement<'static> {
     is(meta(MetaKey::Oifname), name(interface))
 }
 
-/// Leaves through one of our interfaces, or with [`Operator::NEQ`] through none of them.
-pub(super) fn to_interfaces(op: Operator) -> Statement<'static> {
-    Statement::Match(Match { left: meta(MetaKey::Oifname), right: string(format!("@{INTERFACES}")), op })
+/// Leaves through one of these, or with [`Operator::NEQ`] through none of them.
+pub(super) fn to_interfaces<'n>(
+    op: Operator,
+    interfaces: impl Iterator<Item = &'n InterfaceName>,
+) -> Statement<'static> {
+    let right = any_of(interfaces.map(name).collect());
+    Statement::Match(Match { left: meta(MetaKey::Oifname), right, op })
 }
 
 pub(super) fn destination(family: Family, networks: Expression<'static>) -> Statement<'static> {
