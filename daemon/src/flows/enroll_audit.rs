@@ -20,6 +20,11 @@ pub fn refused_activation(
     tx.audit(&name, Action::PasswordRefuse, &name, Some(why), now)
 }
 
+/// Whether some location has not taken a device yet.
+pub fn is_pending(tx: &Tx<'_>, id: DeviceId) -> Result<bool, StoreError> {
+    Ok(tx.addresses_of(id)?.iter().any(|held| held.live_since.is_none()))
+}
+
 /// Writes down which locations did not take a device in time; the gateway goes on trying.
 pub fn pending(tx: &Tx<'_>, site: &Site, id: DeviceId, now: Timestamp) -> Result<(), StoreError> {
     let Some(device) = tx.device(id)? else { return Ok(()) };

@@ -22,9 +22,10 @@ use crate::flows::enroll::{self, EnrollError};
 use crate::flows::session_view::view;
 use crate::flows::{client_config, enroll_audit, exhaustion};
 use crate::password::Passwords;
+use crate::rules::ids::DeviceId;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenHash};
-use crate::store::Tx;
+use crate::store::{StoreError, Tx};
 
 mod answers;
 mod cookie;
@@ -123,13 +124,21 @@ async fn register(api: &Api, session: TokenHash, body: Body) -> Result<DeviceCon
     let ((answer, device, polling), revision) = outcome?;
     api.limits.issued(polling, now);
     api.app.applied(revision, LIVE_WITHIN).await;
-    let (app, now) = (api.app.clone(), api.app.now());
-    let audited = api.app.store.write(move |tx| enroll_audit::pending(tx, &app.site(), device, now));
-    if let Err(error) = audited.await {
+    if let Err(error) = tell_pending(&api.app, device).await {
         // The device is registered; its client must get its configuration all the same.
         tracing::error!(device.id = device.0, %error, "could not write down whether a device is pending");
     }
     Ok(answer)
+}
+
+/// Writes down where a device is not live yet. Mostly it is everywhere, and then nothing is written.
+async fn tell_pending(app: &App, device: DeviceId) -> Result<(), StoreError> {
+    if !app.store.read(move |tx| enroll_audit::is_pending(tx, device)).await? {
+        return Ok(());
+    }
+    let (shared, now) = (app.clone(), app.now());
+    app.store.write(move |tx| enroll_audit::pending(tx, &shared.site(), device, now)).await?;
+    Ok(())
 }
 
 async fn activate_user(State(api): State<Api>, request: Request) -> Result<Json<NothingAnswer>, WebError> {
