@@ -14,7 +14,7 @@ use crate::observed::FirewallFingerprint;
 
 /// Part of every fingerprint: raised whenever the same policies are rendered into other rules, so that the
 /// table an older version left behind is replaced.
-const RULES_VERSION: u32 = 2;
+const RULES_VERSION: u32 = 3;
 
 /// The policies our nftables table enforces, by interface: the whole table follows from them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,7 +108,7 @@ mod tests {
             policy.masquerade = true;
         });
         insta::assert_snapshot!(full.canonical_text(), @r"
-        rules 2
+        rules 3
         interface wg-hq
         address 10.77.0.1/24
         route 192.168.0.0/16

@@ -66,9 +66,11 @@ fn main() {
     let alone = add_one(&mut host, observed);
     rows.push(row("add one peer beside 10 000 / to none", beside_many, alone, 1.2));
     clear(&mut host);
+    let missed = rows.iter().filter(|[_, ratio, ..]| ratio.ends_with('!')).count();
     for [operation, ratio, limit, ours, theirs] in rows {
         say(&format!("{operation:<44} {ratio:>7} {limit:>8} {ours:>10} {theirs:>10}"));
     }
+    assert_eq!(missed, 0, "limits missed (see !)");
 }
 
 /// One full turn; what is observed afterwards.

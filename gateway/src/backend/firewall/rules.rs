@@ -5,8 +5,8 @@
 //! family, so that what a policy does not say of IPv6 is never "everything". Routes are asked about for every packet
 //! of the original direction, known connection or not: a removed route cuts what uses it.
 //!
-//! No rule decides by a map or a named set: the kernel changes rules of a chain as one, but the elements of those can
-//! go while a packet is still under the old rules, which then find nothing. For the same reason the hooks stay.
+//! No rule asks a set or a map, and the hooks stay: the kernel changes the rules of a chain as one, but a packet that
+//! meets the old or the new rules just then was seen not to find the elements of their sets (measured on 6.18).
 
 mod statement;
 
@@ -18,12 +18,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 use nftables::batch::Batch;
 use nftables::schema::{Chain, FlushObject, NfCmd, NfListObject, Nftables, Rule, Table};
-use nftables::stmt::{Operator, Statement};
+use nftables::stmt::Statement;
 use nftables::types::{NfChainPolicy, NfChainType, NfFamily, NfHook};
 
 use self::statement::{
-    Family, accept, any_of, destination, drop_packet, echo_request, error_of_a_flow, from_interface,
-    masquerade, port, reply, source, to_interface, to_interfaces,
+    Family, accept, destination, drop_packet, echo_request, error_of_a_flow, from_interface, jump, leave,
+    masquerade, port, reply, source, to_interface,
 };
 use super::SEAL_CHAIN;
 use crate::desired::ForwardPolicy;
@@ -33,6 +33,8 @@ use crate::net::{HostService, InterfaceName};
 const FORWARD: &str = "forward";
 const INPUT: &str = "input";
 const POSTROUTING: &str = "postrouting";
+/// Drops what would leave through any of our interfaces.
+const TO_OURS: &str = "to_ours";
 
 type Interfaces = BTreeMap<InterfaceName, (BTreeSet<IpNet>, ForwardPolicy)>;
 
@@ -66,7 +68,7 @@ pub(super) fn change(table: &str, firewall: &Firewall, chains: &[String]) -> Nft
 
 fn chains_of(firewall: &Firewall) -> BTreeSet<String> {
     let own = firewall.interfaces.keys().flat_map(|name| [forwarded_chain(name), received_chain(name)]);
-    own.chain([FORWARD, INPUT, POSTROUTING, SEAL_CHAIN].map(str::to_owned)).collect()
+    own.chain([FORWARD, INPUT, POSTROUTING, TO_OURS, SEAL_CHAIN].map(str::to_owned)).collect()
 }
 
 struct Rules {
@@ -77,8 +79,12 @@ struct Rules {
 impl Rules {
     fn interfaces(&mut self, interfaces: &Interfaces) {
         self.chain(SEAL_CHAIN);
+        self.chain(TO_OURS);
+        for interface in interfaces.keys() {
+            self.rule(TO_OURS, vec![to_interface(interface), drop_packet()]);
+        }
         for (interface, (addresses, policy)) in interfaces {
-            self.forwarded(interface, interfaces);
+            self.forwarded(interface, addresses, policy);
             self.received(interface, addresses, &policy.host_services);
         }
         self.hook(FORWARD, NfChainType::Filter, NfHook::Forward, 0);
@@ -91,23 +97,19 @@ impl Rules {
     }
 
     /// What comes from `interface` and is not for the gateway itself.
-    fn forwarded(&mut self, interface: &InterfaceName, interfaces: &Interfaces) {
-        let Some((addresses, policy)) = interfaces.get(interface) else { return };
+    fn forwarded(&mut self, interface: &InterfaceName, addresses: &BTreeSet<IpNet>, policy: &ForwardPolicy) {
         let chain = forwarded_chain(interface);
         self.chain(&chain);
         for family in Family::BOTH.into_iter().filter(|_| policy.client_to_client) {
-            if let Some(subnets) = family.networks(addresses) {
-                self.rule(
-                    &chain,
-                    vec![to_interface(interface), destination(family, any_of(subnets)), accept()],
-                );
+            for subnet in family.networks(addresses) {
+                self.rule(&chain, vec![to_interface(interface), destination(family, subnet), accept()]);
             }
         }
-        self.rule(&chain, vec![to_interfaces(Operator::EQ, interfaces.keys()), drop_packet()]);
-        for family in Family::BOTH.into_iter().filter(|family| family.hosts(addresses).is_some()) {
+        self.rule(&chain, vec![jump(TO_OURS)]);
+        for family in Family::BOTH.into_iter().filter(|family| !family.hosts(addresses).is_empty()) {
             self.rule(&chain, reply(family));
-            if let Some(routes) = family.networks(&policy.routes) {
-                self.rule(&chain, vec![destination(family, any_of(routes)), accept()]);
+            for route in family.networks(&policy.routes) {
+                self.rule(&chain, vec![destination(family, route), accept()]);
             }
         }
         self.rule(&chain, vec![drop_packet()]);
@@ -123,12 +125,17 @@ impl Rules {
         let chain = received_chain(interface);
         self.chain(&chain);
         for family in Family::BOTH {
-            let Some(own) = family.hosts(addresses) else { continue };
+            let own = family.hosts(addresses);
+            if own.is_empty() {
+                continue;
+            }
             self.rule(&chain, reply(family));
             self.rule(&chain, error_of_a_flow(family));
-            self.rule(&chain, vec![destination(family, any_of(own.clone())), echo_request(family), accept()]);
-            for service in services {
-                self.rule(&chain, vec![destination(family, any_of(own.clone())), port(*service), accept()]);
+            for host in own {
+                self.rule(&chain, vec![destination(family, host.clone()), echo_request(family), accept()]);
+                for service in services {
+                    self.rule(&chain, vec![destination(family, host.clone()), port(*service), accept()]);
+                }
             }
         }
         self.rule(&chain, vec![drop_packet()]);
@@ -136,11 +143,13 @@ impl Rules {
 
     fn masquerades(&mut self, interfaces: &Interfaces) {
         self.hook(POSTROUTING, NfChainType::NAT, NfHook::Postrouting, 100);
+        for interface in interfaces.keys() {
+            self.rule(POSTROUTING, vec![to_interface(interface), leave()]);
+        }
         for (addresses, _) in interfaces.values().filter(|(_, policy)| policy.masquerade) {
             for family in Family::BOTH {
-                if let Some(subnets) = family.networks(addresses) {
-                    let elsewhere = to_interfaces(Operator::NEQ, interfaces.keys());
-                    self.rule(POSTROUTING, vec![source(family, any_of(subnets)), elsewhere, masquerade()]);
+                for subnet in family.networks(addresses) {
+                    self.rule(POSTROUTING, vec![source(family, subnet), masquerade()]);
                 }
             }
         }

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use nftables::expr::{
-    CT, Expression, Meta, MetaKey, NamedExpression, Payload, PayloadField, Prefix, SetItem,
-};
+use nftables::expr::{CT, Expression, Meta, MetaKey, NamedExpression, Payload, PayloadField, Prefix};
 use nftables::stmt::{JumpTarget, Match, Operator, Statement};
 
 use crate::net::{HostService, InterfaceName};
@@ -20,9 +18,8 @@ pub(super) enum Family {
 impl Family {
     pub(super) const BOTH: [Self; 2] = [Self::V4, Self::V6];
 
-    /// The networks of this family, overlapping ones merged (a set refuses them); `None` when there are none,
-    /// so that nobody makes a rule of an empty list.
-    pub(super) fn networks(self, networks: &BTreeSet<IpNet>) -> Option<Vec<Expression<'static>>> {
+    /// The networks of this family, overlapping ones merged.
+    pub(super) fn networks(self, networks: &BTreeSet<IpNet>) -> Vec<Expression<'static>> {
         let merged: Vec<IpNet> = match self {
             Self::V4 => Ipv4Net::aggregate(&networks.iter().filter_map(only_v4).collect())
                 .into_iter()
@@ -33,17 +30,17 @@ impl Family {
                 .map(IpNet::V6)
                 .collect(),
         };
-        (!merged.is_empty()).then(|| merged.iter().map(prefix).collect())
+        merged.iter().map(prefix).collect()
     }
 
-    /// The addresses of this family, without their prefix lengths; `None` when there are none.
-    pub(super) fn hosts(self, addresses: &BTreeSet<IpNet>) -> Option<Vec<Expression<'static>>> {
+    /// The addresses of this family, without their prefix lengths.
+    pub(super) fn hosts(self, addresses: &BTreeSet<IpNet>) -> Vec<Expression<'static>> {
         let hosts: BTreeSet<_> = addresses
             .iter()
             .filter(|address| address.addr().is_ipv4() == (self == Self::V4))
             .map(IpNet::addr)
             .collect();
-        (!hosts.is_empty()).then(|| hosts.iter().map(|host| string(host.to_string())).collect())
+        hosts.iter().map(|host| string(host.to_string())).collect()
     }
 
     fn header(self) -> &'static str {
@@ -93,11 +90,6 @@ pub(super) fn name(interface: &InterfaceName) -> Expression<'static> {
     string(interface.as_str())
 }
 
-pub(super) fn any_of(elements: Vec<Expression<'static>>) -> Expression<'static> {
-    let elements = elements.into_iter().map(SetItem::Element).collect();
-    Expression::Named(NamedExpression::Set(elements))
-}
-
 /// A whole rule: what comes from this interface goes to a chain of its own.
 pub(super) fn from_interface(interface: &InterfaceName, chain: String) -> Vec<Statement<'static>> {
     let goto = Statement::Goto(JumpTarget { target: chain.into() });
@@ -109,13 +101,14 @@ pub(super) fn to_interface(interface: &InterfaceName) -> Statement<'static> {
     is(meta(MetaKey::Oifname), name(interface))
 }
 
-/// Leaves through one of these, or with [`Operator::NEQ`] through none of them.
-pub(super) fn to_interfaces<'n>(
-    op: Operator,
-    interfaces: impl Iterator<Item = &'n InterfaceName>,
-) -> Statement<'static> {
-    let right = any_of(interfaces.map(name).collect());
-    Statement::Match(Match { left: meta(MetaKey::Oifname), right, op })
+/// Asks another chain, which may decide.
+pub(super) fn jump(chain: &'static str) -> Statement<'static> {
+    Statement::Jump(JumpTarget { target: chain.into() })
+}
+
+/// Leaves the chain without a decision.
+pub(super) fn leave() -> Statement<'static> {
+    Statement::Return(None)
 }
 
 pub(super) fn destination(family: Family, networks: Expression<'static>) -> Statement<'static> {
@@ -141,8 +134,10 @@ pub(super) fn echo_request(family: Family) -> Statement<'static> {
 /// A whole rule: accepts what answers a flow that somebody else began towards the packet's sender, errors about
 /// it included.
 pub(super) fn reply(family: Family) -> Vec<Statement<'static>> {
-    let states = any_of(vec![string("established"), string("related")]);
-    vec![of_family(family), is(ct("direction"), string("reply")), is(ct("state"), states), accept()]
+    // A list within which one is, not a set: it becomes a mask of bits.
+    let right = Expression::List(vec![string("established"), string("related")]);
+    let answers = Statement::Match(Match { left: ct("state"), right, op: Operator::IN });
+    vec![of_family(family), is(ct("direction"), string("reply")), answers, accept()]
 }
 
 /// A whole rule: accepts ICMP errors about a flow that the sender of the packet began and was allowed to.
