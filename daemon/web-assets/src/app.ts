@@ -1,11 +1,18 @@
 // Gives life to the elements that ask for it with `data-module`. Every page is right without.
 
-import { newKeyPair } from "./keys";
+import { startCopy } from "./copy";
+import { startCountdown } from "./countdown";
+import { startDevice } from "./device";
+import { startPassword } from "./password";
 
-type Start = (element: HTMLElement) => void;
+const modules = new Map<string, (element: HTMLElement) => void>([
+    ["copy", startCopy],
+    ["countdown", startCountdown],
+    ["device", startDevice],
+    ["password", startPassword],
+]);
 
-const modules: Record<string, Start> = { device: () => void newKeyPair() };
-
+document.documentElement.classList.add("js");
 for (const element of document.querySelectorAll<HTMLElement>("[data-module]")) {
-    for (const name of (element.dataset.module ?? "").split(" ")) modules[name]?.(element);
+    modules.get(element.dataset.module ?? "")?.(element);
 }

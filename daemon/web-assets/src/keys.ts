@@ -21,11 +21,6 @@ export function keyPairOf(secret: Uint8Array): KeyPair {
     return { privateKey: base64(clamped), publicKey: base64(x25519.getPublicKey(clamped)) };
 }
 
-/** Whether this is a key as `wg` writes it. */
-export function isKey(text: string): boolean {
-    return /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/.test(text);
-}
-
 function base64(bytes: Uint8Array): string {
     return btoa(String.fromCharCode(...bytes));
 }
