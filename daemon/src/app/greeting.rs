@@ -11,12 +11,22 @@ use crate::flows::first_admin::FIRST_ADMIN;
 use crate::rules::token::Token;
 use crate::site::{Site, SiteLocation};
 
-/// Prints the greeting; `command` is how the program was called.
-pub(super) fn greet(site: &Site, applied: &Applied, token: Option<&Token>, command: &str) -> io::Result<()> {
-    io::stdout().lock().write_all(greeting(site, applied, token, command).as_bytes())
+/// How far the first administrator is.
+pub(super) enum FirstAdmin {
+    /// Just made, with this token.
+    Invited(Token),
+    /// Invited at an earlier start, and not enrolled: this username.
+    Waiting(String),
+    /// Somebody administers.
+    Enrolled,
 }
 
-fn greeting(site: &Site, applied: &Applied, token: Option<&Token>, command: &str) -> String {
+/// Prints the greeting; `command` is how the program was called.
+pub(super) fn greet(site: &Site, applied: &Applied, first: &FirstAdmin, command: &str) -> io::Result<()> {
+    io::stdout().lock().write_all(greeting(site, applied, first, command).as_bytes())
+}
+
+fn greeting(site: &Site, applied: &Applied, first: &FirstAdmin, command: &str) -> String {
     let mut text = format!("\npostern {} is running\n", env!("CARGO_PKG_VERSION"));
     let listening: Vec<String> = site.config.listen.iter().map(ToString::to_string).collect();
     line(&mut text, "HTTP", &format!("{} (listening on {})", site.config.public_url, listening.join(", ")));
@@ -28,22 +38,34 @@ fn greeting(site: &Site, applied: &Applied, token: Option<&Token>, command: &str
         None => "none is sent: links are printed".to_owned(),
     };
     line(&mut text, "mail", &mail);
-    if let Some(token) = token {
-        let (url, token) = (&site.config.public_url, token.expose());
-        let hours = site.config.enrollment.token_ttl.as_secs() / 3600;
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "\nEnroll yourself first, as {FIRST_ADMIN}, within {hours} hours:");
-        line(&mut text, "link", &format!("{url}?token={token}"));
-        let _ = writeln!(text, "or in the Defguard desktop client, Add instance:");
-        line(&mut text, "URL", url);
-        line(&mut text, "token", token);
-    }
+    invite(&mut text, site, first, command);
+    // Writing to a string cannot fail.
     let _ = writeln!(
         text,
         "\nType next:\n  {command} status\n  {command} user invite ann --first-name Ann --last-name Example \
          --email ann@example.com\n"
     );
     text
+}
+
+fn invite(text: &mut String, site: &Site, first: &FirstAdmin, command: &str) {
+    // Writing to a string cannot fail.
+    match first {
+        FirstAdmin::Invited(token) => {
+            let (url, token) = (&site.config.public_url, token.expose());
+            let hours = site.config.enrollment.token_ttl.as_secs() / 3600;
+            let _ = writeln!(text, "\nEnroll yourself first, as {FIRST_ADMIN}, within {hours} hours:");
+            line(text, "link", &format!("{url}?token={token}"));
+            let _ = writeln!(text, "or in the Defguard desktop client, Add instance:");
+            line(text, "URL", url);
+            line(text, "token", token);
+        }
+        FirstAdmin::Waiting(username) => {
+            let _ = writeln!(text, "\nNo administrator has enrolled yet; a fresh link:");
+            let _ = writeln!(text, "  {command} user reinvite {username}");
+        }
+        FirstAdmin::Enrolled => {}
+    }
 }
 
 fn of_location(location: &SiteLocation, applied: &Applied) -> String {
@@ -81,7 +103,12 @@ mod tests {
             ..LocationState::new(BackendKind::Kernel)
         };
         let applied = Applied { locations: [(LocationId(2), broken)].into(), ..Applied::default() };
-        let shown = greeting(&site, &applied, Some(&Token::presented("T0K3N")), "postern --config x.toml");
+        let shown = greeting(
+            &site,
+            &applied,
+            &FirstAdmin::Invited(Token::presented("T0K3N")),
+            "postern --config x.toml",
+        );
         insta::assert_snapshot!(shown, @r"
         postern 0.1.0 is running
           HTTP      https://vpn.example.com/ (listening on )
@@ -103,8 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn later_starts_show_no_token() {
+    fn later_starts_show_no_token_but_how_to_get_one_while_nobody_administers() {
         let site = a_site(&Store::in_memory().unwrap());
-        assert!(!greeting(&site, &Applied::default(), None, "postern").contains("token"));
+        let shown = |first| greeting(&site, &Applied::default(), &first, "postern");
+        let waiting = shown(FirstAdmin::Waiting("admin".to_owned()));
+        assert!(waiting.contains("postern user reinvite admin") && !waiting.contains("token"), "{waiting}");
+        assert!(!shown(FirstAdmin::Enrolled).contains("reinvite"));
     }
 }

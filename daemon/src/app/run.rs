@@ -15,15 +15,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::greeting::{self, FirstAdmin};
 use super::state_dir::{StateDir, StateDirError};
-use super::{App, Clock, greeting};
+use super::{App, Clock};
 use crate::applied::Applied;
 use crate::background::deliver_mail;
 use crate::background::reconcile::Reconciler;
 use crate::background::sweep;
 use crate::config::{ConfigErrors, Loaded, load_with};
 use crate::flows::configure::{ConfigureError, fit_at_start};
-use crate::flows::first_admin::{FIRST_ADMIN, first_admin};
+use crate::flows::first_admin::{FIRST_ADMIN, first_admin, waiting_admin};
 use crate::gateway_view::GatewayView;
 use crate::keys::{Keys, KeysError};
 use crate::reload::{Change, Reloader};
@@ -235,13 +236,20 @@ async fn listen_for_administrators(
 /// Tells whoever started the daemon by hand what runs, once the gateway was tried. The journal gets no token.
 fn welcome(app: &App, runtime: &Runtime, config_path: &Path) -> Result<(), RunError> {
     let site = app.site();
-    let token = app.store.write_blocking(|tx| first_admin(tx, &site, app.now()))?.0;
+    let first = app.store.write_blocking(|tx| {
+        Ok::<_, StoreError>(match first_admin(tx, &site, app.now())? {
+            Some(token) => FirstAdmin::Invited(token),
+            None => waiting_admin(tx)?.map_or(FirstAdmin::Enrolled, FirstAdmin::Waiting),
+        })
+    });
+    let first = first?.0;
     if std::env::var_os("JOURNAL_STREAM").is_some() {
-        if token.is_some() {
-            tracing::info!(
-                "no user yet: `postern user reinvite {FIRST_ADMIN}` prints the first administrator's link"
-            );
-        }
+        let username = match &first {
+            FirstAdmin::Invited(_) => FIRST_ADMIN,
+            FirstAdmin::Waiting(username) => username,
+            FirstAdmin::Enrolled => return Ok(()),
+        };
+        tracing::info!("no administrator has enrolled: `postern user reinvite {username}` prints a link");
         return Ok(());
     }
     let mut applied = app.applied.clone();
@@ -250,7 +258,7 @@ fn welcome(app: &App, runtime: &Runtime, config_path: &Path) -> Result<(), RunEr
     runtime.block_on(tried);
     let program = std::env::args().next().unwrap_or_else(|| "postern".to_owned());
     let command = format!("{program} --config {}", config_path.display());
-    let told = greeting::greet(&site, &app.applied.borrow(), token.as_ref(), &command);
+    let told = greeting::greet(&site, &app.applied.borrow(), &first, &command);
     told.map_err(|source| RunError::System { action: "print the greeting", source })
 }
 

@@ -37,6 +37,16 @@ pub fn first_admin(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<Option<To
     Ok(Some(token))
 }
 
+/// Who to invite again while no administrator has enrolled: an administrator that waits. `None`: one has enrolled.
+pub fn waiting_admin(tx: &Tx<'_>) -> Result<Option<String>, StoreError> {
+    let users = tx.users()?;
+    let mut admins = users.iter().filter(|user| user.is_admin && user.disabled_at.is_none());
+    if admins.clone().any(|user| user.password_hash.is_some()) {
+        return Ok(None);
+    }
+    Ok(admins.next().map(|user| user.username.clone()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,7 +60,21 @@ mod tests {
         let make = || store.write_blocking(|tx| first_admin(tx, &site, at(0))).unwrap().0;
         let token = make().unwrap();
         assert!(make().is_none());
+        assert_eq!(store.read_blocking(waiting_admin).unwrap().as_deref(), Some(FIRST_ADMIN));
         let found = store.read_blocking(|tx| tx.enrollment_by_token(token.hash())).unwrap();
         assert!(found.is_some());
+    }
+
+    #[test]
+    fn nobody_has_to_be_invited_again_once_an_administrator_has_enrolled() {
+        let store = Store::in_memory().unwrap();
+        let site = a_site(&store);
+        store.write_blocking(|tx| first_admin(tx, &site, at(0))).unwrap();
+        let set_password = |tx: &Tx<'_>| {
+            let admin = tx.user_by_name(FIRST_ADMIN)?.unwrap();
+            tx.activate_user(admin.id, "hash", None)
+        };
+        store.write_blocking(set_password).unwrap();
+        assert_eq!(store.read_blocking(waiting_admin).unwrap(), None);
     }
 }

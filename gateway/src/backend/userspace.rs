@@ -45,6 +45,14 @@ struct Interface {
     device: Option<Gotatun<DefaultDeviceTransports>>,
 }
 
+impl Drop for Userspace {
+    fn drop(&mut self) {
+        // gotatun ends a device's tasks on the runtime it is dropped within.
+        let _within = self.runtime.enter();
+        self.interfaces.clear();
+    }
+}
+
 impl Userspace {
     pub(super) fn open() -> Result<Self, BackendError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
