@@ -159,6 +159,13 @@ pub struct Location {
     pub backend: Option<BackendChoice>,
 }
 
+impl Config {
+    /// Whether people and clients reach us over TLS.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https:")
+    }
+}
+
 impl Mail {
     /// Whether mail leaves at all.
     pub fn is_sent(&self) -> bool {

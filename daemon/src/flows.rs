@@ -15,6 +15,7 @@ pub mod inviter;
 pub mod issue;
 pub mod link;
 pub mod locations;
+pub mod new_link;
 pub mod password_reset;
 pub mod permit;
 #[cfg(test)]
@@ -25,3 +26,4 @@ pub mod session_view;
 pub mod status;
 pub mod sweep;
 pub mod welcome;
+pub mod wizard;

@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,19 +13,26 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::PathAndQuery};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, body};
-use tower::Layer as _;
 use tower::util::MapRequestLayer;
+use tower::{Layer as _, ServiceExt as _};
 
 use crate::app::App;
+use crate::gateway_view::GatewayView;
+use crate::password::Passwords;
 
 pub mod admin_api;
 mod allowance;
 pub mod assets;
 pub mod client_api;
+mod cookie;
 pub mod error;
+mod forgotten;
 mod limit;
+mod live;
+mod pages;
 
 use error::WebError;
+use limit::Limits;
 
 /// More than any request here needs.
 const MOST_BODY_BYTES: usize = 64 * 1024;
@@ -32,14 +40,27 @@ const MOST_BODY_BYTES: usize = 64 * 1024;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything postern answers over HTTP. Serve it with connect info, so that the limits know their clients.
-pub fn router(app: App) -> Router {
-    let routes = client_api::routes(app.clone())
-        .merge(assets::routes())
+///
+/// Below `/api/` everything is JSON; elsewhere what cannot be answered is a page for who takes pages.
+pub fn router(app: App, view: GatewayView) -> Router {
+    let (passwords, limits) = (Passwords::default(), Arc::<Limits>::default());
+    let api = client_api::routes(app.clone(), passwords.clone(), Arc::clone(&limits))
         .fallback(|| async { WebError::NotFound })
         .method_not_allowed_fallback(|| async { WebError::Method })
-        .layer(from_fn_with_state(app, outermost));
+        .layer(from_fn_with_state(app.clone(), outermost));
+    let pages = pages::routes(app.clone(), passwords, limits, view);
+    let pages = pages.merge(assets::routes()).layer(from_fn_with_state(app, outermost));
+    let routes = tower::service_fn(move |request: Request| {
+        let door = if request.uri().path().starts_with("/api/") { &api } else { &pages };
+        door.clone().oneshot(request)
+    });
     // A layer on a router sees requests after they were routed; paths must be right before.
     Router::new().fallback_service(MapRequestLayer::new(collapse_slashes).layer(routes))
+}
+
+/// Whole seconds, never too few.
+fn seconds_of(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// Reads a body of bounded size within bounded time.

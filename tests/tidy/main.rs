@@ -15,6 +15,8 @@ const MAX_LINES: usize = 400;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("rusqlite", &["daemon/src/store"]),
     ("axum", &["daemon/src/web", "daemon/src/app"]),
+    ("askama", &["daemon/src/web"]),
+    ("fluent_bundle", &["daemon/src/web"]),
     ("lettre", &["daemon/src/mail"]),
     ("clap", &["daemon/src/cli", "daemon/src/main.rs"]),
     ("hyper", &["daemon/src/cli", "daemon/src/web", "daemon/src/app"]),

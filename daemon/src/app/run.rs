@@ -108,7 +108,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let (stop, shutdown) = watch::channel(false);
     let backend = Box::new(opened.host);
     let mut tasks = JoinSet::new();
-    runtime.block_on(listen(&app, &mut tasks, &shutdown))?;
+    runtime.block_on(listen(&app, view.clone(), &mut tasks, &shutdown))?;
     runtime.block_on(listen_for_administrators(&app, view, &reloader, &mut tasks, &shutdown))?;
     tasks.spawn_on(sweep::run(app.clone(), shutdown.clone()), runtime.handle());
     tasks.spawn_on(deliver_mail::run(app.clone(), shutdown.clone()), runtime.handle());
@@ -196,8 +196,13 @@ async fn reload(app: &App, reloader: &Reloader) {
 }
 
 /// Opens the HTTP listeners; each is a task that ends with `stop`.
-async fn listen(app: &App, tasks: &mut JoinSet<()>, stop: &watch::Receiver<bool>) -> Result<(), RunError> {
-    let router = web::router(app.clone());
+async fn listen(
+    app: &App,
+    view: GatewayView,
+    tasks: &mut JoinSet<()>,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), RunError> {
+    let router = web::router(app.clone(), view);
     for address in app.site().config.listen.clone() {
         let listener =
             TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;

@@ -20,7 +20,7 @@ use crate::store::account::User;
 use crate::store::device::Device;
 use crate::store::{StoreError, Tx};
 
-pub use devices::{Registered, create_device, device_of_key, device_to_poll};
+pub use devices::{Registered, create_device, device_of_key, device_to_poll, replace_key};
 
 /// Why a step of an enrollment is refused. The texts go to people.
 #[derive(Debug, thiserror::Error)]

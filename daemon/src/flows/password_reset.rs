@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::rules::action::Action;
 use crate::rules::ids::ResetId;
+use crate::rules::message::Message;
 use crate::rules::names::NameError;
 use crate::rules::reset::{Reset, TOKEN_TTL};
 use crate::rules::token::{Token, TokenHash, TokenKind};
@@ -47,6 +48,9 @@ pub fn request(
     let id = tx.insert_reset(user.id, placeholder, expires_at, now)?;
     let token = token_of(site, id);
     tx.set_reset_hash(id, token.hash())?;
+    if site.config.mail.is_sent() {
+        tx.post(&Message::PasswordReset { reset: id }, now)?;
+    }
     tx.audit(&user.username, Action::PasswordForget, &user.username, None, now)?;
     Ok(Some((id, token)))
 }
@@ -91,12 +95,16 @@ pub fn session(tx: &Tx<'_>, session: TokenHash, now: Timestamp) -> Result<(User,
 /// Sets another password, made to a hash before the transaction, and ends every session of the user.
 pub fn reset(
     tx: &Tx<'_>,
+    site: &Site,
     session: TokenHash,
     password_hash: &str,
     now: Timestamp,
 ) -> Result<User, ResetError> {
     let (user, _) = self::session(tx, session, now)?;
     tx.change_password(user.id, password_hash, now)?;
+    if site.config.mail.is_sent() {
+        tx.post(&Message::PasswordChanged { user: user.id }, now)?;
+    }
     tx.audit(&user.username, Action::PasswordReset, &user.username, None, now)?;
     Ok(user)
 }
@@ -144,9 +152,9 @@ mod tests {
             assert_eq!(start(tx, site, token, COOKIE, at(200))?, 700);
             assert!(session(tx, COOKIE, at(699)).is_ok());
             assert!(matches!(session(tx, COOKIE, at(700)), Err(ResetError::NoSession)));
-            let user = reset(tx, COOKIE, "new", at(300))?;
+            let user = reset(tx, site, COOKIE, "new", at(300))?;
             assert_eq!(tx.user(user.id)?.unwrap().password_hash.as_deref(), Some("new"));
-            assert!(matches!(reset(tx, COOKIE, "newer", at(301)), Err(ResetError::NoSession)));
+            assert!(matches!(reset(tx, site, COOKIE, "newer", at(301)), Err(ResetError::NoSession)));
             assert!(matches!(start(tx, site, token, COOKIE, at(302)), Err(ResetError::InvalidToken)));
             Ok(())
         });

@@ -50,6 +50,8 @@ actions! {
     GroupRemoveUser = "group.remove-user",
     /// A token was started for the first time.
     EnrollmentStart = "enrollment.start",
+    /// A user with a link that is good for nothing any more asked for another.
+    EnrollmentAsk = "enrollment.ask",
     /// A user set the first password.
     PasswordSet = "password.set",
     /// A user forgot the password and asked for a link.
@@ -62,6 +64,8 @@ actions! {
     PhoneRefuse = "phone.refuse",
     /// A key was registered.
     DeviceRegister = "device.register",
+    /// The key of a device that was registered a moment ago was replaced.
+    DeviceRekey = "device.rekey",
     /// A location did not take a device in time.
     DevicePending = "device.pending",
     /// A session ended without a password; what it registered is gone.

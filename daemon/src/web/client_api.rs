@@ -3,11 +3,9 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -15,27 +13,25 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use super::cookie::{self, Cookie, SameSite};
 use super::error::WebError;
 use super::limit::{self, Admission, Limits, Presented};
+use super::live;
+use super::seconds_of;
 use crate::app::App;
 use crate::flows::enroll::{self, EnrollError};
 use crate::flows::session_view::view;
-use crate::flows::{client_config, enroll_audit, exhaustion};
+use crate::flows::{client_config, enroll_audit};
 use crate::password::Passwords;
-use crate::rules::ids::DeviceId;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenHash};
-use crate::store::{StoreError, Tx};
 
 mod answers;
-mod cookie;
+mod password_reset;
 mod requests;
 
 use answers::{DeviceConfigAnswer, InfoAnswer, MfaStartAnswer, NothingAnswer, PollAnswer, StartAnswer};
 use requests::{ActivateRequest, CreateDeviceRequest, MfaRequest, NetworkInfoRequest, TokenRequest, parsed};
-
-/// How long a registration waits for its peers.
-const LIVE_WITHIN: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 struct Api {
@@ -45,8 +41,8 @@ struct Api {
 }
 
 /// The routes below `/api/v1`.
-pub(super) fn routes(app: App) -> Router {
-    let api = Api { app, passwords: Passwords::default(), limits: Arc::default() };
+pub(super) fn routes(app: App, passwords: Passwords, limits: Arc<Limits>) -> Router {
+    let api = Api { app, passwords, limits };
     Router::new()
         .route("/api/v1/enrollment/start", post(start))
         .route("/api/v1/enrollment/create_device", post(create_device))
@@ -54,6 +50,9 @@ pub(super) fn routes(app: App) -> Router {
         .route("/api/v1/enrollment/network_info", post(network_info))
         .route("/api/v1/enrollment/register-mfa/code/start", post(register_mfa_start))
         .route("/api/v1/enrollment/register-mfa/code/finish", post(register_mfa_finish))
+        .route("/api/v1/password-reset/request", post(password_reset::request))
+        .route("/api/v1/password-reset/start", post(password_reset::start))
+        .route("/api/v1/password-reset/reset", post(password_reset::reset))
         .route("/api/v1/poll", post(poll))
         .route("/api/v1/info", get(|| async { Json(InfoAnswer::new()) }))
         .route("/api/v1/health", get(|| async { "alive" }))
@@ -83,11 +82,15 @@ async fn open_session(api: &Api, token: Token) -> Result<Response, WebError> {
     let ((answer, site), _) = outcome.await.map_err(refused_start)?;
     api.limits.issued(session_hash, now);
     let left = answer.deadline_timestamp.saturating_sub(now.as_second());
-    let line = cookie::set(&session, left, site.config.public_url.starts_with("https:"));
     let mut response = Json(answer).into_response();
-    if let Ok(line) = HeaderValue::from_str(&line) {
-        response.headers_mut().insert(header::SET_COOKIE, line);
-    }
+    let cookie = Cookie {
+        name: cookie::CLIENT,
+        value: &session,
+        seconds: left,
+        same_site: SameSite::Strict,
+        secure: site.config.is_https(),
+    };
+    cookie.add_to(response.headers_mut());
     Ok(response)
 }
 
@@ -116,29 +119,13 @@ async fn register(api: &Api, session: TokenHash, body: Body) -> Result<DeviceCon
         Ok::<_, EnrollError>((answer, added.device.id, added.polling.hash()))
     });
     let outcome = outcome.await;
-    if let Err(EnrollError::Exhausted(locations)) = &outcome {
-        let (app, locations) = (api.app.clone(), locations.clone());
-        let told = move |tx: &Tx<'_>| exhaustion::tell_refused(tx, &app.site(), session, &locations, now);
-        api.app.store.write(told).await?;
+    if let Err(refused) = &outcome {
+        live::tell_exhausted(&api.app, session, refused).await?;
     }
     let ((answer, device, polling), revision) = outcome?;
     api.limits.issued(polling, now);
-    api.app.applied(revision, LIVE_WITHIN).await;
-    if let Err(error) = tell_pending(&api.app, device).await {
-        // The device is registered; its client must get its configuration all the same.
-        tracing::error!(device.id = device.0, %error, "could not write down whether a device is pending");
-    }
+    live::until_live(&api.app, device, revision).await;
     Ok(answer)
-}
-
-/// Writes down where a device is not live yet. Mostly it is everywhere, and then nothing is written.
-async fn tell_pending(app: &App, device: DeviceId) -> Result<(), StoreError> {
-    if !app.store.read(move |tx| enroll_audit::is_pending(tx, device)).await? {
-        return Ok(());
-    }
-    let (shared, now) = (app.clone(), app.now());
-    app.store.write(move |tx| enroll_audit::pending(tx, &shared.site(), device, now)).await?;
-    Ok(())
 }
 
 async fn activate_user(State(api): State<Api>, request: Request) -> Result<Json<NothingAnswer>, WebError> {
@@ -249,8 +236,11 @@ impl Api {
 
     /// The session that a request's cookie names, which may be none.
     fn session_of(&self, request: &Request) -> Result<(TokenHash, Admission<'_>), WebError> {
-        let lines = request.headers().get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-        let id = cookie::session_id(lines).ok_or(EnrollError::NoSession)?;
+        self.session_in(cookie::CLIENT, request)
+    }
+
+    fn session_in(&self, name: &str, request: &Request) -> Result<(TokenHash, Admission<'_>), WebError> {
+        let id = cookie::find(request.headers(), name).ok_or(EnrollError::NoSession)?;
         let session = Token::presented(&id).hash();
         Ok((session, self.admit(Presented::Other, session, self.client_of(request))?))
     }
@@ -260,15 +250,10 @@ impl Api {
 fn settle<T>(admission: Admission<'_>, outcome: Result<T, WebError>) -> Result<T, WebError> {
     if outcome.as_ref().is_err_and(WebError::is_about_an_unknown_bearer) {
         admission.unknown();
-    } else if matches!(outcome, Ok(_) | Err(WebError::Enroll(_) | WebError::Forbidden)) {
+    } else if matches!(outcome, Ok(_) | Err(WebError::Enroll(_) | WebError::Reset(_) | WebError::Forbidden)) {
         admission.known();
     }
     outcome
-}
-
-/// Whole seconds, never too few.
-fn seconds_of(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 fn halves(random: [u8; 32]) -> [[u8; 16]; 2] {

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::flows::enroll::EnrollError;
+use crate::flows::password_reset::ResetError;
 use crate::password::PasswordError;
 use crate::store::StoreError;
 
@@ -51,6 +52,9 @@ pub enum WebError {
     /// A flow refused.
     #[error(transparent)]
     Enroll(#[from] EnrollError),
+    /// A flow of password resets refused.
+    #[error(transparent)]
+    Reset(#[from] ResetError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -77,7 +81,7 @@ impl WebError {
                     | EnrollError::TokenExpired
                     | EnrollError::NoSession
                     | EnrollError::UnknownPollingToken
-            )
+            ) | Self::Reset(ResetError::InvalidToken | ResetError::NoSession)
         )
     }
 
@@ -93,6 +97,7 @@ impl WebError {
             Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Enroll(error) => status_of(error),
+            Self::Reset(error) => status_of_reset(error),
             Self::Store(_) | Self::Password(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -107,6 +112,15 @@ impl WebError {
         } else {
             None
         }
+    }
+}
+
+fn status_of_reset(error: &ResetError) -> StatusCode {
+    match error {
+        ResetError::InvalidToken | ResetError::NoSession => StatusCode::UNAUTHORIZED,
+        ResetError::Forbidden => StatusCode::FORBIDDEN,
+        ResetError::Value(_) => StatusCode::BAD_REQUEST,
+        ResetError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 
 use super::allowance::Allowances;
+use crate::rules::ids::UserId;
 use crate::rules::token::TokenHash;
 
 /// Addresses told apart.
@@ -26,6 +27,12 @@ pub(super) struct Limits {
     /// Of addresses that present sessions and polling tokens nobody knows. Clients of removed devices go on polling for
     /// ever, and many may be behind one address.
     strangers: Allowances<IpAddr>,
+    /// Of addresses that say they forgot a password.
+    forgetful: Allowances<IpAddr>,
+    /// Of mailboxes that somebody says they forgot the password of.
+    mailboxes: Allowances<[u8; 32]>,
+    /// Of users who ask for another link.
+    askers: Allowances<UserId>,
 }
 
 /// What is presented.
@@ -51,6 +58,9 @@ impl Default for Limits {
             bearers: Allowances::new(60, Duration::from_secs(1), MOST_BEARERS),
             guesses: Allowances::new(30, Duration::from_secs(2), MOST_ADDRESSES),
             strangers: Allowances::new(100, Duration::from_millis(100), MOST_ADDRESSES),
+            forgetful: Allowances::new(10, Duration::from_mins(1), MOST_ADDRESSES),
+            mailboxes: Allowances::new(3, Duration::from_mins(20), MOST_BEARERS),
+            askers: Allowances::new(2, Duration::from_hours(6), MOST_BEARERS),
         }
     }
 }
@@ -77,6 +87,21 @@ impl Limits {
         let network = network_of(address);
         strangers.take(network, now)?;
         Ok(Admission { stranger: Some((strangers, network)), ..admission })
+    }
+
+    /// Takes one of an address's allowance of asking for a password reset.
+    pub(super) fn asks_for_reset(&self, address: IpAddr, now: Timestamp) -> Result<(), Duration> {
+        self.forgetful.take(network_of(address), now)
+    }
+
+    /// Takes one of the mails that a mailbox, known by its hash, is sent for forgotten passwords.
+    pub(super) fn mails_reset(&self, mailbox: TokenHash, now: Timestamp) -> Result<(), Duration> {
+        self.mailboxes.take(mailbox.0, now)
+    }
+
+    /// Takes one of a user's allowance of asking for another link.
+    pub(super) fn asks_for_link(&self, user: UserId, now: Timestamp) -> Result<(), Duration> {
+        self.askers.take(user, now)
     }
 
     /// What was issued just now is known from the start.

@@ -141,7 +141,7 @@ async fn unknown_paths_are_404_and_unknown_methods_405() {
         "/api/v1/client-mfa/remote",
         "/api/v1/posture/connect",
         "/api/v1/openid/auth_info",
-        "/api/v1/password-reset/request",
+        "/api/v1/password-reset",
         "/api/v1/enrollment/register_mobile",
         "/api/v1/enrollment/start/",
         "/api/v1/enrollment/start/more",

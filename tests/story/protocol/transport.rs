@@ -151,5 +151,5 @@ async fn broken() -> Answer {
     let app = App::new(store, site, applied, clock);
     ARMED.store(true, Ordering::Relaxed);
     let request = Request::post(POLL).body(Body::from(r#"{"token":"x"}"#)).unwrap();
-    answer_of(postern::web::router(app), request).await
+    answer_of(postern::web::router(app, postern::gateway_view::GatewayView::new().0), request).await
 }

@@ -20,6 +20,7 @@ use postern::app::{App, Clock};
 use postern::applied::Applied;
 use postern::flows::issue::issue_enrollment;
 use postern::flows::sweep::sweep;
+use postern::gateway_view::GatewayView;
 use postern::rules::enrollment::{EnrollmentKind, Subject};
 use postern::rules::ids::UserId;
 use postern::store::account::NewUser;
@@ -101,7 +102,7 @@ impl Postern {
         let read = Arc::clone(&clock);
         let read = Clock::from_fn(move || Timestamp::from_second(read.load(Ordering::Relaxed)).unwrap());
         let app = App::new(store, site, receiver, read);
-        Self { router: postern::web::router(app.clone()), app, clock, applied }
+        Self { router: postern::web::router(app.clone(), GatewayView::new().0), app, clock, applied }
     }
 
     /// Moves the clock, and ends what is over.

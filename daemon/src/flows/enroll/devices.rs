@@ -50,6 +50,26 @@ pub fn create_device(
     Ok(Registered { device, polling })
 }
 
+/// Gives a device that this session registered another key, because the first one was lost. Peers of the old key go.
+pub fn replace_key(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    device: DeviceId,
+    key: &str,
+    now: Timestamp,
+) -> Result<Device, EnrollError> {
+    let key = free_key(tx, site, session, key)?;
+    let known = tx.device(device)?.filter(|device| device.registered_in == Some(session.id()));
+    let known = known.ok_or(EnrollError::UnknownDevice)?;
+    tx.set_device_key(&known, key)?;
+    for held in tx.addresses_of(device)? {
+        tx.set_live(device, held.location, None)?;
+    }
+    tx.audit(session.owner.name(), Action::DeviceRekey, &known.name, None, now)?;
+    tx.device(device)?.ok_or(EnrollError::UnknownDevice)
+}
+
 /// The device with a key, for the session of its owner; its polling token is replaced (protocol 1.5).
 pub fn device_of_key(
     tx: &Tx<'_>,

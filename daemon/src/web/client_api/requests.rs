@@ -13,6 +13,16 @@ pub(super) struct TokenRequest {
 }
 
 #[derive(Deserialize)]
+pub(super) struct ForgottenRequest {
+    pub(super) email: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ResetRequest {
+    pub(super) password: Zeroized,
+}
+
+#[derive(Deserialize)]
 pub(super) struct CreateDeviceRequest {
     pub(super) name: String,
     pub(super) pubkey: String,

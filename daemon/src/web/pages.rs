@@ -1,0 +1,150 @@
+//! The pages that people see in their browser: enrolling step by step, and a forgotten password. Rendered here, usable
+//! without scripts up to the device's key; a thin door over the same flows as the client API. Looking at a page changes
+//! nothing: mail scanners look at links too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use super::cookie::{Cookie, SameSite};
+use super::limit::{Admission, Limits, Presented};
+use crate::app::App;
+use crate::gateway_view::GatewayView;
+use crate::password::Passwords;
+use crate::rules::token::TokenHash;
+
+mod branding;
+mod device;
+mod done;
+mod form;
+mod frame;
+mod guard;
+mod lamp;
+mod language;
+mod link;
+mod password;
+mod places;
+mod reset;
+mod step;
+mod trouble;
+mod visit;
+mod you;
+
+use lamp::Lamp;
+use trouble::Trouble;
+use visit::{LANGUAGE_COOKIE, Seat, Visit};
+
+/// How long a chosen language is remembered.
+const LANGUAGE_FOR: Duration = Duration::from_hours(365 * 24);
+
+/// What the handlers of pages share.
+#[derive(Clone)]
+pub(super) struct Pages {
+    app: App,
+    passwords: Passwords,
+    limits: Arc<Limits>,
+    lamp: Lamp,
+}
+
+/// All pages, with an answer for everything else.
+pub(super) fn routes(app: App, passwords: Passwords, limits: Arc<Limits>, view: GatewayView) -> Router {
+    let pages = Pages { app, passwords, limits, lamp: Lamp::new(view) };
+    Router::new()
+        .route("/", get(link::show))
+        .route("/enroll", get(link::show))
+        .route("/enroll/start", post(link::start))
+        .route("/enroll/new-link", post(link::ask_for_another))
+        .route("/enroll/you", get(you::show).post(you::review))
+        .route("/enroll/password", get(password::show).post(password::set))
+        .route("/enroll/device", get(device::show).post(device::register))
+        .route("/enroll/device/key", post(device::replace_key))
+        .route("/enroll/device/state", get(device::state))
+        .route("/enroll/device/{file}", get(device::file))
+        .route("/enroll/skip", post(device::skip))
+        .route("/enroll/done", get(done::show))
+        .route("/password", get(reset::ask).post(reset::request))
+        .route("/password-reset", get(reset::show).post(reset::start))
+        .route("/password-reset/new", get(reset::choose).post(reset::set))
+        .route("/branding/{name}", get(branding::show))
+        .route_layer(from_fn_with_state(pages.clone(), from_here))
+        .fallback(|| async { Trouble::NotFound })
+        .method_not_allowed_fallback(|| async { Trouble::Method })
+        .layer(from_fn_with_state(pages.clone(), around))
+        .with_state(pages)
+}
+
+/// Around every page: who looks at it, what went wrong, and the headers.
+async fn around(State(pages): State<Pages>, mut request: Request, next: Next) -> Response {
+    let site = pages.app.site();
+    let visit = Visit::of(&request, &site);
+    request.extensions_mut().insert(visit.clone());
+    let panicked = || Trouble::Inside.into_response();
+    let mut answer = super::caught(next.run(request)).await.unwrap_or_else(panicked);
+    if let Some(trouble) = answer.extensions_mut().remove::<Trouble>() {
+        answer = trouble.shown(&site, &visit);
+    }
+    guard::add_headers(answer.headers_mut());
+    if let Some(language) = visit.chosen {
+        let cookie = Cookie {
+            name: LANGUAGE_COOKIE,
+            value: language.code(),
+            seconds: i64::try_from(LANGUAGE_FOR.as_secs()).unwrap_or(i64::MAX),
+            same_site: SameSite::Lax,
+            secure: site.config.is_https(),
+        };
+        cookie.add_to(answer.headers_mut());
+    }
+    answer
+}
+
+/// Refuses what other sites would have somebody's browser send.
+async fn from_here(State(pages): State<Pages>, request: Request, next: Next) -> Response {
+    let is_from_here = guard::is_from_here(request.method(), request.headers(), &pages.app.site());
+    if is_from_here { next.run(request).await } else { Trouble::Foreign.into_response() }
+}
+
+impl Pages {
+    /// Counts a request that presents something, known or not.
+    fn admit(&self, what: Presented, bearer: TokenHash, visit: &Visit) -> Result<Admission<'_>, Trouble> {
+        let admitted = self.limits.admit(what, bearer, visit.client, self.app.now());
+        admitted.map_err(|wait| Trouble::TooMany(super::seconds_of(wait)))
+    }
+
+    /// A new session identifier and its hash.
+    fn new_session(&self) -> (Zeroizing<String>, TokenHash) {
+        let session = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.app.random()));
+        let hash = crate::rules::token::Token::presented(&session).hash();
+        (session, hash)
+    }
+
+    /// Goes to another page with a cookie for `seconds`; none at all takes it away.
+    fn seated(&self, to: &'static str, seat: Seat, session: &str, seconds: i64) -> Response {
+        let site = self.app.site();
+        let mut answer = see_other(to);
+        let cookie = Cookie {
+            name: seat.cookie(&site),
+            value: session,
+            seconds,
+            // Opened again out of a mail read in the browser, a link must lead back into the running session.
+            same_site: SameSite::Lax,
+            secure: site.config.is_https(),
+        };
+        cookie.add_to(answer.headers_mut());
+        answer
+    }
+}
+
+/// Goes to another page.
+fn see_other(to: &'static str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, HeaderValue::from_static(to))], Body::empty()).into_response()
+}

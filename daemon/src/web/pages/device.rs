@@ -1,0 +1,309 @@
+//! The fourth page: a device. A script makes the key pair in the browser and sends the public key only; without scripts one
+//! brings a public key of one's own. What is registered can be seen again; a lost key is replaced.
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+
+use super::form::Form;
+use super::frame::Frame;
+use super::language::{Key, Phrase};
+use super::places::ShownPlace;
+use super::step::{frame, path};
+use super::trouble::{Trouble, page, refusal};
+use super::visit::{Seat, Visit};
+use super::{Pages, see_other};
+use crate::config::DeviceStep;
+use crate::flows::client_config::PLACEHOLDER_KEY;
+use crate::flows::enroll::{self, EnrollError};
+use crate::flows::wizard::{self, Progress};
+use crate::rules::ids::DeviceId;
+use crate::rules::links::deep_link;
+use crate::rules::wizard::Step;
+use crate::store::Revision;
+use crate::store::device::Device;
+
+/// Where the desktop client is to be had.
+const CLIENT_DOWNLOAD: &str = "https://defguard.net/download/";
+
+#[derive(Template)]
+#[template(path = "pages/device.html")]
+struct DevicePage {
+    frame: Frame,
+    first_name: String,
+    /// As typed.
+    name: String,
+    public_key: String,
+    name_error: Option<Phrase>,
+    key_error: Option<Phrase>,
+    may_skip: bool,
+    placeholder: &'static str,
+    registered: Option<DeviceId>,
+    client: Option<ClientLink>,
+}
+
+#[derive(Template)]
+#[template(path = "pages/registered.html")]
+struct RegisteredPage {
+    frame: Frame,
+    first_name: String,
+    registered: Option<DeviceId>,
+    device: Device,
+    places: Vec<ShownPlace>,
+    placeholder: &'static str,
+}
+
+/// What opens the desktop client.
+pub(super) struct ClientLink {
+    pub(super) deep_link: String,
+    pub(super) url: String,
+    pub(super) token: String,
+    /// Where the client is to be had.
+    pub(super) download: &'static str,
+}
+
+#[derive(Deserialize)]
+struct NewDevice {
+    name: String,
+    pubkey: String,
+}
+
+#[derive(Deserialize)]
+struct NewKey {
+    device: DeviceId,
+    pubkey: String,
+}
+
+#[derive(Serialize)]
+struct DeviceAnswer {
+    device: NamedDevice,
+    places: Vec<ShownPlace>,
+}
+
+#[derive(Serialize)]
+struct NamedDevice {
+    id: DeviceId,
+    name: String,
+}
+
+#[derive(Serialize)]
+struct StateAnswer {
+    seconds_left: i64,
+    places: Vec<PlaceState>,
+}
+
+#[derive(Serialize)]
+struct PlaceState {
+    location: String,
+    state: &'static str,
+}
+
+/// A form for a device, or the device that was registered.
+pub(super) async fn show(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Trouble> {
+    let progress = match pages.at_step(&visit, Step::Device).await? {
+        Ok(progress) => progress,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    if let Some(device) = progress.devices.last().cloned() {
+        let places = pages.places(&device).await?;
+        return page(&RegisteredPage {
+            frame: frame(&pages.app.site(), &visit, &progress, Step::Device, &pages),
+            first_name: progress.user.first_name,
+            registered: Some(device.id),
+            device,
+            places,
+            placeholder: PLACEHOLDER_KEY,
+        });
+    }
+    page(&device_page(&pages, &visit, &progress, &Typed::default(), None))
+}
+
+/// Registers a device: JSON from the script, a form from who brings a key.
+pub(super) async fn register(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    request: Request,
+) -> Result<Response, Trouble> {
+    if let Err(elsewhere) = pages.at_step(&visit, Step::Device).await? {
+        return if visit.sends_json { Err(Trouble::NoSession) } else { Ok(elsewhere) };
+    }
+    if visit.sends_json {
+        let new: NewDevice = json(request.into_body()).await?;
+        let device = pages.register(&visit, &new.name, &new.pubkey).await??;
+        return pages.answer(device).await;
+    }
+    let form = Form::read(request.into_body()).await?;
+    let typed = Typed { name: form.get("name").to_owned(), public_key: form.get("pubkey").trim().to_owned() };
+    match pages.register(&visit, &typed.name, &typed.public_key).await? {
+        Ok(_) => Ok(see_other(path(Step::Device))),
+        Err(error) => {
+            let Some(why) = refusal(&error) else { return Err(error.into()) };
+            let progress = pages.progress(&visit).await?;
+            let shown = page(&device_page(&pages, &visit, &progress, &typed, Some((why, &error))))?;
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response())
+        }
+    }
+}
+
+/// Gives the device another key, because the files with the first one were lost.
+pub(super) async fn replace_key(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    body: Body,
+) -> Result<Response, Trouble> {
+    let new: NewKey = json(body).await?;
+    let now = pages.app.now();
+    let replaced = pages.change(&visit, move |tx, site, session| {
+        enroll::replace_key(tx, site, session, new.device, &new.pubkey, now)
+    });
+    let (device, revision) = replaced.await??;
+    crate::web::live::until_live(&pages.app, device.id, revision).await;
+    pages.answer(device).await
+}
+
+/// How far the newest device has come.
+pub(super) async fn state(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Trouble> {
+    let progress = pages.progress(&visit).await?;
+    let places = match progress.devices.last() {
+        Some(device) => pages.places(device).await?,
+        None => Vec::new(),
+    };
+    let places = places.into_iter().map(|place| PlaceState { location: place.location, state: place.state });
+    let seconds_left = progress.session.deadline.saturating_sub(pages.app.now().as_second()).max(0);
+    Ok(Json(StateAnswer { seconds_left, places: places.collect() }).into_response())
+}
+
+/// A configuration file with the placeholder, for who keeps the key elsewhere.
+pub(super) async fn file(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    Path(name): Path<String>,
+) -> Result<Response, Trouble> {
+    let progress = pages.progress(&visit).await?;
+    let device = progress.devices.last().ok_or(Trouble::NotFound)?;
+    let places = pages.places(device).await?;
+    let place = places.into_iter().find(|place| place.file_name == name).ok_or(Trouble::NotFound)?;
+    let disposition = format!("attachment; filename=\"{}\"", place.file_name);
+    let disposition = HeaderValue::from_str(&disposition).map_err(|_| Trouble::NotFound)?;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], place.config)
+        .into_response())
+}
+
+/// Goes on without a device, where that is allowed.
+pub(super) async fn skip(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Trouble> {
+    if let Err(elsewhere) = pages.at_step(&visit, Step::Device).await? {
+        return Ok(elsewhere);
+    }
+    let now = pages.app.now();
+    let skipped = pages.change(&visit, move |tx, site, session| wizard::skip_device(tx, site, session, now));
+    if skipped.await??.0 {
+        Ok(see_other(path(Step::Done)))
+    } else {
+        Err(Trouble::Refused(StatusCode::FORBIDDEN, Key("refused-skip")))
+    }
+}
+
+/// What somebody typed who brings a key.
+#[derive(Default)]
+struct Typed {
+    name: String,
+    public_key: String,
+}
+
+fn device_page(
+    pages: &Pages,
+    visit: &Visit,
+    progress: &Progress,
+    typed: &Typed,
+    refused: Option<(Key, &EnrollError)>,
+) -> DevicePage {
+    let is_about_key = |error: &EnrollError| {
+        matches!(error, EnrollError::Key(_) | EnrollError::LocationKey | EnrollError::KeyTaken)
+    };
+    let (key_error, name_error) = match refused {
+        Some((why, error)) if is_about_key(error) => (Some(visit.language.say(why)), None),
+        Some((why, _)) => (None, Some(visit.language.say(why))),
+        None => (None, None),
+    };
+    let site = pages.app.site();
+    DevicePage {
+        frame: frame(&site, visit, progress, Step::Device, pages),
+        first_name: progress.user.first_name.clone(),
+        name: typed.name.clone(),
+        public_key: typed.public_key.clone(),
+        name_error,
+        key_error,
+        may_skip: site.config.enrollment.device_step == DeviceStep::Optional,
+        placeholder: PLACEHOLDER_KEY,
+        registered: None,
+        client: ClientLink::of(pages, progress),
+    }
+}
+
+impl ClientLink {
+    /// For a token that can be presented.
+    pub(super) fn with(url: String, token: String) -> Self {
+        Self { deep_link: deep_link(&url, &token), url, token, download: CLIENT_DOWNLOAD }
+    }
+
+    pub(super) fn of(pages: &Pages, progress: &Progress) -> Option<Self> {
+        let url = pages.app.site().config.public_url.clone();
+        let token = progress.client_token.as_ref()?.expose().to_owned();
+        Some(Self::with(url, token))
+    }
+}
+
+impl Pages {
+    /// Registers a device and waits a moment for its peers.
+    async fn register(
+        &self,
+        visit: &Visit,
+        name: &str,
+        key: &str,
+    ) -> Result<Result<Device, EnrollError>, Trouble> {
+        let (name, key, now) = (name.trim().to_owned(), key.to_owned(), self.app.now());
+        let created = self.change(visit, move |tx, site, session| {
+            // Only the command line client may leave it out.
+            crate::rules::names::device_name(&name)?;
+            enroll::create_device(tx, site, session, &name, &key, now).map(|created| created.device)
+        });
+        let created: Result<(Device, Revision), EnrollError> = created.await?;
+        match created {
+            Ok((device, revision)) => {
+                crate::web::live::until_live(&self.app, device.id, revision).await;
+                Ok(Ok(device))
+            }
+            Err(error) => {
+                if let Some(session) = visit.session(Seat::Enrollment, &self.app.site()) {
+                    crate::web::live::tell_exhausted(&self.app, session, &error).await?;
+                }
+                Ok(Err(error))
+            }
+        }
+    }
+
+    async fn answer(&self, device: Device) -> Result<Response, Trouble> {
+        let places = self.places(&device).await?;
+        let device = NamedDevice { id: device.id, name: device.name };
+        Ok(Json(DeviceAnswer { device, places }).into_response())
+    }
+}
+
+async fn json<T: serde::de::DeserializeOwned>(body: Body) -> Result<T, Trouble> {
+    let bytes = crate::web::bytes_of(body).await?;
+    serde_json::from_slice(&bytes).map_err(|_| Trouble::Malformed)
+}

@@ -1,0 +1,48 @@
+//! The last page: the company's welcome, and where to go from here.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+
+use super::Pages;
+use super::device::ClientLink;
+use super::frame::Frame;
+use super::step::frame;
+use super::trouble::{Trouble, page};
+use super::visit::Visit;
+use crate::config::Link;
+use crate::markdown::to_html;
+use crate::rules::wizard::Step;
+
+#[derive(Template)]
+#[template(path = "pages/done.html")]
+struct DonePage {
+    frame: Frame,
+    /// Sanitised HTML.
+    welcome: String,
+    device: Option<String>,
+    username: String,
+    links: Vec<Link>,
+    client: Option<ClientLink>,
+}
+
+/// Shows it once nothing is left to do.
+pub(super) async fn show(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Trouble> {
+    let progress = match pages.at_step(&visit, Step::Done).await? {
+        Ok(progress) => progress,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    let site = pages.app.site();
+    page(&DonePage {
+        frame: frame(&site, &visit, &progress, Step::Done, &pages),
+        welcome: to_html(&progress.onboarding_text(&site)),
+        device: progress.devices.last().map(|device| device.name.clone()),
+        client: ClientLink::of(&pages, &progress),
+        username: progress.user.username,
+        links: site.config.branding.links.clone(),
+    })
+}

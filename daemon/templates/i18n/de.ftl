@@ -1,0 +1,214 @@
+# Um jede Seite herum.
+skip-to-content = Zum Inhalt springen
+languages = Sprache
+in-the-open = Diese Verbindung ist nicht verschlüsselt: Andere im selben Netz können mitlesen, was Sie eingeben.
+step-of = Schritt { $here } von { $all }
+step-is-done = (erledigt)
+step-you = Ihre Daten
+step-password = Passwort
+step-device = Gerät
+step-done = Fertig
+countdown = { $minutes ->
+    [0] Weniger als eine Minute übrig
+    [one] Noch etwa eine Minute
+   *[other] Noch etwa { $minutes } Minuten
+}
+countdown-clock = Noch { $time }
+countdown-warning = Noch zwei Minuten. Was Sie schon erledigt haben, bleibt erhalten.
+countdown-over = Die Zeit ist abgelaufen.
+helper = Fragen? { $name } hilft Ihnen weiter:
+continue = Weiter
+copy = Kopieren
+copied = Kopiert
+error-summary = Bitte prüfen Sie:
+
+# Ohne oder mit Link.
+paste-title = VPN-Zugang einrichten
+paste-lead = Öffnen Sie den Link in Ihrer Einladungsmail. Falls das nicht klappt, kopieren Sie ihn aus der Mail und fügen Sie ihn hier ein.
+paste-token = Link oder Token
+paste-token-hint = Das Token ist die lange Folge aus Buchstaben und Ziffern in der Mail.
+invitation-title = Willkommen, { $first_name }
+invitation-by = { $inviter } lädt Sie in das VPN von { $company } ein.
+invitation-device-by = Mit diesem Link von { $inviter } verbinden Sie ein weiteres Gerät mit dem VPN von { $company }.
+invitation-what = Ein VPN ist eine geschützte Verbindung: Damit erreichen Sie die Systeme der Firma von zu Hause oder unterwegs so, als wären Sie vor Ort.
+invitation-steps = So läuft es ab
+invitation-step-you = Sie prüfen Ihre Daten.
+invitation-step-password = Sie wählen ein Passwort.
+invitation-step-device = Sie verbinden diesen Computer oder dieses Telefon.
+invitation-time = { $minutes ->
+    [one] Ab dem Start haben Sie eine Minute Zeit. Wenn Sie die Seite zwischendurch schließen, öffnen Sie den Link einfach erneut.
+   *[other] Meist dauert das keine fünf Minuten. Ab dem Start haben Sie { $minutes } Minuten Zeit. Wenn Sie die Seite zwischendurch schließen, öffnen Sie den Link einfach erneut.
+}
+invitation-is-open = Sie haben bereits begonnen. Machen Sie dort weiter, wo Sie aufgehört haben.
+invitation-start = Hier starten
+invitation-go-on = Weitermachen
+
+# Der Desktop-Client.
+client-title = Oder mit dem Desktop-Client
+client-text = Der Defguard-Client für Windows, macOS und Linux erledigt dasselbe und hält Ihre Verbindung aktuell.
+client-open = Im Desktop-Client öffnen
+client-missing = Noch nicht installiert?
+client-download = Desktop-Client herunterladen
+client-by-hand = Es öffnet sich nichts? Von Hand eingeben
+client-by-hand-text = Wählen Sie im Client „Add instance“ und fügen Sie diese beiden Werte ein.
+client-url = Adresse (URL)
+client-url-copy = Adresse kopieren
+client-token = Token
+client-token-copy = Token kopieren
+client-spent = Der Link für Ihren Desktop-Client wurde bereits verwendet. Bitten Sie bei Bedarf um einen neuen.
+
+# Links, die nicht mehr gelten.
+dead-expired = Dieser Link ist abgelaufen
+dead-expired-text = Er wurde nicht rechtzeitig verwendet. Das macht nichts: Mit einem neuen Link können Sie beginnen.
+dead-used = Dieser Link wurde bereits verwendet
+dead-used-text = Ein Link gilt einmal, und seine Zeit ist vorbei. Mit einem neuen Link machen Sie dort weiter, wo Sie aufgehört haben.
+dead-done = Ihr Konto ist eingerichtet
+dead-done-text = Dieser Link hat seinen Zweck erfüllt. Für ein weiteres Gerät brauchen Sie einen neuen.
+dead-withdrawn = Es gibt einen neueren Link
+dead-withdrawn-text = Dieser Link wurde ersetzt oder zurückgezogen. Suchen Sie nach einer neueren Mail mit einem anderen Link.
+dead-ask-text = Keine neuere Mail da? Wir können für Sie um einen neuen Link bitten.
+dead-ask = Um einen neuen Link bitten
+asked-title = Wir haben um einen neuen Link gebeten
+asked-text = Er kommt per Mail. Sie können diese Seite schließen.
+unknown-title = Dieser Link funktioniert nicht
+unknown-text = Prüfen Sie, ob Sie den ganzen Link aus der Mail geöffnet haben: Manchmal schneidet ein Zeilenumbruch ihn ab.
+machine-title = Dieser Link ist für eine Maschine
+machine-lead = Er verbindet { $name } über den Kommandozeilen-Client.
+machine-text = Führen Sie dies auf der Maschine aus. Es fragt nichts und gilt einmal.
+machine-command = Befehl
+
+# Daten.
+you-title = Sind Sie das?
+you-name = Name
+you-username = Benutzername
+you-email = E-Mail
+you-groups = Gruppen
+you-phone = Telefonnummer (freiwillig)
+you-phone-hint = Nur Ihre Administratoren sehen sie.
+you-right = Ja, weiter
+you-wrong = Stimmt etwas nicht?
+you-wrong-text = Die Telefonnummer können Sie hier ändern. Alles andere sagen Sie bitte { $name }, bevor Sie weitermachen.
+
+# Passwort.
+password-title = Passwort wählen
+password-lead = Ihr Benutzername ist { $username }.
+password-field = Neues Passwort
+password-hint = Mindestens 8 Zeichen. Drei oder vier zufällige Wörter sind sicher und leicht zu merken.
+password-show = Anzeigen
+password-hide = Verbergen
+password-set = Passwort festlegen
+strength-0 = Sehr leicht zu erraten
+strength-1 = Leicht zu erraten
+strength-2 = Könnte stärker sein
+strength-3 = Gut
+strength-4 = Sehr gut
+
+# Gerät.
+device-title = Dieses Gerät verbinden
+device-lead = Jedes Gerät bekommt einen eigenen Schlüssel. Er entsteht hier in Ihrem Browser, und sein geheimer Teil verlässt dieses Gerät nie.
+device-no-script = In diesem Browser sind Skripte abgeschaltet, deshalb kann er keinen Schlüssel erzeugen. Verwenden Sie den Desktop-Client, oder bringen Sie unten einen eigenen Schlüssel mit.
+device-this = Dieses Gerät
+device-this-text = Geben Sie ihm einen Namen, und Ihr Browser erzeugt den Schlüssel.
+device-name = Name des Geräts
+device-name-hint = Damit Sie es später wiedererkennen, zum Beispiel „Telefon von { $first_name }“.
+device-make = Schlüssel erzeugen und verbinden
+device-skip = Später erledigen
+device-working = Einen Moment …
+device-failed = Das hat nicht geklappt. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.
+guess-phone = Telefon von { $first_name }
+guess-tablet = Tablet von { $first_name }
+guess-computer = Computer von { $first_name }
+own-title = Ich habe einen eigenen öffentlichen Schlüssel
+own-text = Für alle, die ihre WireGuard-Schlüssel selbst erzeugen. Fügen Sie hier nie einen privaten Schlüssel ein.
+own-key = Öffentlicher Schlüssel
+own-key-hint = 44 Zeichen, das letzte ist „=“.
+own-register = Diesen Schlüssel registrieren
+lamp-pending = Das Gateway bereitet sich vor …
+lamp-ready = Bereit: Sie können sich jetzt verbinden
+lamp-connected = Verbunden
+qr-too-long = Zu lang für einen QR-Code: Verwenden Sie die Datei.
+result-title = Ihr Gerät ist registriert
+result-text = Übernehmen Sie jetzt die Konfiguration in die WireGuard-App. Am Telefon scannen Sie den Code, am Computer importieren Sie die Datei.
+result-app = WireGuard-App herunterladen
+result-save = Speichern Sie die Konfiguration, bevor Sie diese Seite verlassen: Sie enthält Ihren geheimen Schlüssel, den Ihnen niemand noch einmal zeigen kann.
+result-all = Alle als ein Archiv herunterladen
+result-continue = Ich habe sie gespeichert, weiter
+place-text = Scannen Sie diesen Code mit der WireGuard-App, oder speichern Sie die Datei und importieren Sie sie dort.
+place-download = Datei herunterladen
+place-copy = Text kopieren
+place-show = Konfiguration anzeigen
+registered-title = { $device } ist registriert
+registered-lead = Wenn Sie Ihre Konfiguration gespeichert haben, ist alles bereit. So weit ist die Verbindung:
+registered-placeholder = Das ist die Konfiguration ohne Ihren geheimen Schlüssel. An die Stelle von { $placeholder } gehört der private Schlüssel des Geräts.
+lost-title = Datei oder Schlüssel verloren?
+lost-text = Ihr Browser erzeugt einen neuen Schlüssel für dasselbe Gerät. Dateien mit dem alten Schlüssel funktionieren dann nicht mehr.
+lost-new-key = Neuen Schlüssel erzeugen
+
+# Die letzte Seite.
+done-title = Alles ist bereit
+done-lead = { $device } darf das VPN benutzen.
+done-lead-skipped = Ihr Konto { $username } ist bereit. Ein Gerät können Sie später hinzufügen.
+done-next = Wie es weitergeht
+done-next-connect = Schalten Sie die Verbindung in der WireGuard-App ein.
+done-next-files = Etwas nicht gespeichert?
+done-back-to-device = Zurück zu Ihrem Gerät
+done-next-device = Um ein Gerät zu verbinden, öffnen Sie unten den Desktop-Client oder bitten Sie um einen neuen Link.
+done-next-close = Danach können Sie diese Seite schließen.
+done-client = Noch ein Gerät?
+done-client-text = Mit diesem Link fügt der Defguard-Desktop-Client ein weiteres Gerät hinzu.
+
+# Ein vergessenes Passwort.
+reset-link = Passwort vergessen?
+reset-title = Passwort vergessen
+reset-lead = Nennen Sie uns Ihre E-Mail-Adresse. Wir schicken Ihnen einen Link, mit dem Sie ein neues Passwort wählen.
+reset-email = E-Mail-Adresse
+reset-send = Link schicken
+reset-sent-title = Sehen Sie in Ihr Postfach
+reset-sent-text = Wenn es ein Konto für { $email } gibt, ist ein Link unterwegs. Er gilt 24 Stunden.
+reset-sent-nothing = Nach einigen Minuten ist nichts da? Sehen Sie im Spam-Ordner nach, oder fragen Sie Ihren Administrator.
+reset-start-title = Neues Passwort wählen
+reset-start-text = { $minutes ->
+    [one] Ab dem Start haben Sie eine Minute Zeit.
+   *[other] Ab dem Start haben Sie { $minutes } Minuten Zeit.
+}
+reset-start = Starten
+reset-dead-title = Dieser Link gilt nicht mehr
+reset-dead-text = Er ist abgelaufen, wurde verwendet, oder es gibt einen neueren.
+reset-again = Einen anderen Link anfordern
+reset-choose-title = Neues Passwort wählen
+reset-done-title = Ihr Passwort ist geändert
+reset-done-text = Überall, wo Sie angemeldet waren, sind Sie jetzt abgemeldet. Sie können diese Seite schließen.
+
+# Was nicht angenommen wird und was schiefging.
+refused-password = Wählen Sie ein Passwort mit mindestens 8 Zeichen.
+refused-phone = Eine Telefonnummer besteht nur aus Ziffern, Leerzeichen und + - ( ).
+refused-email = Geben Sie eine E-Mail-Adresse ein, wie name@example.com.
+refused-device-name = Geben Sie dem Gerät einen Namen mit 1 bis 64 Zeichen.
+refused-device-taken = Sie haben schon ein Gerät mit diesem Namen. Wählen Sie einen anderen.
+refused-key = Das ist kein öffentlicher WireGuard-Schlüssel: 44 Zeichen, das letzte ist „=“.
+refused-key-of-location = Das ist der Schlüssel des Gateways. Ihr Gerät braucht einen eigenen.
+refused-key-taken = Dieser Schlüssel ist schon registriert. Erzeugen Sie einen neuen.
+refused-too-many-devices = Mit diesem Link lassen sich keine weiteren Geräte registrieren. Bitten Sie um einen neuen.
+refused-no-location = Im VPN ist für dieses Gerät gerade kein Platz. Bitte fragen Sie um Hilfe.
+refused-unknown-device = Dieses Gerät ist nicht mehr registriert. Beginnen Sie neu.
+refused-skip = Zum Abschluss wird hier ein Gerät gebraucht.
+trouble-home = Zum Anfang
+trouble-refused = Das ist nicht möglich
+trouble-not-found = Hier ist nichts
+trouble-not-found-text = Die Adresse stimmt nicht, oder die Seite ist umgezogen.
+trouble-malformed = Das wurde nicht verstanden
+trouble-malformed-text = Gehen Sie zurück und versuchen Sie es noch einmal.
+trouble-foreign = Das kam nicht von unserer Seite
+trouble-foreign-text = Zu Ihrer Sicherheit wurde nichts geändert. Öffnen Sie den Link in Ihrer Mail noch einmal und machen Sie dort weiter.
+trouble-no-session = Ihre Zeit ist abgelaufen
+trouble-no-session-text = Öffnen Sie den Link in Ihrer Mail noch einmal: Er führt Sie zurück oder sagt Ihnen, was zu tun ist.
+trouble-no-reset-text = Öffnen Sie den Link in Ihrer Mail noch einmal, oder fordern Sie einen anderen an.
+trouble-disabled = Dieses Konto ist gesperrt
+trouble-disabled-text = Bitte sprechen Sie mit Ihrem Administrator.
+trouble-too-many = Zu viele Versuche
+trouble-too-many-text = { $minutes ->
+    [one] Bitte warten Sie eine Minute und versuchen Sie es dann noch einmal.
+   *[other] Bitte warten Sie { $minutes } Minuten und versuchen Sie es dann noch einmal.
+}
+trouble-inside = Etwas ist schiefgegangen
+trouble-inside-text = Es liegt nicht an Ihnen. Bitte versuchen Sie es gleich noch einmal, und sagen Sie Ihrem Administrator Bescheid, wenn es wieder passiert.

@@ -1,0 +1,214 @@
+# Around every page.
+skip-to-content = Skip to content
+languages = Language
+in-the-open = This connection is not encrypted: others on the same network can read what you type.
+step-of = Step { $here } of { $all }
+step-is-done = (done)
+step-you = Your details
+step-password = Password
+step-device = Device
+step-done = Done
+countdown = { $minutes ->
+    [0] Less than a minute left
+    [one] About one minute left
+   *[other] About { $minutes } minutes left
+}
+countdown-clock = { $time } left
+countdown-warning = Two minutes left. What you have finished so far is kept.
+countdown-over = The time is up.
+helper = Questions? { $name } can help:
+continue = Continue
+copy = Copy
+copied = Copied
+error-summary = Please check this:
+
+# Without a link, or with one.
+paste-title = Set up your VPN access
+paste-lead = Open the link in your invitation mail. If that does not work, copy it from the mail and paste it here.
+paste-token = Link or token
+paste-token-hint = The token is the long row of letters and digits in the mail.
+invitation-title = Welcome, { $first_name }
+invitation-by = { $inviter } invites you to the VPN of { $company }.
+invitation-device-by = With this link from { $inviter } you connect another device to the VPN of { $company }.
+invitation-what = A VPN is a protected connection: with it you reach the company’s systems from home or on the way as if you were there.
+invitation-steps = What will happen
+invitation-step-you = You check that your details are right.
+invitation-step-password = You choose a password.
+invitation-step-device = You connect this computer or phone.
+invitation-time = { $minutes ->
+    [one] Once you start you have one minute. If you close this page meanwhile, open the link again.
+   *[other] This usually takes less than five minutes. Once you start you have { $minutes }. If you close this page meanwhile, open the link again.
+}
+invitation-is-open = You have started already. Go on where you stopped.
+invitation-start = Start here
+invitation-go-on = Go on
+
+# The desktop client.
+client-title = Or use the desktop client
+client-text = The Defguard client for Windows, macOS and Linux does the same, and keeps your connection up to date.
+client-open = Open in the desktop client
+client-missing = Not installed yet?
+client-download = Get the desktop client
+client-by-hand = Nothing opens? Enter it by hand
+client-by-hand-text = Choose “Add instance” in the client and paste these two.
+client-url = Address (URL)
+client-url-copy = Copy the address
+client-token = Token
+client-token-copy = Copy the token
+client-spent = The link for your desktop client has been used. Ask for another one if you need it.
+
+# Links that are good for nothing any more.
+dead-expired = This link has expired
+dead-expired-text = It was not used in time. Nothing is lost: a new link lets you begin.
+dead-used = This link has been used
+dead-used-text = A link works once, and the time it gives is over. With a new link you go on where you stopped.
+dead-done = Your account is set up
+dead-done-text = This link has done its work. To connect another device you need a new one.
+dead-withdrawn = There is a newer link
+dead-withdrawn-text = This link was replaced or taken back. Look for a newer mail with another link.
+dead-ask-text = No newer mail? We can ask for a new link on your behalf.
+dead-ask = Ask for a new link
+asked-title = We have asked for a new link
+asked-text = It will come by mail. You can close this page.
+unknown-title = This link does not work
+unknown-text = Check that you opened the whole link from the mail: sometimes a line break cuts it off.
+machine-title = This link is for a machine
+machine-lead = It connects { $name } with the command line client.
+machine-text = Run this on the machine. It asks nothing and works once.
+machine-command = Command
+
+# Details.
+you-title = Is this you?
+you-name = Name
+you-username = Username
+you-email = E-mail
+you-groups = Groups
+you-phone = Phone number (optional)
+you-phone-hint = Only your administrators see it.
+you-right = Yes, continue
+you-wrong = Something is wrong?
+you-wrong-text = You can change the phone number here. For everything else, tell { $name } before you go on.
+
+# Password.
+password-title = Choose a password
+password-lead = Your username is { $username }.
+password-field = New password
+password-hint = At least 8 characters. Three or four random words are strong and easy to remember.
+password-show = Show
+password-hide = Hide
+password-set = Set password
+strength-0 = Very easy to guess
+strength-1 = Easy to guess
+strength-2 = Could be stronger
+strength-3 = Good
+strength-4 = Very good
+
+# Device.
+device-title = Connect this device
+device-lead = Every device gets a key of its own. It is made here in your browser, and the secret part never leaves this device.
+device-no-script = Scripts are switched off in this browser, so it cannot make a key. Use the desktop client, or bring a key of your own below.
+device-this = This device
+device-this-text = Give it a name, and your browser makes the key.
+device-name = Name of the device
+device-name-hint = So that you recognise it later, for example “{ $first_name }’s phone”.
+device-make = Create key and connect
+device-skip = Do this later
+device-working = One moment …
+device-failed = That did not work. Check your connection and try again.
+guess-phone = { $first_name }’s phone
+guess-tablet = { $first_name }’s tablet
+guess-computer = { $first_name }’s computer
+own-title = I have my own public key
+own-text = For those who make their WireGuard keys themselves. Never paste a private key here.
+own-key = Public key
+own-key-hint = 44 characters that end in “=”.
+own-register = Register this key
+lamp-pending = The gateway is getting ready …
+lamp-ready = Ready: you can connect now
+lamp-connected = Connected
+qr-too-long = Too long for a QR code: use the file.
+result-title = Your device is registered
+result-text = Now put the configuration into the WireGuard app. On a phone, scan the code; on a computer, import the file.
+result-app = Get the WireGuard app
+result-save = Save the configuration before you leave this page: it holds your secret key, which nobody can show you again.
+result-all = Download all as one archive
+result-continue = I have saved it, continue
+place-text = Scan this code with the WireGuard app, or save the file and import it there.
+place-download = Download file
+place-copy = Copy text
+place-show = Show the configuration
+registered-title = { $device } is registered
+registered-lead = If you have saved your configuration, you are ready. Here is how far the connection has come.
+registered-placeholder = This is the configuration without your secret key. In place of { $placeholder } belongs the private key of the device.
+lost-title = Lost the file or the key?
+lost-text = Your browser makes a new key for the same device. Files with the old key stop working.
+lost-new-key = Make a new key
+
+# The last page.
+done-title = You are all set
+done-lead = { $device } may use the VPN.
+done-lead-skipped = Your account { $username } is ready. You can add a device later.
+done-next = What next
+done-next-connect = Switch the connection on in the WireGuard app.
+done-next-files = Something not saved?
+done-back-to-device = Back to your device
+done-next-device = To connect a device, open the desktop client below or ask for a new link.
+done-next-close = Then you can close this page.
+done-client = Another device?
+done-client-text = With this link the Defguard desktop client adds one more device.
+
+# A forgotten password.
+reset-link = Forgotten your password?
+reset-title = Forgotten your password
+reset-lead = Tell us your e-mail address, and we send you a link with which you choose a new one.
+reset-email = E-mail address
+reset-send = Send the link
+reset-sent-title = Check your mail
+reset-sent-text = If there is an account for { $email }, a link is on its way. It is good for 24 hours.
+reset-sent-nothing = Nothing arrived after some minutes? Look into the spam folder, or ask your administrator.
+reset-start-title = Choose a new password
+reset-start-text = { $minutes ->
+    [one] Once you start you have one minute.
+   *[other] Once you start you have { $minutes } minutes.
+}
+reset-start = Start
+reset-dead-title = This link does not work any more
+reset-dead-text = It has expired, has been used, or there is a newer one.
+reset-again = Ask for another link
+reset-choose-title = Choose a new password
+reset-done-title = Your password is changed
+reset-done-text = Wherever you were signed in you have been signed out. You can close this page.
+
+# What is refused, and what went wrong.
+refused-password = Choose a password of at least 8 characters.
+refused-phone = A phone number has only digits, spaces and + - ( ).
+refused-email = Enter an e-mail address, like name@example.com.
+refused-device-name = Give the device a name of 1 to 64 characters.
+refused-device-taken = You have a device of this name already. Choose another name.
+refused-key = This is not a WireGuard public key: 44 characters that end in “=”.
+refused-key-of-location = This is the key of the gateway. Your device needs a key of its own.
+refused-key-taken = This key is registered already. Make a new one.
+refused-too-many-devices = With this link you cannot register any more devices. Ask for a new link.
+refused-no-location = There is no place in the VPN for this device at the moment. Please ask for help.
+refused-unknown-device = This device is not registered any more. Start again.
+refused-skip = A device is needed to finish here.
+trouble-home = Go to the start
+trouble-refused = That is not possible
+trouble-not-found = There is nothing here
+trouble-not-found-text = The address is wrong, or the page has moved.
+trouble-malformed = That was not understood
+trouble-malformed-text = Go back and try again.
+trouble-foreign = This was not sent from our page
+trouble-foreign-text = For your safety nothing was changed. Open the link in your mail again and go on there.
+trouble-no-session = Your time is up
+trouble-no-session-text = Open the link in your mail again: it takes you back, or tells you what to do.
+trouble-no-reset-text = Open the link in your mail again, or ask for another one.
+trouble-disabled = This account is disabled
+trouble-disabled-text = Please talk to your administrator.
+trouble-too-many = Too many attempts
+trouble-too-many-text = { $minutes ->
+    [one] Please wait a minute and try again.
+   *[other] Please wait { $minutes } minutes and try again.
+}
+trouble-inside = Something went wrong
+trouble-inside-text = It is not your fault. Please try again in a moment, and tell your administrator if it happens again.

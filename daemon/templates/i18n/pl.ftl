@@ -1,0 +1,222 @@
+# Wokół każdej strony.
+skip-to-content = Przejdź do treści
+languages = Język
+in-the-open = To połączenie nie jest szyfrowane: inne osoby w tej samej sieci mogą odczytać to, co wpisujesz.
+step-of = Krok { $here } z { $all }
+step-is-done = (gotowe)
+step-you = Twoje dane
+step-password = Hasło
+step-device = Urządzenie
+step-done = Gotowe
+countdown = { $minutes ->
+    [0] Została mniej niż minuta
+    [one] Została około minuta
+    [few] Zostały około { $minutes } minuty
+    [many] Zostało około { $minutes } minut
+   *[other] Zostało około { $minutes } minuty
+}
+countdown-clock = Pozostało { $time }
+countdown-warning = Zostały dwie minuty. To, co już zrobione, zostanie zachowane.
+countdown-over = Czas minął.
+helper = Masz pytania? Pomoże { $name }:
+continue = Dalej
+copy = Kopiuj
+copied = Skopiowano
+error-summary = Sprawdź proszę:
+
+# Bez linku lub z linkiem.
+paste-title = Skonfiguruj dostęp do VPN
+paste-lead = Otwórz link z wiadomości z zaproszeniem. Jeśli to nie działa, skopiuj go z wiadomości i wklej tutaj.
+paste-token = Link lub token
+paste-token-hint = Token to długi ciąg liter i cyfr w wiadomości.
+invitation-title = Witaj, { $first_name }
+invitation-by = { $inviter } zaprasza Cię do sieci VPN { $company }.
+invitation-device-by = Dzięki temu linkowi od { $inviter } połączysz kolejne urządzenie z siecią VPN { $company }.
+invitation-what = VPN to chronione połączenie: dzięki niemu z domu lub w podróży korzystasz z systemów firmy tak, jakbyś był na miejscu.
+invitation-steps = Co Cię czeka
+invitation-step-you = Sprawdzasz swoje dane.
+invitation-step-password = Wybierasz hasło.
+invitation-step-device = Łączysz ten komputer lub telefon.
+invitation-time = { $minutes ->
+    [one] Od rozpoczęcia masz minutę. Jeśli w międzyczasie zamkniesz stronę, otwórz link ponownie.
+    [few] Zwykle trwa to krócej niż pięć minut. Od rozpoczęcia masz { $minutes } minuty. Jeśli w międzyczasie zamkniesz stronę, otwórz link ponownie.
+    [many] Zwykle trwa to krócej niż pięć minut. Od rozpoczęcia masz { $minutes } minut. Jeśli w międzyczasie zamkniesz stronę, otwórz link ponownie.
+   *[other] Zwykle trwa to krócej niż pięć minut. Od rozpoczęcia masz { $minutes } minuty. Jeśli w międzyczasie zamkniesz stronę, otwórz link ponownie.
+}
+invitation-is-open = Masz już rozpoczętą konfigurację. Wróć do miejsca, w którym została przerwana.
+invitation-start = Zacznij tutaj
+invitation-go-on = Kontynuuj
+
+# Klient na komputer.
+client-title = Albo użyj klienta na komputer
+client-text = Klient Defguard dla systemów Windows, macOS i Linux robi to samo i dba o aktualność połączenia.
+client-open = Otwórz w kliencie na komputer
+client-missing = Nie masz go jeszcze?
+client-download = Pobierz klienta na komputer
+client-by-hand = Nic się nie otwiera? Wpisz ręcznie
+client-by-hand-text = Wybierz w kliencie „Add instance” i wklej te dwie wartości.
+client-url = Adres (URL)
+client-url-copy = Kopiuj adres
+client-token = Token
+client-token-copy = Kopiuj token
+client-spent = Link do klienta na komputer został już użyty. W razie potrzeby poproś o nowy.
+
+# Linki, które już nie działają.
+dead-expired = Ten link wygasł
+dead-expired-text = Nie został użyty na czas. Nic straconego: z nowym linkiem możesz zacząć.
+dead-used = Ten link został już użyty
+dead-used-text = Link działa raz, a jego czas minął. Z nowym linkiem wrócisz do miejsca, w którym konfiguracja została przerwana.
+dead-done = Twoje konto jest gotowe
+dead-done-text = Ten link spełnił już swoje zadanie. Aby połączyć kolejne urządzenie, potrzebujesz nowego.
+dead-withdrawn = Jest nowszy link
+dead-withdrawn-text = Ten link został zastąpiony lub wycofany. Poszukaj nowszej wiadomości z innym linkiem.
+dead-ask-text = Nie ma nowszej wiadomości? Możemy poprosić o nowy link w Twoim imieniu.
+dead-ask = Poproś o nowy link
+asked-title = Poprosiliśmy o nowy link
+asked-text = Przyjdzie e-mailem. Możesz zamknąć tę stronę.
+unknown-title = Ten link nie działa
+unknown-text = Sprawdź, czy otwierasz cały link z wiadomości: czasem ucina go koniec wiersza.
+machine-title = Ten link jest dla maszyny
+machine-lead = Łączy { $name } za pomocą klienta wiersza poleceń.
+machine-text = Uruchom to na maszynie. O nic nie pyta i działa raz.
+machine-command = Polecenie
+
+# Dane.
+you-title = Czy to Ty?
+you-name = Imię i nazwisko
+you-username = Nazwa użytkownika
+you-email = E-mail
+you-groups = Grupy
+you-phone = Numer telefonu (opcjonalnie)
+you-phone-hint = Widzą go tylko administratorzy.
+you-right = Tak, dalej
+you-wrong = Coś się nie zgadza?
+you-wrong-text = Numer telefonu możesz zmienić tutaj. W pozostałych sprawach, zanim przejdziesz dalej, napisz lub zadzwoń: { $name }.
+
+# Hasło.
+password-title = Wybierz hasło
+password-lead = Twoja nazwa użytkownika to { $username }.
+password-field = Nowe hasło
+password-hint = Co najmniej 8 znaków. Trzy lub cztery przypadkowe słowa są bezpieczne i łatwe do zapamiętania.
+password-show = Pokaż
+password-hide = Ukryj
+password-set = Ustaw hasło
+strength-0 = Bardzo łatwe do odgadnięcia
+strength-1 = Łatwe do odgadnięcia
+strength-2 = Mogłoby być silniejsze
+strength-3 = Dobre
+strength-4 = Bardzo dobre
+
+# Urządzenie.
+device-title = Połącz to urządzenie
+device-lead = Każde urządzenie ma własny klucz. Powstaje tutaj, w Twojej przeglądarce, a jego tajna część nigdy nie opuszcza tego urządzenia.
+device-no-script = Skrypty są w tej przeglądarce wyłączone, więc nie może ona utworzyć klucza. Użyj klienta na komputer albo podaj poniżej własny klucz.
+device-this = To urządzenie
+device-this-text = Nadaj mu nazwę, a przeglądarka utworzy klucz.
+device-name = Nazwa urządzenia
+device-name-hint = Po niej rozpoznasz je później, na przykład „Telefon { $first_name }”.
+device-make = Utwórz klucz i połącz
+device-skip = Zrobię to później
+device-working = Chwileczkę …
+device-failed = Nie udało się. Sprawdź połączenie i spróbuj ponownie.
+guess-phone = Telefon { $first_name }
+guess-tablet = Tablet { $first_name }
+guess-computer = Komputer { $first_name }
+own-title = Mam własny klucz publiczny
+own-text = Dla osób, które same tworzą klucze WireGuard. Nigdy nie wklejaj tutaj klucza prywatnego.
+own-key = Klucz publiczny
+own-key-hint = 44 znaki zakończone znakiem „=”.
+own-register = Zarejestruj ten klucz
+lamp-pending = Brama się przygotowuje …
+lamp-ready = Gotowe: możesz się teraz połączyć
+lamp-connected = Połączono
+qr-too-long = Za długie na kod QR: użyj pliku.
+result-title = Urządzenie jest zarejestrowane
+result-text = Teraz przenieś konfigurację do aplikacji WireGuard. Na telefonie zeskanuj kod, na komputerze zaimportuj plik.
+result-app = Pobierz aplikację WireGuard
+result-save = Zapisz konfigurację, zanim opuścisz tę stronę: zawiera Twój tajny klucz, którego nikt nie pokaże Ci ponownie.
+result-all = Pobierz wszystko jako jedno archiwum
+result-continue = Mam zapisane, dalej
+place-text = Zeskanuj ten kod aplikacją WireGuard albo zapisz plik i zaimportuj go w niej.
+place-download = Pobierz plik
+place-copy = Kopiuj tekst
+place-show = Pokaż konfigurację
+registered-title = Urządzenie { $device } jest zarejestrowane
+registered-lead = Jeśli konfiguracja jest zapisana, wszystko gotowe. Oto stan połączenia.
+registered-placeholder = To konfiguracja bez Twojego tajnego klucza. W miejsce { $placeholder } wpisz klucz prywatny urządzenia.
+lost-title = Plik lub klucz zaginął?
+lost-text = Przeglądarka utworzy nowy klucz dla tego samego urządzenia. Pliki ze starym kluczem przestaną działać.
+lost-new-key = Utwórz nowy klucz
+
+# Ostatnia strona.
+done-title = Wszystko gotowe
+done-lead = Urządzenie { $device } może korzystać z VPN.
+done-lead-skipped = Twoje konto { $username } jest gotowe. Urządzenie możesz dodać później.
+done-next = Co dalej
+done-next-connect = Włącz połączenie w aplikacji WireGuard.
+done-next-files = Coś nie zostało zapisane?
+done-back-to-device = Wróć do urządzenia
+done-next-device = Aby połączyć urządzenie, otwórz poniżej klienta na komputer lub poproś o nowy link.
+done-next-close = Potem możesz zamknąć tę stronę.
+done-client = Kolejne urządzenie?
+done-client-text = Z tym linkiem klient Defguard na komputer doda jeszcze jedno urządzenie.
+
+# Zapomniane hasło.
+reset-link = Nie pamiętasz hasła?
+reset-title = Nie pamiętam hasła
+reset-lead = Podaj swój adres e-mail, a wyślemy link, dzięki któremu wybierzesz nowe hasło.
+reset-email = Adres e-mail
+reset-send = Wyślij link
+reset-sent-title = Sprawdź pocztę
+reset-sent-text = Jeśli istnieje konto dla { $email }, link jest już w drodze. Jest ważny 24 godziny.
+reset-sent-nothing = Po kilku minutach nic nie przyszło? Zajrzyj do folderu ze spamem lub zapytaj administratora.
+reset-start-title = Wybierz nowe hasło
+reset-start-text = { $minutes ->
+    [one] Od rozpoczęcia masz minutę.
+    [few] Od rozpoczęcia masz { $minutes } minuty.
+    [many] Od rozpoczęcia masz { $minutes } minut.
+   *[other] Od rozpoczęcia masz { $minutes } minuty.
+}
+reset-start = Zacznij
+reset-dead-title = Ten link już nie działa
+reset-dead-text = Wygasł, został użyty albo jest nowszy.
+reset-again = Poproś o inny link
+reset-choose-title = Wybierz nowe hasło
+reset-done-title = Hasło zostało zmienione
+reset-done-text = Wszystkie Twoje sesje zostały zakończone. Możesz zamknąć tę stronę.
+
+# Czego nie przyjmujemy i co poszło nie tak.
+refused-password = Wybierz hasło, które ma co najmniej 8 znaków.
+refused-phone = Numer telefonu składa się tylko z cyfr, spacji oraz znaków + - ( ).
+refused-email = Podaj adres e-mail, na przykład name@example.com.
+refused-device-name = Nadaj urządzeniu nazwę od 1 do 64 znaków.
+refused-device-taken = Masz już urządzenie o tej nazwie. Wybierz inną.
+refused-key = To nie jest klucz publiczny WireGuard: 44 znaki zakończone znakiem „=”.
+refused-key-of-location = To klucz bramy. Twoje urządzenie potrzebuje własnego.
+refused-key-taken = Ten klucz jest już zarejestrowany. Utwórz nowy.
+refused-too-many-devices = Z tym linkiem nie można zarejestrować więcej urządzeń. Poproś o nowy link.
+refused-no-location = W sieci VPN nie ma teraz miejsca dla tego urządzenia. Poproś o pomoc.
+refused-unknown-device = To urządzenie nie jest już zarejestrowane. Zacznij od nowa.
+refused-skip = Aby zakończyć, potrzebne jest urządzenie.
+trouble-home = Przejdź na początek
+trouble-refused = To nie jest możliwe
+trouble-not-found = Tu niczego nie ma
+trouble-not-found-text = Adres jest nieprawidłowy albo strona została przeniesiona.
+trouble-malformed = Nie udało się tego zrozumieć
+trouble-malformed-text = Wróć i spróbuj ponownie.
+trouble-foreign = To nie zostało wysłane z naszej strony
+trouble-foreign-text = Dla Twojego bezpieczeństwa nic nie zostało zmienione. Otwórz ponownie link z wiadomości i kontynuuj tam.
+trouble-no-session = Twój czas minął
+trouble-no-session-text = Otwórz ponownie link z wiadomości: zaprowadzi Cię z powrotem albo powie, co robić.
+trouble-no-reset-text = Otwórz ponownie link z wiadomości albo poproś o inny.
+trouble-disabled = To konto jest zablokowane
+trouble-disabled-text = Porozmawiaj z administratorem.
+trouble-too-many = Zbyt wiele prób
+trouble-too-many-text = { $minutes ->
+    [one] Odczekaj minutę i spróbuj ponownie.
+    [few] Odczekaj { $minutes } minuty i spróbuj ponownie.
+    [many] Odczekaj { $minutes } minut i spróbuj ponownie.
+   *[other] Odczekaj { $minutes } minuty i spróbuj ponownie.
+}
+trouble-inside = Coś poszło nie tak
+trouble-inside-text = To nie Twoja wina. Spróbuj za chwilę ponownie, a jeśli to się powtórzy, powiadom administratora.
