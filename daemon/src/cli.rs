@@ -10,7 +10,7 @@ use postern_gateway::chain;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::config::{admin_socket, load};
+use crate::config::{admin_socket, load_with};
 
 mod account;
 mod audit;
@@ -139,8 +139,12 @@ impl Cli {
         match &self.command {
             Command::Run => app::run(&self.config).map_err(|error| Failure::Refused(chain(&error))),
             Command::CheckConfig => {
-                let config = load(&self.config).map_err(|error| Failure::Refused(error.to_string()))?;
-                let names: Vec<&str> = config.locations.keys().map(String::as_str).collect();
+                let loaded =
+                    load_with(&self.config, None).map_err(|error| Failure::Refused(error.to_string()))?;
+                for warning in &loaded.warnings {
+                    writeln!(errors, "warning: {warning}")?;
+                }
+                let names: Vec<&str> = loaded.config.locations.keys().map(String::as_str).collect();
                 writeln!(out, "{} is valid; locations: {}", self.config.display(), names.join(", "))?;
                 Ok(())
             }

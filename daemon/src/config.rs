@@ -6,6 +6,7 @@ pub mod edit;
 mod load;
 mod raw;
 mod restart;
+mod smtp;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -19,9 +20,11 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
 
 use crate::rules::addressing::Pool;
+use crate::texts::Texts;
 
 pub use branding::{Branding, Link, Logo, LogoKind};
 pub use load::{ConfigErrors, Draft, Loaded, Problem, admin_socket, load, load_with};
+pub use smtp::{Login, PasswordError, PasswordSource, Security, Smtp};
 
 /// A validated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,8 @@ pub struct Config {
     pub branding: Branding,
     /// How mail leaves.
     pub mail: Mail,
+    /// What mails and the last page say.
+    pub texts: Texts,
     /// Tokens, sessions and what people are told.
     pub enrollment: Enrollment,
     /// Where WireGuard runs, unless a location says otherwise.
@@ -74,8 +79,19 @@ pub struct Contact {
 pub struct Mail {
     /// The sender.
     pub from: String,
-    /// `.eml` files go here; `None`: mail is not sent (links are still printed).
+    /// `.eml` files go here.
     pub directory: Option<PathBuf>,
+    /// Mail goes there; never together with `directory`.
+    pub smtp: Option<Smtp>,
+}
+
+/// Where mail goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// Into a folder, as `.eml` files.
+    Directory(PathBuf),
+    /// To a mail server.
+    Smtp(Smtp),
 }
 
 /// Tokens, sessions and what people are told.
@@ -89,10 +105,6 @@ pub struct Enrollment {
     pub device_step: DeviceStep,
     /// How many devices one session may register (protocol 3.2).
     pub devices_per_session: u32,
-    /// The onboarding message: Markdown with `{{ variables }}` (protocol 3.13).
-    pub final_message: String,
-    /// The subject of the onboarding mail.
-    pub welcome_subject: String,
 }
 
 /// Whether enrolling in the browser ends with a device.
@@ -169,7 +181,13 @@ impl Config {
 impl Mail {
     /// Whether mail leaves at all.
     pub fn is_sent(&self) -> bool {
-        self.directory.is_some()
+        self.directory.is_some() || self.smtp.is_some()
+    }
+
+    /// Where it goes; `None`: mail is not sent (links are still printed).
+    pub fn transport(&self) -> Option<Transport> {
+        let directory = self.directory.clone().map(Transport::Directory);
+        directory.or_else(|| self.smtp.clone().map(Transport::Smtp))
     }
 }
 

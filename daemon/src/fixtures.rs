@@ -14,6 +14,7 @@ use crate::rules::token::TokenKey;
 use crate::site::{Site, SiteLocation};
 use crate::store::account::NewUser;
 use crate::store::{Store, StoreError, Tx};
+use crate::texts::Texts;
 
 /// Seconds since the epoch.
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -88,14 +89,13 @@ fn config() -> Config {
             help_text: String::new(),
             links: Vec::new(),
         },
-        mail: Mail { from: "postern@example.com".to_owned(), directory: None },
+        mail: Mail { from: "postern@example.com".to_owned(), directory: None, smtp: None },
+        texts: Texts::default(),
         enrollment: Enrollment {
             token_ttl: 24 * 60 * minute,
             session_ttl: 10 * minute,
             device_step: DeviceStep::Required,
             devices_per_session: 3,
-            final_message: String::new(),
-            welcome_subject: String::new(),
         },
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,

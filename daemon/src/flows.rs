@@ -25,5 +25,6 @@ pub mod roster;
 pub mod session_view;
 pub mod status;
 pub mod sweep;
+pub mod tell;
 pub mod welcome;
 pub mod wizard;

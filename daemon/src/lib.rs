@@ -23,4 +23,6 @@ pub mod rules;
 pub mod site;
 pub mod store;
 pub mod taken;
+pub mod template;
+pub mod texts;
 pub mod web;

@@ -7,6 +7,9 @@ use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
+    // One of the libraries brings another provider along: the choice has to be made before anything speaks TLS. It fails only
+    // if it was made before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let quiet = "info,netlink_packet_core=info,netlink_proto=info";
     let filter = EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
     let colours = std::io::stderr().is_terminal();

@@ -9,7 +9,6 @@ pub mod ids;
 pub mod links;
 pub mod message;
 pub mod names;
-pub mod onboarding;
 pub mod reset;
 pub mod token;
 pub mod vacancy;

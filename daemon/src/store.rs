@@ -17,6 +17,7 @@ pub mod census;
 pub mod desired;
 pub mod device;
 pub mod enrollment;
+mod expiry;
 pub mod instance;
 pub mod location;
 pub mod membership;

@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use postern_gateway::BackendKind;
 
 use crate::applied::Applied;
+use crate::config::Transport;
 use crate::flows::first_admin::FIRST_ADMIN;
 use crate::rules::token::Token;
 use crate::site::{Site, SiteLocation};
@@ -33,8 +34,9 @@ fn greeting(site: &Site, applied: &Applied, first: &FirstAdmin, command: &str) -
     for location in site.locations() {
         line(&mut text, "location", &of_location(location, applied));
     }
-    let mail = match &site.config.mail.directory {
-        Some(directory) => format!("written to {}", directory.display()),
+    let mail = match site.config.mail.transport() {
+        Some(Transport::Directory(directory)) => format!("written to {}", directory.display()),
+        Some(Transport::Smtp(smtp)) => format!("sent by {}:{}", smtp.host, smtp.port),
         None => "none is sent: links are printed".to_owned(),
     };
     line(&mut text, "mail", &mail);

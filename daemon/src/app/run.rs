@@ -119,6 +119,9 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     welcome(&app, &runtime, config_path)?;
     runtime.block_on(until_stopped(&app, &reloader))?;
     stop.send_replace(true);
+    // Mails being handed over and requests being answered are finished; what takes longer is done again, or was not answered.
+    let ended = async { while tasks.join_next().await.is_some() {} };
+    runtime.block_on(async { drop(timeout(LAST_ANSWERS, ended).await) });
     runtime.shutdown_timeout(LAST_ANSWERS);
     if loops.join().is_err() {
         tracing::error!("the reconcile loop died");

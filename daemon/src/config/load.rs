@@ -11,11 +11,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::branding::branding;
-use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawLocation, RawSocket};
+use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawLocation, RawMail, RawSocket};
+use super::smtp::smtp;
 use super::{
-    BackendChoice, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail, check, values,
+    BackendChoice, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail, Security, Smtp,
+    check, values,
 };
 use crate::rules::names;
+use crate::texts::Texts;
 
 /// One thing that is wrong: which file, which key, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,13 +56,18 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// Problems found so far, each with its file.
+/// Problems found so far, each with its file, and what is only worth telling.
 #[derive(Default)]
-pub(super) struct Problems(Vec<Problem>);
+pub(super) struct Problems(Vec<Problem>, Vec<Problem>);
 
 impl Problems {
     pub(super) fn add(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
         self.0.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
+    }
+
+    /// Nothing is refused for it.
+    pub(super) fn warn(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
+        self.1.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
     }
 }
 
@@ -77,6 +85,8 @@ pub struct Loaded {
     pub config: Config,
     /// The locations' files, by the locations' names.
     pub files: BTreeMap<String, PathBuf>,
+    /// What works, but hardly as it was meant.
+    pub warnings: Vec<Problem>,
 }
 
 impl Loaded {
@@ -123,7 +133,7 @@ pub fn load_with(path: &Path, draft: Option<&Draft>) -> Result<Loaded, ConfigErr
     }
     let files = locations.iter().map(|(file, location)| (location.name.clone(), file.clone())).collect();
     let locations = locations.into_iter().map(|(_, location)| (location.name.clone(), location)).collect();
-    Ok(Loaded { config: Config { locations, ..config }, files })
+    Ok(Loaded { config: Config { locations, ..config }, files, warnings: problems.1 })
 }
 
 fn read<T: DeserializeOwned>(path: &Path, problems: &mut Problems) -> Option<T> {
@@ -252,7 +262,8 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
     });
     let contact = contact(raw.contact, file, problems);
     let branding = branding(raw.branding, &raw.instance_name, base, file, problems);
-    let from = if raw.mail.from.is_empty() { contact.email.clone() } else { raw.mail.from };
+    let texts = texts(&below(base, &raw.mail.templates_dir), problems);
+    let mail = mail(raw.mail, &public_url, &contact, base, file, problems);
     let mut time = |key: &str, text: &str| {
         values::duration(text).unwrap_or_else(|reason| {
             problems.add(file, key, reason);
@@ -272,14 +283,13 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         trusted_proxies: raw.http.trusted_proxies,
         contact,
         branding,
-        mail: Mail { from, directory: raw.mail.directory.map(|directory| below(base, &directory)) },
+        mail,
+        texts,
         enrollment: Enrollment {
             token_ttl,
             session_ttl,
             device_step: device_step(raw.enrollment.device_step),
             devices_per_session: raw.enrollment.devices_per_session,
-            final_message: raw.enrollment.final_message,
-            welcome_subject: raw.enrollment.welcome_subject,
         },
         backend: backend(raw.gateway.backend),
         reconcile_interval,
@@ -289,6 +299,38 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         },
         locations: BTreeMap::new(),
     }
+}
+
+fn mail(
+    raw: RawMail,
+    public_url: &str,
+    contact: &Contact,
+    base: &Path,
+    file: &Path,
+    problems: &mut Problems,
+) -> Mail {
+    let from = if raw.from.is_empty() { contact.email.clone() } else { raw.from };
+    let directory = raw.directory.map(|directory| below(base, &directory));
+    let smtp = smtp(raw.smtp, values::host_of(public_url), base, file, problems);
+    if directory.is_some() && smtp.is_some() {
+        let reason = "mail goes to one place only: leave this out, or mail.smtp.host";
+        problems.add(file, "mail.directory", reason);
+    }
+    if let Some(Smtp { security: Security::Unencrypted, login: Some(_), .. }) = &smtp {
+        problems.warn(file, "mail.smtp.security", "the password is sent unencrypted");
+    }
+    Mail { from, directory, smtp }
+}
+
+fn texts(dir: &Path, problems: &mut Problems) -> Texts {
+    let read = Texts::read(dir);
+    for (file, reason) in read.mistakes {
+        problems.add(&file, "", reason);
+    }
+    for (file, reason) in read.oddities {
+        problems.warn(&file, "", reason);
+    }
+    read.texts
 }
 
 fn check_texts(raw: &RawConfig, file: &Path, problems: &mut Problems) {
@@ -324,7 +366,7 @@ fn contact(raw: super::raw::RawContact, file: &Path, problems: &mut Problems) ->
 }
 
 /// `path` as seen from the folder `base`; what leads out of it is told without the detour.
-fn below(base: &Path, path: &Path) -> PathBuf {
+pub(super) fn below(base: &Path, path: &Path) -> PathBuf {
     if !path.starts_with("..") {
         return base.join(path);
     }

@@ -16,18 +16,22 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("http", &["listen", "trusted_proxies"]),
     ("contact", &["name", "email", "phone"]),
     ("branding", &["company", "accent", "logo", "help_text", "links"]),
-    ("mail", &["from", "directory"]),
+    ("mail", &["from", "directory", "templates_dir"]),
     (
-        "enrollment",
+        "mail.smtp",
         &[
-            "token_ttl",
-            "session_ttl",
-            "device_step",
-            "devices_per_session",
-            "final_message",
-            "welcome_subject",
+            "host",
+            "port",
+            "security",
+            "username",
+            "password_file",
+            "password_credential",
+            "ca_file",
+            "timeout",
+            "hello_name",
         ],
     ),
+    ("enrollment", &["token_ttl", "session_ttl", "device_step", "devices_per_session"]),
     ("gateway", &["backend", "reconcile_interval"]),
     ("client", &["core_version", "component_version"]),
 ];
@@ -89,11 +93,35 @@ pub(super) struct RawLink {
     pub(super) url: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawMail {
     pub(super) from: String,
     pub(super) directory: Option<PathBuf>,
+    pub(super) templates_dir: PathBuf,
+    pub(super) smtp: RawSmtp,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawSmtp {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) security: RawSecurity,
+    pub(super) username: String,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) password_credential: Option<String>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) timeout: String,
+    pub(super) hello_name: String,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawSecurity {
+    Starttls,
+    Tls,
+    None,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,8 +131,6 @@ pub(super) struct RawEnrollment {
     pub(super) session_ttl: String,
     pub(super) device_step: RawDeviceStep,
     pub(super) devices_per_session: u32,
-    pub(super) final_message: String,
-    pub(super) welcome_subject: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -224,11 +250,33 @@ impl Default for RawEnrollment {
             session_ttl: "10m".to_owned(),
             device_step: RawDeviceStep::Required,
             devices_per_session: 3,
-            final_message:
-                "# Welcome, {{ first_name }}\n\nYour device is ready to connect.\n\nQuestions? Ask \
-                            {{ admin_first_name }} {{ admin_last_name }}: {{ admin_email }}\n"
-                    .to_owned(),
-            welcome_subject: "Welcome".to_owned(),
+        }
+    }
+}
+
+impl Default for RawMail {
+    fn default() -> Self {
+        Self {
+            from: String::new(),
+            directory: None,
+            templates_dir: "/etc/postern/mail".into(),
+            smtp: RawSmtp::default(),
+        }
+    }
+}
+
+impl Default for RawSmtp {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            port: 0,
+            security: RawSecurity::Starttls,
+            username: String::new(),
+            password_file: None,
+            password_credential: None,
+            ca_file: None,
+            timeout: "30s".to_owned(),
+            hello_name: String::new(),
         }
     }
 }

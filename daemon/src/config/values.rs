@@ -91,6 +91,23 @@ pub(super) fn sender(text: &str) -> Result<(), String> {
     Err(format!("{text:?} is not a sender: write it like \"vpn@example.com\" or \"VPN <vpn@example.com>\""))
 }
 
+/// What a mail server is called.
+pub(super) fn mail_host(text: &str) -> Result<(), String> {
+    let wrong =
+        || format!("{text:?} is not a host: write it like \"mail.example.com\", without port and scheme");
+    if is_host(text) { Ok(()) } else { Err(wrong()) }
+}
+
+/// The host in a public URL.
+pub(super) fn host_of(public_url: &str) -> &str {
+    let rest = public_url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.trim_end_matches('/');
+    match authority.rsplit_once(':') {
+        Some((host, port)) if is_port(port) => host,
+        Some(_) | None => authority,
+    }
+}
+
 /// The desktop client reads it strictly (protocol 0.5).
 pub(super) fn version(text: &str) -> Result<(), String> {
     let parsed = semver::Version::parse(text).map(drop);

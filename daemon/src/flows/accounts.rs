@@ -122,7 +122,7 @@ pub fn disable(
     }
     keep_an_administrator(tx, &user)?;
     for session in tx.running_enrollments(user.id)? {
-        end_session(tx, &session, now)?;
+        end_session(tx, site, &session, now)?;
     }
     tx.withdraw_tokens(Subject::User(user.id), now)?;
     tx.set_disabled(user.id, Some(now))?;

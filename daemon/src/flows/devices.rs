@@ -10,9 +10,11 @@ use super::invite::{Actor, checked_ttl, inviter};
 use super::issue::issue_enrollment;
 use super::permit::settle_device;
 use super::refusal::Refusal;
+use super::tell::tell;
 use crate::rules::action::Action;
 use crate::rules::enrollment::{EnrollmentKind, Subject};
 use crate::rules::ids::DeviceId;
+use crate::rules::message::Message;
 use crate::rules::names;
 use crate::rules::token::Token;
 use crate::site::Site;
@@ -122,6 +124,9 @@ pub fn remove(
     let locations = location_names(tx, site, &device)?;
     tx.delete_device(&device)?;
     tx.audit(&actor.name, Action::DeviceRemove, &device.name, user.as_deref(), now)?;
+    if let DeviceOwner::User(user) = device.owner {
+        tell(tx, site, &Message::DeviceRemoved { user, device: device.name.clone() }, now)?;
+    }
     Ok(Removed { device: Changed { id: device.id, name: device.name, user }, locations })
 }
 

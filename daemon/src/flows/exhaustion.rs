@@ -20,7 +20,7 @@ const QUIET: i64 = 24 * 60 * 60;
 pub fn tell(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError> {
     for (device, location) in tx.take_untold_waiting()? {
         let (Some(device), Some(location)) = (tx.device(device)?, site.location(location)) else { continue };
-        tell_of(tx, location, &device.name, now)?;
+        tell_of(tx, site, location, &device.name, now)?;
     }
     Ok(())
 }
@@ -38,28 +38,23 @@ pub fn tell_refused(
     locations
         .iter()
         .filter_map(|id| site.location(*id))
-        .try_for_each(|location| tell_of(tx, location, &name, now))
+        .try_for_each(|location| tell_of(tx, site, location, &name, now))
 }
 
-fn tell_of(tx: &Tx<'_>, location: &SiteLocation, whose: &str, now: Timestamp) -> Result<(), StoreError> {
+fn tell_of(
+    tx: &Tx<'_>,
+    site: &Site,
+    location: &SiteLocation,
+    whose: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let detail = format!("location {} has no free address", location.config.name);
     tx.audit("postern", Action::PoolExhaust, whose, Some(&detail), now)?;
     if tx.mark_exhaustion_told(location.id, now.as_second().saturating_sub(QUIET), now)? {
-        tx.post(&notice(location), now)?;
+        let location = location.config.name.clone();
+        super::tell::tell(tx, site, &Message::LocationFull { location }, now)?;
     }
     Ok(())
-}
-
-fn notice(location: &SiteLocation) -> Message {
-    let name = &location.config.name;
-    Message::Notice {
-        subject: format!("The location {name} has no free address"),
-        text: format!(
-            "Devices that may use the location {name} get no address there, because all are taken. They are tried \
-             again when one is free.\n\nRemove devices that are not needed any more, or give the location larger \
-             subnets and run `postern reload`. `postern audit` shows which devices wait.\n"
-        ),
-    }
 }
 
 #[cfg(test)]
@@ -138,7 +133,8 @@ mod tests {
     /// `hq` has one address, `lab` has many.
     fn a_site_with_one_address() -> (Store, Site) {
         let store = Store::in_memory().unwrap();
-        let site = a_site(&store);
+        let mut site = a_site(&store);
+        site.config.mail.directory = Some("mail".into());
         let locations = site.locations().cloned().map(|mut location| {
             if location.id == LocationId(1) {
                 location.config.ipv4 = "10.77.1.0/30".parse().ok();

@@ -1,11 +1,11 @@
 //! Who helps a user: the administrator who issued the token, else the configured contact. Never nobody.
 
-use std::collections::BTreeMap;
-
 use crate::rules::ids::UserId;
-use crate::rules::{names, onboarding};
+use crate::rules::names;
 use crate::site::Site;
 use crate::store::{StoreError, Tx};
+use crate::template::Values;
+use crate::texts::FINAL_PAGE;
 
 /// Whom users are told to turn to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,9 +48,14 @@ impl Inviter {
         format!("{} {}", self.first_name, self.last_name).trim().to_owned()
     }
 
-    /// The company's onboarding text (protocol 3.13), Markdown.
+    /// The company's text for the last page (protocol 3.13), Markdown.
     pub fn onboarding_text(&self, site: &Site, greeted: &Greeted<'_>) -> String {
-        let values = BTreeMap::from([
+        site.config.texts.render(FINAL_PAGE, &self.variables(site, greeted))
+    }
+
+    /// The variables that every text of the company may name (protocol 3.13).
+    pub fn variables(&self, site: &Site, greeted: &Greeted<'_>) -> Values {
+        Values::from([
             ("first_name", greeted.first_name.to_owned()),
             ("last_name", greeted.last_name.to_owned()),
             ("username", greeted.username.to_owned()),
@@ -60,7 +65,6 @@ impl Inviter {
             ("admin_last_name", self.last_name.clone()),
             ("admin_email", self.email.clone()),
             ("admin_phone", self.phone.clone().unwrap_or_default()),
-        ]);
-        onboarding::expand(&site.config.enrollment.final_message, &values)
+        ])
     }
 }

@@ -1,8 +1,11 @@
-//! The onboarding mail: into the outbox once, when both halves of an enrollment are done: a password is set, and a
+//! The onboarding mail, and the word to who invited: into the outbox once, when both halves of an enrollment are done: a password is set, and a
 //! device is live somewhere, or the person chose to go without one. Clients do the halves in either order, so this is asked after each.
 
 use jiff::Timestamp;
 
+use crate::flows::inviter::Inviter;
+use crate::flows::tell::tell;
+use crate::rules::enrollment::Subject;
 use crate::rules::ids::UserId;
 use crate::rules::message::Message;
 use crate::site::Site;
@@ -15,10 +18,17 @@ pub fn welcome_when_done(tx: &Tx<'_>, site: &Site, user: UserId, now: Timestamp)
     if user.password_hash.is_none() || !is_done {
         return Ok(());
     }
-    if tx.mark_welcomed(user.id, now)? && site.config.mail.is_sent() {
-        tx.post(&Message::Welcome { user: user.id }, now)?;
+    if !tx.mark_welcomed(user.id, now)? {
+        return Ok(());
     }
-    Ok(())
+    tell(tx, site, &Message::Welcome { user: user.id }, now)?;
+    let newest = tx.last_enrollment(Subject::User(user.id))?;
+    let inviter = Inviter::of(tx, site, newest.and_then(|enrollment| enrollment.issued_by))?;
+    // The first administrator is often the contact: nobody is told of themselves.
+    if inviter.email == user.email {
+        return Ok(());
+    }
+    tell(tx, site, &Message::EnrollmentFinished { user: user.id }, now)
 }
 
 #[cfg(test)]
@@ -54,8 +64,9 @@ mod tests {
                 tx.set_live(id, *settled.granted.first().unwrap(), Some(at(3)))?;
                 welcome_when_done(tx, &site, ann, at(3))?;
                 welcome_when_done(tx, &site, ann, at(4))?;
-                assert_eq!(due(tx)?, 1);
-                assert_eq!(tx.due_mail(at(9), 9)?[0].message().unwrap(), Message::Welcome { user: ann });
+                let posted = tx.due_mail(at(9), 9)?.into_iter().map(|mail| mail.message().unwrap());
+                let expected = [Message::Welcome { user: ann }, Message::EnrollmentFinished { user: ann }];
+                assert_eq!(posted.collect::<Vec<_>>(), expected);
                 Ok::<_, StoreError>(())
             })
             .unwrap();

@@ -1,18 +1,21 @@
-//! Writes the letter of a message at the moment of delivery: facts from the database, the token derived again.
+//! Writes the letter of a message: whom it goes to and its variables are looked up, tokens are derived, the texts are
+//! filled in. A message that would help nobody any more is not sent.
 
 use jiff::Timestamp;
-use minijinja::{Environment, UndefinedBehavior, Value};
 
 use super::Letter;
 use crate::flows::inviter::{Greeted, Inviter};
 use crate::flows::password_reset::token_of;
-use crate::rules::enrollment::{Stage, Subject};
+use crate::markdown;
+use crate::rules::enrollment::{Enrollment, Stage, Subject};
 use crate::rules::ids::{EnrollmentId, ResetId, UserId};
-use crate::rules::message::Message;
+use crate::rules::message::{Kind, Message};
 use crate::rules::token::TokenKind;
 use crate::site::Site;
 use crate::store::account::User;
 use crate::store::{StoreError, Tx};
+use crate::template::Values;
+use crate::texts;
 
 /// What becomes of a message at its delivery.
 pub enum Composed {
@@ -22,216 +25,268 @@ pub enum Composed {
     Pointless(&'static str),
 }
 
-/// Why a letter cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ComposeError {
-    /// A template names what there is not.
-    #[error("the template of a mail cannot be filled in")]
-    Template(#[from] minijinja::Error),
-    /// See [`StoreError`].
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// Whom a message goes to, with the variables of its texts.
+struct Addressed {
+    to: String,
+    values: Values,
 }
-
-struct Template {
-    subject: &'static str,
-    body: &'static str,
-}
-
-const INVITATION: Template = Template {
-    subject: include_str!("../../templates/mail/invitation/subject.txt"),
-    body: include_str!("../../templates/mail/invitation/body.txt"),
-};
-const ACTIVATION: Template = Template {
-    subject: include_str!("../../templates/mail/activation/subject.txt"),
-    body: include_str!("../../templates/mail/activation/body.txt"),
-};
-
-const PASSWORD_RESET: Template = Template {
-    subject: include_str!("../../templates/mail/password_reset/subject.txt"),
-    body: include_str!("../../templates/mail/password_reset/body.txt"),
-};
-const PASSWORD_CHANGED: Template = Template {
-    subject: include_str!("../../templates/mail/password_changed/subject.txt"),
-    body: include_str!("../../templates/mail/password_changed/body.txt"),
-};
-const NEW_LINK_WANTED: Template = Template {
-    subject: include_str!("../../templates/mail/new_link_wanted/subject.txt"),
-    body: include_str!("../../templates/mail/new_link_wanted/body.txt"),
-};
 
 /// Writes the letter of `message` as of `now`.
-pub fn compose(
+pub fn compose(tx: &Tx<'_>, site: &Site, message: &Message, now: Timestamp) -> Result<Composed, StoreError> {
+    Ok(match address(tx, site, message, now)? {
+        Ok(addressed) => Composed::Letter(write(site, message.kind(), addressed.to, &addressed.values)),
+        Err(reason) => Composed::Pointless(reason),
+    })
+}
+
+/// Whom a message goes to, as far as that is still known.
+pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<String>, StoreError> {
+    if let Message::Invitation { send_to: Some(to), .. } | Message::Activation { send_to: Some(to), .. } =
+        message
+    {
+        return Ok(Some(to.clone()));
+    }
+    let user = match message {
+        Message::Invitation { enrollment, .. }
+        | Message::Activation { enrollment, .. }
+        | Message::EnrollmentExpired { enrollment } => {
+            match tx.enrollment(*enrollment)?.map(|found| found.subject) {
+                Some(Subject::User(user)) => Some(user),
+                Some(Subject::Machine(_)) | None => None,
+            }
+        }
+        Message::PasswordReset { reset } => tx.reset(*reset)?.map(|reset| reset.user),
+        Message::LocationFull { .. } => return Ok(Some(site.config.contact.email.clone())),
+        Message::Welcome { user }
+        | Message::PasswordChanged { user }
+        | Message::DeviceAdded { user, .. }
+        | Message::DeviceRemoved { user, .. }
+        | Message::EnrollmentFinished { user }
+        | Message::DeviceAbandoned { user, .. }
+        | Message::NewLinkWanted { user } => Some(*user),
+    };
+    let Some(user) = user.map(|user| tx.user(user)).transpose()?.flatten() else { return Ok(None) };
+    if is_for_inviter(message.kind()) {
+        Ok(Some(inviter_of(tx, site, &user)?.email))
+    } else {
+        Ok(Some(user.email))
+    }
+}
+
+/// The letter a message would be, with made-up people.
+pub fn preview(site: &Site, kind: Kind) -> Letter {
+    let mut values = texts::sample(kind);
+    values.extend(house(site));
+    write(site, kind, "ann@example.com".to_owned(), &values)
+}
+
+/// The letter with which an administrator sees whether mail arrives.
+pub fn test(tx: &Tx<'_>, site: &Site, to: &str) -> Result<Letter, StoreError> {
+    let inviter = Inviter::of(tx, site, None)?;
+    let mut values = texts::sample(Kind::Test);
+    values.extend(house(site));
+    values.extend(inviter.variables(site, &Greeted { first_name: "", last_name: "", username: "" }));
+    Ok(write(site, Kind::Test, to.to_owned(), &values))
+}
+
+fn write(site: &Site, kind: Kind, to: String, values: &Values) -> Letter {
+    let texts = &site.config.texts;
+    let name = |file: &str| format!("{}/{file}", kind.name());
+    let subject = texts.render(&name("subject.txt"), values).trim().to_owned();
+    let (text, content) = if texts::is_markdown(kind) {
+        let markdown = texts.render(&name("onboarding.md"), values);
+        (markdown::to_text(&markdown), markdown::to_html(&markdown))
+    } else {
+        let text = texts.render(&name("body.txt"), values);
+        (format!("{}\n", text.trim_end()), texts.render(&name("body.html"), values))
+    };
+    let mut around = values.clone();
+    around.insert("subject", subject.clone());
+    let html = texts.lay_out(&content, &around);
+    Letter { to, subject, text, html }
+}
+
+const NOBODY: &str = "there is no active user it could be about";
+
+/// `Err`: why there is nothing to send.
+fn address(
     tx: &Tx<'_>,
     site: &Site,
     message: &Message,
     now: Timestamp,
-) -> Result<Composed, ComposeError> {
+) -> Result<Result<Addressed, &'static str>, StoreError> {
+    let about = |user: UserId, more: Vec<(&'static str, String)>| {
+        let Some(user) = active(tx, user)? else { return Ok(Err(NOBODY)) };
+        let inviter = inviter_of(tx, site, &user)?;
+        Ok(Ok(addressed(site, message.kind(), &user, &inviter, more)))
+    };
     match message {
-        Message::Invitation { enrollment, send_to } => {
-            with_token(tx, site, *enrollment, send_to.as_deref(), &INVITATION, now)
+        Message::Invitation { enrollment, send_to } | Message::Activation { enrollment, send_to } => {
+            let mut found = with_token(tx, site, message.kind(), *enrollment, now)?;
+            if let (Ok(addressed), Some(to)) = (&mut found, send_to) {
+                addressed.to.clone_from(to);
+            }
+            Ok(found)
         }
-        Message::Activation { enrollment, send_to } => {
-            with_token(tx, site, *enrollment, send_to.as_deref(), &ACTIVATION, now)
+        Message::EnrollmentExpired { enrollment } => {
+            let Some((user, found)) = enrollment_of(tx, *enrollment)? else { return Ok(Err(NOBODY)) };
+            about(user.id, vec![("expires", shown_time(found.expires_at))])
         }
-        Message::Welcome { user } => welcome(tx, site, *user),
         Message::PasswordReset { reset } => password_reset(tx, site, *reset, now),
-        Message::PasswordChanged { user } => {
-            let Some((user, inviter)) = user_and_inviter(tx, site, *user)? else { return Ok(NOBODY) };
-            letter(&user.email, &PASSWORD_CHANGED, &account_facts(site, &user, &inviter, []))
+        Message::LocationFull { location } => {
+            let contact = Inviter::of(tx, site, None)?;
+            let mut values = common(site, &contact, &Greeted { first_name: "", last_name: "", username: "" });
+            values.insert("location", location.clone());
+            Ok(Ok(Addressed { to: contact.email, values }))
         }
-        Message::NewLinkWanted { user } => {
-            let Some((user, inviter)) = user_and_inviter(tx, site, *user)? else { return Ok(NOBODY) };
-            letter(&inviter.email, &NEW_LINK_WANTED, &account_facts(site, &user, &inviter, []))
+        Message::DeviceAdded { user, device }
+        | Message::DeviceRemoved { user, device }
+        | Message::DeviceAbandoned { user, device } => about(*user, vec![("device", device.clone())]),
+        Message::Welcome { user }
+        | Message::PasswordChanged { user }
+        | Message::EnrollmentFinished { user }
+        | Message::NewLinkWanted { user } => about(*user, Vec::new()),
+    }
+}
+
+/// Whether a message goes to who invited the user it is about.
+fn is_for_inviter(kind: Kind) -> bool {
+    match kind {
+        Kind::EnrollmentFinished | Kind::EnrollmentExpired | Kind::DeviceAbandoned | Kind::NewLinkWanted => {
+            true
         }
-        Message::Notice { subject, text } => Ok(Composed::Letter(Letter {
-            to: site.config.contact.email.clone(),
-            subject: one_line(subject),
-            body: text.clone(),
-        })),
+        Kind::Invitation
+        | Kind::Activation
+        | Kind::Welcome
+        | Kind::PasswordReset
+        | Kind::PasswordChanged
+        | Kind::DeviceAdded
+        | Kind::DeviceRemoved
+        | Kind::LocationFull
+        | Kind::Test => false,
     }
 }
 
-/// Most messages are about an account; a disabled one's user reads none.
-const NOBODY: Composed = Composed::Pointless("there is no active user it could go to");
-
-fn user_and_inviter(tx: &Tx<'_>, site: &Site, user: UserId) -> Result<Option<(User, Inviter)>, ComposeError> {
-    let Some(user) = tx.user(user)?.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
-    let issued_by = tx.last_enrollment(Subject::User(user.id))?.and_then(|enrollment| enrollment.issued_by);
-    let inviter = Inviter::of(tx, site, issued_by)?;
-    Ok(Some((user, inviter)))
+fn active(tx: &Tx<'_>, user: UserId) -> Result<Option<User>, StoreError> {
+    Ok(tx.user(user)?.filter(|user| user.disabled_at.is_none()))
 }
 
-fn letter(to: &str, template: &Template, facts: &Value) -> Result<Composed, ComposeError> {
-    Ok(Composed::Letter(Letter {
-        to: to.to_owned(),
-        subject: one_line(&fill(template.subject, facts)?),
-        body: fill(template.body, facts)?,
-    }))
+fn inviter_of(tx: &Tx<'_>, site: &Site, user: &User) -> Result<Inviter, StoreError> {
+    let newest = tx.last_enrollment(Subject::User(user.id))?;
+    Inviter::of(tx, site, newest.and_then(|enrollment| enrollment.issued_by))
 }
 
-fn password_reset(tx: &Tx<'_>, site: &Site, id: ResetId, now: Timestamp) -> Result<Composed, ComposeError> {
-    let Some(reset) = tx.reset(id)? else {
-        return Ok(Composed::Pointless("its token was replaced or expired"));
-    };
-    if reset.deadline.is_some() || reset.is_used {
-        return Ok(Composed::Pointless("its token was already used"));
+fn enrollment_of(tx: &Tx<'_>, id: EnrollmentId) -> Result<Option<(User, Enrollment)>, StoreError> {
+    let Some(enrollment) = tx.enrollment(id)? else { return Ok(None) };
+    match enrollment.subject {
+        Subject::User(user) => Ok(active(tx, user)?.map(|user| (user, enrollment))),
+        Subject::Machine(_) => Ok(None),
     }
-    if now.as_second() >= reset.expires_at {
-        return Ok(Composed::Pointless("its token expired before it could be sent"));
-    }
-    let Some((user, inviter)) = user_and_inviter(tx, site, reset.user)? else { return Ok(NOBODY) };
-    let token = token_of(site, id);
-    let link = format!("{}password-reset?token={}", site.config.public_url, percent_encoded(token.expose()));
-    let facts = [("reset_link", link), ("expires", shown_time(reset.expires_at))];
-    letter(&user.email, &PASSWORD_RESET, &account_facts(site, &user, &inviter, facts))
-}
-
-fn account_facts<const N: usize>(
-    site: &Site,
-    user: &User,
-    inviter: &Inviter,
-    more: [(&str, String); N],
-) -> Value {
-    let minutes = site.config.enrollment.session_ttl.as_secs().div_ceil(60).to_string();
-    let facts = [
-        ("instance", site.config.instance_name.clone()),
-        ("name", format!("{} {}", user.first_name, user.last_name)),
-        ("first_name", user.first_name.clone()),
-        ("username", user.username.clone()),
-        ("email", user.email.clone()),
-        ("session_minutes", minutes),
-        ("contact", contact(inviter)),
-    ];
-    facts.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-fn contact(inviter: &Inviter) -> String {
-    let phone = inviter.phone.as_ref().map(|phone| format!(", {phone}")).unwrap_or_default();
-    format!("{}, {}{phone}", inviter.name(), inviter.email)
-}
-
-fn shown_time(second: i64) -> String {
-    Timestamp::from_second(second).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-/// The company's own text: Markdown is readable as it is.
-fn welcome(tx: &Tx<'_>, site: &Site, user: UserId) -> Result<Composed, ComposeError> {
-    let Some(user) = tx.user(user)?.filter(|user| user.disabled_at.is_none()) else {
-        return Ok(Composed::Pointless("there is no active user it could go to"));
-    };
-    let issued_by = tx.last_enrollment(Subject::User(user.id))?.and_then(|enrollment| enrollment.issued_by);
-    let greeted =
-        Greeted { first_name: &user.first_name, last_name: &user.last_name, username: &user.username };
-    let body = Inviter::of(tx, site, issued_by)?.onboarding_text(site, &greeted);
-    let subject = one_line(&site.config.enrollment.welcome_subject);
-    Ok(Composed::Letter(Letter { to: user.email, subject, body }))
 }
 
 fn with_token(
     tx: &Tx<'_>,
     site: &Site,
+    kind: Kind,
     id: EnrollmentId,
-    send_to: Option<&str>,
-    template: &Template,
     now: Timestamp,
-) -> Result<Composed, ComposeError> {
-    let Some(enrollment) = tx.enrollment(id)? else {
-        return Ok(Composed::Pointless("its token was replaced or withdrawn"));
-    };
+) -> Result<Result<Addressed, &'static str>, StoreError> {
+    let Some(enrollment) = tx.enrollment(id)? else { return Ok(Err("its token was replaced or withdrawn")) };
     match enrollment.stage(now) {
         Stage::Unused(_) if now.as_second() < enrollment.expires_at => {}
-        Stage::Unused(_) => return Ok(Composed::Pointless("its token expired before it could be sent")),
-        Stage::Open(_) | Stage::Spent => return Ok(Composed::Pointless("its token was already used")),
+        Stage::Unused(_) => return Ok(Err("its token expired before it could be sent")),
+        Stage::Open(_) | Stage::Spent => return Ok(Err("its token was already used")),
     }
-    let user = match enrollment.subject {
-        Subject::User(user) => tx.user(user)?,
-        Subject::Machine(_) => None,
-    };
-    let Some(user) = user.filter(|user| user.disabled_at.is_none()) else {
-        return Ok(Composed::Pointless("there is no active user it could go to"));
-    };
+    let Some((user, enrollment)) = enrollment_of(tx, id)? else { return Ok(Err(NOBODY)) };
     let inviter = Inviter::of(tx, site, enrollment.issued_by)?;
     let token = site.token_key.derive(TokenKind::Enrollment, id.0, 0);
-    let facts = facts(site, &user, &inviter, token.expose(), enrollment.expires_at);
-    Ok(Composed::Letter(Letter {
-        to: send_to.unwrap_or(&user.email).to_owned(),
-        subject: one_line(&fill(template.subject, &facts)?),
-        body: fill(template.body, &facts)?,
-    }))
+    let url = &site.config.public_url;
+    let [token, encoded, encoded_url] =
+        [token.expose().to_owned(), percent_encoded(token.expose()), percent_encoded(url)];
+    let more = vec![
+        ("web_link", format!("{url}?token={encoded}")),
+        ("deep_link", format!("defguard://addinstance?token={encoded}&url={encoded_url}")),
+        ("token", token),
+        ("expires", shown_time(enrollment.expires_at)),
+        ("session_minutes", session_minutes(site)),
+    ];
+    Ok(Ok(addressed(site, kind, &user, &inviter, more)))
 }
 
-/// The variables of the templates.
-fn facts(site: &Site, user: &User, inviter: &Inviter, token: &str, expires_at: i64) -> Value {
+fn password_reset(
+    tx: &Tx<'_>,
+    site: &Site,
+    id: ResetId,
+    now: Timestamp,
+) -> Result<Result<Addressed, &'static str>, StoreError> {
+    let Some(reset) = tx.reset(id)? else { return Ok(Err("its token was replaced or withdrawn")) };
+    if reset.deadline.is_some() || reset.is_used {
+        return Ok(Err("its token was already used"));
+    }
+    if now.as_second() >= reset.expires_at {
+        return Ok(Err("its token expired before it could be sent"));
+    }
+    let Some(user) = active(tx, reset.user)? else { return Ok(Err(NOBODY)) };
+    let inviter = inviter_of(tx, site, &user)?;
+    let token = percent_encoded(token_of(site, id).expose());
+    let more = vec![
+        ("reset_link", format!("{}password-reset?token={token}", site.config.public_url)),
+        ("expires", shown_time(reset.expires_at)),
+        ("session_minutes", session_minutes(site)),
+    ];
+    Ok(Ok(addressed(site, Kind::PasswordReset, &user, &inviter, more)))
+}
+
+fn addressed(
+    site: &Site,
+    kind: Kind,
+    user: &User,
+    inviter: &Inviter,
+    more: Vec<(&'static str, String)>,
+) -> Addressed {
+    let greeted =
+        Greeted { first_name: &user.first_name, last_name: &user.last_name, username: &user.username };
+    let mut values = common(site, inviter, &greeted);
+    values.insert("email", user.email.clone());
+    values.extend(more);
+    let to = if is_for_inviter(kind) { &inviter.email } else { &user.email };
+    Addressed { to: to.clone(), values }
+}
+
+/// What every text may name.
+fn common(site: &Site, inviter: &Inviter, greeted: &Greeted<'_>) -> Values {
+    let mut values = house(site);
+    values.extend(inviter.variables(site, greeted));
+    values.insert("admin_name", inviter.name());
+    values.insert("name", format!("{} {}", greeted.first_name, greeted.last_name).trim().to_owned());
+    values
+}
+
+/// What the company and its installation are called, and how their mails look.
+fn house(site: &Site) -> Values {
     let config = &site.config;
-    let url = &config.public_url;
-    let deep_link =
-        format!("defguard://addinstance?token={}&url={}", percent_encoded(token), percent_encoded(url));
-    Value::from_pairs([
+    let accent = config.branding.accent.on_light_pages();
+    let button = format!(
+        "display:inline-block;padding:12px 24px;border-radius:6px;background:{};color:{};font-weight:600;\
+         text-decoration:none",
+        accent.colour, accent.on
+    );
+    Values::from([
+        ("company", config.branding.company.clone()),
         ("instance", config.instance_name.clone()),
-        ("inviter", inviter.name()),
-        ("first_name", user.first_name.clone()),
-        ("username", user.username.clone()),
-        ("url", url.clone()),
-        ("token", token.to_owned()),
-        ("web_link", format!("{url}?token={}", percent_encoded(token))),
-        ("deep_link", deep_link),
-        ("expires", shown_time(expires_at)),
-        ("session_minutes", config.enrollment.session_ttl.as_secs().div_ceil(60).to_string()),
-        ("contact", contact(inviter)),
+        ("url", config.public_url.clone()),
+        ("help_text", config.branding.help_text.clone()),
+        ("accent", accent.colour.to_string()),
+        ("button", button),
     ])
 }
 
-/// The templates are ours and the letters plain text: nothing is escaped, and an unknown variable is an error.
-fn fill(template: &str, facts: &Value) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::empty();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // The template's last line break is not part of what is rendered.
-    environment.render_str(template, facts.clone()).map(|text| text + "\n")
+fn session_minutes(site: &Site) -> String {
+    site.config.enrollment.session_ttl.as_secs().div_ceil(60).to_string()
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+fn shown_time(second: i64) -> String {
+    Timestamp::from_second(second).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
@@ -248,3 +303,6 @@ fn percent_encoded(text: &str) -> String {
     }
     encoded
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,57 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{EnrollmentId, ResetId, UserId};
 
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// Which message: its texts are in a folder of this name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Kind {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Kind {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// As stored, shown and written in paths.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// See [`Message::Invitation`].
+    Invitation = "invitation",
+    /// See [`Message::Activation`].
+    Activation = "activation",
+    /// See [`Message::Welcome`].
+    Welcome = "welcome",
+    /// See [`Message::PasswordReset`].
+    PasswordReset = "password_reset",
+    /// See [`Message::PasswordChanged`].
+    PasswordChanged = "password_changed",
+    /// See [`Message::DeviceAdded`].
+    DeviceAdded = "device_added",
+    /// See [`Message::DeviceRemoved`].
+    DeviceRemoved = "device_removed",
+    /// See [`Message::EnrollmentFinished`].
+    EnrollmentFinished = "enrollment_finished",
+    /// See [`Message::EnrollmentExpired`].
+    EnrollmentExpired = "enrollment_expired",
+    /// See [`Message::LocationFull`].
+    LocationFull = "location_full",
+    /// See [`Message::DeviceAbandoned`].
+    DeviceAbandoned = "device_abandoned",
+    /// See [`Message::NewLinkWanted`].
+    NewLinkWanted = "new_link_wanted",
+    /// What an administrator sends to see whether mail arrives; never in the outbox.
+    Test = "test",
+}
+
 /// A mail to be, as the outbox stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -37,16 +88,65 @@ pub enum Message {
         /// Whose.
         user: UserId,
     },
+    /// To whom it belongs: the account has one more device.
+    DeviceAdded {
+        /// Whose.
+        user: UserId,
+        /// Its name.
+        device: String,
+    },
+    /// To whom it belonged: the account has one device less.
+    DeviceRemoved {
+        /// Whose.
+        user: UserId,
+        /// Its name.
+        device: String,
+    },
+    /// To who invited them: somebody set a password and is done with devices.
+    EnrollmentFinished {
+        /// Who.
+        user: UserId,
+    },
+    /// To who invited them: a link was never used and is good for nothing any more.
+    EnrollmentExpired {
+        /// Whose link.
+        enrollment: EnrollmentId,
+    },
+    /// To the contact: devices get no address in a location.
+    LocationFull {
+        /// Its name.
+        location: String,
+    },
+    /// To who invited them: somebody registered a device, set no password, and the device was removed.
+    DeviceAbandoned {
+        /// Who.
+        user: UserId,
+        /// Its name.
+        device: String,
+    },
     /// To who invited them: somebody's link is good for nothing any more, and they ask for a new one.
     NewLinkWanted {
         /// Who asks.
         user: UserId,
     },
-    /// Something the configured contact should know.
-    Notice {
-        /// One line.
-        subject: String,
-        /// Plain text.
-        text: String,
-    },
+}
+
+impl Message {
+    /// Which message it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Invitation { .. } => Kind::Invitation,
+            Self::Activation { .. } => Kind::Activation,
+            Self::Welcome { .. } => Kind::Welcome,
+            Self::PasswordReset { .. } => Kind::PasswordReset,
+            Self::PasswordChanged { .. } => Kind::PasswordChanged,
+            Self::DeviceAdded { .. } => Kind::DeviceAdded,
+            Self::DeviceRemoved { .. } => Kind::DeviceRemoved,
+            Self::EnrollmentFinished { .. } => Kind::EnrollmentFinished,
+            Self::EnrollmentExpired { .. } => Kind::EnrollmentExpired,
+            Self::LocationFull { .. } => Kind::LocationFull,
+            Self::DeviceAbandoned { .. } => Kind::DeviceAbandoned,
+            Self::NewLinkWanted { .. } => Kind::NewLinkWanted,
+        }
+    }
 }

@@ -9,6 +9,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0002_names_bindings_waiting.sql"),
     include_str!("../../migrations/0003_wizard.sql"),
     include_str!("../../migrations/0004_freed_slot_owner.sql"),
+    include_str!("../../migrations/0005_mail.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -22,9 +22,9 @@ async fn where_a_pool_is_exhausted_the_device_gets_the_others_and_this_one_later
     let waiting: Vec<_> =
         postern.audited().into_iter().filter(|entry| entry.starts_with("pool.exhaust")).collect();
     assert_eq!(waiting, ["pool.exhaust second", "pool.exhaust third"]);
-    assert_eq!(notices(&postern), ["The location Lab has no free address"], "once, not for every device");
+    assert_eq!(full_locations_told(&postern), ["Lab"], "once, not for every device");
     postern.pass(60);
-    assert_eq!(notices(&postern).len(), 1);
+    assert_eq!(full_locations_told(&postern).len(), 1);
     let device = postern.devices().remove(0);
     postern.app.store.write_blocking(|tx| tx.delete_device(&device)).unwrap();
     postern.pass(15);
@@ -45,7 +45,7 @@ async fn where_every_pool_is_exhausted_nothing_is_stored() {
     assert_eq!(postern.devices().len(), 1);
     assert_eq!(postern.audited().last().unwrap(), "pool.exhaust jdoe");
     postern.create_device(&cookie, "second", &key(2)).await;
-    assert_eq!(notices(&postern), ["The location Lab has no free address"]);
+    assert_eq!(full_locations_told(&postern), ["Lab"]);
     let device = postern.devices().remove(0);
     postern.app.store.write_blocking(|tx| tx.delete_device(&device)).unwrap();
     assert_eq!(postern.create_device(&cookie, "second", &key(2)).await.status, 200);
@@ -69,13 +69,13 @@ async fn a_slow_gateway_is_waited_for_two_seconds_and_the_answer_is_whole() {
     assert_eq!(pending, ["device.pending laptop", "device.pending laptop"], "one for each location");
 }
 
-fn notices(postern: &Postern) -> Vec<String> {
+fn full_locations_told(postern: &Postern) -> Vec<String> {
     let now = postern.app.now();
     let mail = postern.app.store.read_blocking(|tx| tx.due_mail(now, 99)).unwrap();
     mail.iter()
         .filter_map(|mail| {
-            let Message::Notice { subject, .. } = mail.message().unwrap() else { return None };
-            Some(subject)
+            let Message::LocationFull { location } = mail.message().unwrap() else { return None };
+            Some(location)
         })
         .collect()
 }

@@ -10,6 +10,7 @@ use postern::rules::colour::Colour;
 use postern::rules::token::TokenKey;
 use postern::site::{Site, SiteLocation};
 use postern::store::Store;
+use postern::texts::Texts;
 use postern_gateway::{BackendKind, Mtu, PrivateKey};
 
 /// What a story may change before the site is made.
@@ -81,18 +82,23 @@ fn config() -> Config {
             help_text: String::new(),
             links: Vec::new(),
         },
-        mail: Mail { from: "postern@example.com".to_owned(), directory: None },
+        mail: Mail { from: "postern@example.com".to_owned(), directory: Some("mail".into()), smtp: None },
+        texts: texts(),
         enrollment: Enrollment {
             token_ttl: 24 * 60 * minute,
             session_ttl: 10 * minute,
             device_step: DeviceStep::Required,
             devices_per_session: 3,
-            final_message: "# Welcome {{ first_name }}".to_owned(),
-            welcome_subject: String::new(),
         },
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
         client_versions: ClientVersions { core: "2.1.0".to_owned(), component: "2.1.0".to_owned() },
         locations: BTreeMap::new(),
     }
+}
+
+fn texts() -> Texts {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("final.md"), "# Welcome {{ first_name }}").unwrap();
+    Texts::read(dir.path()).texts
 }

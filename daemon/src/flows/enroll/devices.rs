@@ -6,8 +6,10 @@ use postern_gateway::PublicKey;
 use super::{EnrollError, Owner, Session};
 use crate::flows::exhaustion;
 use crate::flows::permit::{locations_of_user, settle_device};
+use crate::flows::tell::tell;
 use crate::rules::action::Action;
 use crate::rules::ids::DeviceId;
+use crate::rules::message::Message;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenKind};
 use crate::site::Site;
@@ -46,6 +48,12 @@ pub fn create_device(
     }
     exhaustion::tell(tx, site, now)?;
     tx.audit(session.owner.name(), Action::DeviceRegister, &device.name, None, now)?;
+    // The onboarding mail speaks of the devices before it.
+    if let Owner::Person(user) = &session.owner
+        && user.welcomed_at.is_some()
+    {
+        tell(tx, site, &Message::DeviceAdded { user: user.id, device: device.name.clone() }, now)?;
+    }
     let polling = renew_polling(tx, site, &device)?;
     Ok(Registered { device, polling })
 }

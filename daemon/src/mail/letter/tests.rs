@@ -1,0 +1,103 @@
+//! Every message that there is, against people who might make trouble.
+
+use super::*;
+use crate::fixtures::{a_person, a_site, at};
+use crate::flows::issue::issue_enrollment;
+use crate::flows::password_reset;
+use crate::rules::enrollment::EnrollmentKind;
+use crate::store::Store;
+
+/// Runs `check` on every message about ann, as she is in the store.
+fn on_every_message(site: impl Fn(&mut Site), check: impl Fn(&Message, &Tx<'_>, &Site)) {
+    let store = Store::in_memory().unwrap();
+    let mut own = a_site(&store);
+    site(&mut own);
+    let site = &own;
+    let every = |tx: &Tx<'_>| {
+        let ann = a_person(tx, "ann");
+        tx.activate_user(ann, "hash", None)?;
+        let subject = Subject::User(ann);
+        let ttl = site.config.enrollment.token_ttl;
+        let (enrollment, _, _) =
+            issue_enrollment(tx, site, subject, EnrollmentKind::Enrollment, None, ttl, at(0))?;
+        let (reset, _) = password_reset::request(tx, site, "ann@example.com", at(0))?.unwrap();
+        for message in messages(ann, enrollment, reset) {
+            check(&message, tx, site);
+        }
+        Ok::<_, StoreError>(())
+    };
+    store.write_blocking(every).unwrap();
+}
+
+fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId) -> Vec<Message> {
+    let device = "<i>laptop</i>".to_owned();
+    Kind::ALL
+        .iter()
+        .filter_map(|kind| {
+            let device = device.clone();
+            Some(match kind {
+                Kind::Invitation => Message::Invitation { enrollment, send_to: None },
+                Kind::Activation => Message::Activation { enrollment, send_to: None },
+                Kind::Welcome => Message::Welcome { user },
+                Kind::PasswordReset => Message::PasswordReset { reset },
+                Kind::PasswordChanged => Message::PasswordChanged { user },
+                Kind::DeviceAdded => Message::DeviceAdded { user, device },
+                Kind::DeviceRemoved => Message::DeviceRemoved { user, device },
+                Kind::EnrollmentFinished => Message::EnrollmentFinished { user },
+                Kind::EnrollmentExpired => Message::EnrollmentExpired { enrollment },
+                Kind::LocationFull => Message::LocationFull { location: device },
+                Kind::DeviceAbandoned => Message::DeviceAbandoned { user, device },
+                Kind::NewLinkWanted => Message::NewLinkWanted { user },
+                Kind::Test => return None,
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn every_message_fills_in_exactly_the_variables_its_texts_may_name_and_goes_where_the_list_says() {
+    on_every_message(
+        |_| {},
+        |message, tx, site| {
+            let found = address(tx, site, message, at(1)).unwrap().unwrap();
+            let kind = message.kind();
+            let mut known = texts::sample(kind);
+            if kind == Kind::LocationFull {
+                known.remove("email");
+            }
+            assert_eq!(found.values.keys().collect::<Vec<_>>(), known.keys().collect::<Vec<_>>(), "{kind:?}");
+            assert_eq!(addressee(tx, site, message).unwrap(), Some(found.to), "{kind:?}");
+        },
+    );
+}
+
+#[test]
+fn markup_in_names_is_shown_and_never_obeyed() {
+    on_every_message(
+        |site| {
+            site.config.contact.name = "<script>alert(1)</script> [x](https://evil.example)".to_owned();
+            site.config.branding.company = "**Evil** <img src=x>".to_owned();
+        },
+        |message, tx, site| {
+            let Composed::Letter(letter) = compose(tx, site, message, at(1)).unwrap() else { panic!() };
+            for word in ["<script", "<img", "<i>", "href=\"https://evil.example"] {
+                assert!(!letter.html.contains(word), "{:?}: {word} in {}", message.kind(), letter.html);
+            }
+        },
+    );
+}
+
+#[test]
+fn a_message_about_somebody_disabled_is_not_sent() {
+    on_every_message(
+        |_| {},
+        |message, tx, site| {
+            let ann = tx.user_by_name("ann").unwrap().unwrap();
+            tx.set_disabled(ann.id, Some(at(1))).unwrap();
+            let composed = compose(tx, site, message, at(1)).unwrap();
+            let is_about_her = message.kind() != Kind::LocationFull;
+            assert_eq!(matches!(composed, Composed::Pointless(_)), is_about_her, "{:?}", message.kind());
+            tx.set_disabled(ann.id, None).unwrap();
+        },
+    );
+}
