@@ -44,9 +44,9 @@ pub fn request(
     let Some(user) = tx.user_by_email(email.trim())?.filter(may_reset) else { return Ok(None) };
     let expires_at = now.as_second().saturating_add(i64::try_from(TOKEN_TTL.as_secs()).unwrap_or(i64::MAX));
     // The token depends on the row's number; the row needs a hash that no token has.
-    let placeholder = token_of(site, ResetId(0)).hash();
+    let placeholder = token_of(site, ResetId(0), 0).hash();
     let id = tx.insert_reset(user.id, placeholder, expires_at, now)?;
-    let token = token_of(site, id);
+    let token = token_of(site, id, now.as_second());
     tx.set_reset_hash(id, token.hash())?;
     if site.config.mail.is_sent() {
         tx.post(&Message::PasswordReset { reset: id }, now)?;
@@ -55,9 +55,9 @@ pub fn request(
     Ok(Some((id, token)))
 }
 
-/// The token of a row.
-pub fn token_of(site: &Site, id: ResetId) -> Token {
-    site.token_key.derive(TokenKind::PasswordReset, id.0, 0)
+/// The token of a row issued then (Unix seconds); see [`crate::flows::issue::enrollment_token`].
+pub fn token_of(site: &Site, id: ResetId, issued_at: i64) -> Token {
+    site.token_key.derive(TokenKind::PasswordReset, id.0, issued_at)
 }
 
 /// Whether a token can be started; touches nothing.

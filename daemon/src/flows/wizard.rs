@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use crate::config::DeviceStep;
 use crate::flows::enroll::{self, EnrollError, Session};
 use crate::flows::inviter::{Greeted, Inviter};
-use crate::flows::issue::issue_enrollment;
+use crate::flows::issue::{enrollment_token, issue_enrollment};
 use crate::flows::welcome::welcome_when_done;
 use crate::rules::enrollment::{Enrollment, EnrollmentKind, Stage, Subject};
 use crate::rules::names;
-use crate::rules::token::{Token, TokenHash, TokenKind};
+use crate::rules::token::{Token, TokenHash};
 use crate::rules::wizard::{Reached, Step};
 use crate::site::Site;
 use crate::store::account::User;
@@ -127,5 +127,5 @@ fn client_token(
 }
 
 fn token_of(site: &Site, enrollment: &Enrollment) -> Token {
-    site.token_key.derive(TokenKind::Enrollment, enrollment.id.0, 0)
+    enrollment_token(site, enrollment.id, enrollment.issued_at)
 }

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 
 use super::Letter;
 use crate::flows::inviter::{Greeted, Inviter};
+use crate::flows::issue::enrollment_token;
 use crate::flows::password_reset::token_of;
 use crate::markdown;
 use crate::rules::enrollment::{Enrollment, Stage, Subject};
 use crate::rules::ids::{EnrollmentId, ResetId, UserId};
 use crate::rules::message::{Kind, Message};
-use crate::rules::token::TokenKind;
 use crate::site::Site;
 use crate::store::account::User;
 use crate::store::{StoreError, Tx};
@@ -199,7 +199,7 @@ fn with_token(
     }
     let Some((user, enrollment)) = enrollment_of(tx, id)? else { return Ok(Err(NOBODY)) };
     let inviter = Inviter::of(tx, site, enrollment.issued_by)?;
-    let token = site.token_key.derive(TokenKind::Enrollment, id.0, 0);
+    let token = enrollment_token(site, id, enrollment.issued_at);
     let url = &site.config.public_url;
     let [token, encoded, encoded_url] =
         [token.expose().to_owned(), percent_encoded(token.expose()), percent_encoded(url)];
@@ -228,7 +228,7 @@ fn password_reset(
     }
     let Some(user) = active(tx, reset.user)? else { return Ok(Err(NOBODY)) };
     let inviter = inviter_of(tx, site, &user)?;
-    let token = percent_encoded(token_of(site, id).expose());
+    let token = percent_encoded(token_of(site, id, reset.issued_at).expose());
     let more = vec![
         ("reset_link", format!("{}password-reset?token={token}", site.config.public_url)),
         ("expires", shown_time(reset.expires_at)),

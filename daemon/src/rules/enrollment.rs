@@ -56,6 +56,8 @@ pub struct Enrollment {
     pub subject: Subject,
     /// By which administrator, if he has an account.
     pub issued_by: Option<UserId>,
+    /// When it was issued.
+    pub issued_at: i64,
     /// Until when it may be started.
     pub expires_at: i64,
     /// Of its session, once started.
@@ -172,6 +174,7 @@ mod tests {
             kind: EnrollmentKind::Enrollment,
             subject: Subject::User(UserId(1)),
             issued_by: None,
+            issued_at: 0,
             expires_at: 1000,
             deadline: None,
             password_set: false,

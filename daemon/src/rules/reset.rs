@@ -17,6 +17,8 @@ pub struct Reset {
     pub id: ResetId,
     /// Whose password.
     pub user: UserId,
+    /// When it was issued.
+    pub issued_at: i64,
     /// Until when it may be started.
     pub expires_at: i64,
     /// Of its session, once started.
@@ -53,7 +55,14 @@ mod tests {
     }
 
     fn unused() -> Reset {
-        Reset { id: ResetId(1), user: UserId(1), expires_at: 1000, deadline: None, is_used: false }
+        Reset {
+            id: ResetId(1),
+            user: UserId(1),
+            issued_at: 0,
+            expires_at: 1000,
+            deadline: None,
+            is_used: false,
+        }
     }
 
     #[test]

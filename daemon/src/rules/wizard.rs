@@ -60,6 +60,7 @@ mod tests {
             kind: EnrollmentKind::Enrollment,
             subject: Subject::User(UserId(1)),
             issued_by: None,
+            issued_at: 0,
             expires_at: 1000,
             deadline: Some(600),
             password_set: false,

@@ -12,7 +12,7 @@ use crate::rules::token::TokenHash;
 const SESSIONS: u32 = 16;
 
 const COLUMNS: &str = "e.id, e.kind, e.user_id, e.device_id, e.issued_by, e.expires_at, e.opened_at, e.deadline, \
-                       e.password_set_at, e.ended_at, e.reviewed_at, e.device_skipped_at";
+                       e.password_set_at, e.ended_at, e.reviewed_at, e.device_skipped_at, e.created_at";
 
 fn enrollment(row: &Row<'_>) -> rusqlite::Result<Result<Enrollment, StoreError>> {
     let subject = match (row.get::<_, Option<i64>>(2)?, row.get::<_, Option<i64>>(3)?) {
@@ -28,6 +28,7 @@ fn enrollment(row: &Row<'_>) -> rusqlite::Result<Result<Enrollment, StoreError>>
         kind,
         subject,
         issued_by: row.get::<_, Option<i64>>(4)?.map(UserId),
+        issued_at: row.get(12)?,
         expires_at: row.get(5)?,
         deadline: row.get(7)?,
         password_set: row.get::<_, Option<i64>>(8)?.is_some(),

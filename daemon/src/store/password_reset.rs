@@ -8,12 +8,13 @@ use crate::rules::ids::{ResetId, UserId};
 use crate::rules::reset::Reset;
 use crate::rules::token::TokenHash;
 
-const COLUMNS: &str = "id, user_id, expires_at, deadline, used_at";
+const COLUMNS: &str = "id, user_id, expires_at, deadline, used_at, created_at";
 
 fn reset(row: &Row<'_>) -> rusqlite::Result<Reset> {
     Ok(Reset {
         id: ResetId(row.get(0)?),
         user: UserId(row.get(1)?),
+        issued_at: row.get(5)?,
         expires_at: row.get(2)?,
         deadline: row.get(3)?,
         is_used: row.get::<_, Option<i64>>(4)?.is_some(),

@@ -178,7 +178,7 @@ async fn configuration_of_key(
     let outcome = api.app.store.write(move |tx| {
         let site = app.site();
         let session = enroll::session(tx, session, now)?;
-        let found = enroll::device_of_key(tx, &site, &session, &body.pubkey)?;
+        let found = enroll::device_of_key(tx, &site, &session, &body.pubkey, now)?;
         let config = client_config::of_device(tx, &site, &found.device)?;
         let answer = DeviceConfigAnswer::new(&site, config, Some(&found.polling));
         Ok::<_, EnrollError>((answer, found.polling.hash()))

@@ -9,7 +9,7 @@ use super::*;
 use crate::app::Clock;
 use crate::applied::Applied;
 use crate::fixtures::{a_person, a_site, at};
-use crate::flows::issue::issue_enrollment;
+use crate::flows::issue::{enrollment_token, issue_enrollment};
 use crate::rules::enrollment::{EnrollmentKind, Subject};
 use crate::rules::ids::EnrollmentId;
 use crate::rules::message::Message;
@@ -27,7 +27,7 @@ async fn an_invitation_arrives_once_with_a_token_that_opens_its_enrollment() {
 
     let mails = mails_in(dir.path());
     assert_eq!(mails.len(), 1);
-    let token = app.site().token_key.derive(crate::rules::token::TokenKind::Enrollment, enrollment.0, 0);
+    let token = enrollment_token(&app.site(), enrollment, 0);
     for fact in [
         "To: private@example.org".to_owned(),
         "Subject: Ada invites you to Example".to_owned(),

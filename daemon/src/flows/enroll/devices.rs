@@ -54,7 +54,7 @@ pub fn create_device(
     {
         tell(tx, site, &Message::DeviceAdded { user: user.id, device: device.name.clone() }, now)?;
     }
-    let polling = renew_polling(tx, site, &device)?;
+    let polling = renew_polling(tx, site, &device, now)?;
     Ok(Registered { device, polling })
 }
 
@@ -84,6 +84,7 @@ pub fn device_of_key(
     site: &Site,
     session: &Session,
     key: &str,
+    now: Timestamp,
 ) -> Result<Registered, EnrollError> {
     let device = tx.device_by_key(key.parse()?)?.ok_or(EnrollError::UnknownDevice)?;
     let is_theirs = match &session.owner {
@@ -93,7 +94,7 @@ pub fn device_of_key(
     if !is_theirs {
         return Err(EnrollError::NotYours);
     }
-    let polling = renew_polling(tx, site, &device)?;
+    let polling = renew_polling(tx, site, &device, now)?;
     Ok(Registered { device, polling })
 }
 
@@ -154,8 +155,9 @@ fn invented_name(tx: &Tx<'_>, user: &User) -> Result<String, StoreError> {
     Ok(names.into_iter().find(|name| !taken.contains(name)).unwrap_or_default())
 }
 
-fn renew_polling(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Token, StoreError> {
-    let generation = device.polling_generation + 1;
+/// Generations grow with time, so that a database that was restored does not give a token a second time.
+fn renew_polling(tx: &Tx<'_>, site: &Site, device: &Device, now: Timestamp) -> Result<Token, StoreError> {
+    let generation = now.as_second().max(device.polling_generation.saturating_add(1));
     let token = site.token_key.derive(TokenKind::Polling, device.id.0, generation);
     tx.set_polling(device.id, generation, token.hash())?;
     Ok(token)

@@ -195,7 +195,8 @@ fn a_nameless_device_stays_on_the_one_location_it_began_with() {
     );
     store.write_blocking(|tx| settle_all(tx, &lab)).unwrap();
     assert!(held(&store).is_empty(), "another location does not take the place of its own");
-    let polling = site.token_key.derive(TokenKind::Polling, device.id.0, 1);
+    let device = store.read_blocking(|tx| tx.device(device.id)).unwrap().unwrap();
+    let polling = site.token_key.derive(TokenKind::Polling, device.id.0, device.polling_generation);
     let polled = store.read_blocking(|tx| client_config::poll(tx, &lab, &polling));
     assert!(matches!(polled, Err(EnrollError::NothingToPoll)));
 }
@@ -245,7 +246,7 @@ fn a_key_is_found_by_its_owner_only() {
     let look = |number: u8, key: String| {
         let found = store.write_blocking(|tx| {
             let session = session(tx, cookie(number), at(30))?;
-            device_of_key(tx, &site, &session, &key).map(|found| found.polling)
+            device_of_key(tx, &site, &session, &key, at(30)).map(|found| found.polling)
         });
         found.map(|found| found.0)
     };
