@@ -2,7 +2,7 @@
 skip-to-content = Skip to content
 languages = Language
 in-the-open = This connection is not encrypted: others on the same network can read what you type.
-step-of = Step { $here } of { $all }
+step-of = Step { $here } of { $all }: { $name }
 step-is-done = (done)
 step-you = Your details
 step-password = Password
@@ -37,7 +37,7 @@ invitation-step-password = You choose a password.
 invitation-step-device = You connect this computer or phone.
 invitation-time = { $minutes ->
     [one] Once you start you have one minute. If you close this page meanwhile, open the link again.
-   *[other] This usually takes less than five minutes. Once you start you have { $minutes }. If you close this page meanwhile, open the link again.
+   *[other] This usually takes less than five minutes. Once you start you have { $minutes } minutes. If you close this page meanwhile, open the link again.
 }
 invitation-is-open = You have started already. Go on where you stopped.
 invitation-start = Start here
@@ -66,7 +66,7 @@ dead-done = Your account is set up
 dead-done-text = This link has done its work. To connect another device you need a new one.
 dead-withdrawn = There is a newer link
 dead-withdrawn-text = This link was replaced or taken back. Look for a newer mail with another link.
-dead-ask-text = No newer mail? We can ask for a new link on your behalf.
+dead-ask-text = We can ask { $name } for a new link on your behalf.
 dead-ask = Ask for a new link
 asked-title = We have asked for a new link
 asked-text = It will come by mail. You can close this page.
@@ -126,14 +126,15 @@ own-register = Register this key
 lamp-pending = The gateway is getting ready …
 lamp-ready = Ready: you can connect now
 lamp-connected = Connected
+qr-alt = QR code of the configuration for { $location }
 qr-too-long = Too long for a QR code: use the file.
 result-title = Your device is registered
-result-text = Now put the configuration into the WireGuard app. On a phone, scan the code; on a computer, import the file.
+result-text = Now put the configuration into the WireGuard app.
 result-app = Get the WireGuard app
 result-save = Save the configuration before you leave this page: it holds your secret key, which nobody can show you again.
 result-all = Download all as one archive
 result-continue = I have saved it, continue
-place-text = Scan this code with the WireGuard app, or save the file and import it there.
+place-text = On this device, save the file and import it in the WireGuard app. On a phone beside it, scan the code with the app.
 place-download = Download file
 place-copy = Copy text
 place-show = Show the configuration

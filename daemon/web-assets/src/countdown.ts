@@ -6,9 +6,11 @@ import { announce, textOf } from "./texts";
 
 /** From here on the page warns. */
 const WARNS_BELOW_S = 120;
-const STATE = "/enroll/device/state";
 
-/** An element with `data-seconds-left`, whose text is right for a browser without scripts. */
+/**
+ * An element with `data-seconds-left`, whose text is right for a browser without scripts, and `data-state`, where the
+ * server tells how many seconds are left.
+ */
 export function startCountdown(element: HTMLElement): void {
     let endsAt = endFrom(Number(element.dataset.secondsLeft));
     let warned = false;
@@ -25,7 +27,9 @@ export function startCountdown(element: HTMLElement): void {
         if (left === 0) void end();
     };
     const ask = async (): Promise<number | null> => {
-        const answer = await fetch(STATE, { headers: { accept: "application/json" } });
+        const { state } = element.dataset;
+        if (state === undefined) return null;
+        const answer = await fetch(state, { headers: { accept: "application/json" } });
         if (answer.status === 401) return 0;
         return answer.ok ? Number((await answer.json()).seconds_left) : null;
     };

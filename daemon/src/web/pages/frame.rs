@@ -121,6 +121,12 @@ impl Frame {
         (at(here + 1), at(self.steps.len()))
     }
 
+    /// What the step is called that one is at.
+    pub(super) fn step_here(&self) -> String {
+        let here = self.steps.iter().find(|step| step.0 == StepState::Here);
+        here.map(|step| step.1.to_string()).unwrap_or_default()
+    }
+
     /// Whole minutes that are left, rounded up.
     pub(super) fn minutes_left(&self) -> i64 {
         self.seconds_left.map_or(0, |seconds| seconds.saturating_add(59) / 60)
