@@ -10,6 +10,7 @@ use crate::flows::password_reset::token_of;
 use crate::markdown;
 use crate::rules::enrollment::{Enrollment, Stage, Subject};
 use crate::rules::ids::{EnrollmentId, ResetId, UserId};
+use crate::rules::links::{deep_link, percent_encoded};
 use crate::rules::message::{Kind, Message};
 use crate::site::Site;
 use crate::store::account::User;
@@ -201,12 +202,10 @@ fn with_token(
     let inviter = Inviter::of(tx, site, enrollment.issued_by)?;
     let token = enrollment_token(site, id, enrollment.issued_at);
     let url = &site.config.public_url;
-    let [token, encoded, encoded_url] =
-        [token.expose().to_owned(), percent_encoded(token.expose()), percent_encoded(url)];
     let more = vec![
-        ("web_link", format!("{url}?token={encoded}")),
-        ("deep_link", format!("defguard://addinstance?token={encoded}&url={encoded_url}")),
-        ("token", token),
+        ("web_link", format!("{url}?token={}", percent_encoded(token.expose()))),
+        ("deep_link", deep_link(url, token.expose())),
+        ("token", token.expose().to_owned()),
         ("expires", shown_time(enrollment.expires_at)),
         ("session_minutes", session_minutes(site)),
     ];
@@ -287,21 +286,6 @@ fn session_minutes(site: &Site) -> String {
 
 fn shown_time(second: i64) -> String {
     Timestamp::from_second(second).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-/// Everything but the unreserved characters of RFC 3986, section 2.3.
-fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
