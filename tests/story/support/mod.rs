@@ -92,6 +92,11 @@ impl Postern {
 
     /// With another site.
     pub(crate) fn planned(store: Store, now: i64, change: impl FnOnce(&mut Plan)) -> Self {
+        Self::viewed(store, now, GatewayView::new().0, change)
+    }
+
+    /// With another site and a gateway that answers questions.
+    pub(crate) fn viewed(store: Store, now: i64, view: GatewayView, change: impl FnOnce(&mut Plan)) -> Self {
         let mut plan = Plan::new();
         change(&mut plan);
         let site = plan.site(&store);
@@ -102,7 +107,7 @@ impl Postern {
         let read = Arc::clone(&clock);
         let read = Clock::from_fn(move || Timestamp::from_second(read.load(Ordering::Relaxed)).unwrap());
         let app = App::new(store, site, receiver, read);
-        Self { router: postern::web::router(app.clone(), GatewayView::new().0), app, clock, applied }
+        Self { router: postern::web::router(app.clone(), view), app, clock, applied }
     }
 
     /// Moves the clock, and ends what is over.

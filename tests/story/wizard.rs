@@ -1,0 +1,24 @@
+//! Enrolling in the browser, by plain HTTP over the router, with the link read out of the mail. The browser here runs no
+//! scripts; what scripts send is sent by hand. Every page that it sees is judged: its headers, and that nothing in it is
+//! written inline or left unsaid.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
+#![expect(clippy::indexing_slicing, reason = "a field that is not there fails the test")]
+
+#[expect(dead_code, reason = "the protocol's stories use the rest of it")]
+mod support;
+
+#[path = "wizard/browser.rs"]
+mod browser;
+#[path = "wizard/devices.rs"]
+mod devices;
+#[path = "wizard/guard.rs"]
+mod guard;
+#[path = "wizard/links.rs"]
+mod links;
+#[path = "wizard/look.rs"]
+mod look;
+#[path = "wizard/reset.rs"]
+mod reset;
+#[path = "wizard/walk.rs"]
+mod walk;

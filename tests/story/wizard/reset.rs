@@ -1,0 +1,122 @@
+//! A forgotten password, in the browser and over JSON.
+
+use std::time::Duration;
+
+use postern::password::Passwords;
+use postern::rules::message::Message;
+use zeroize::Zeroizing;
+
+use crate::browser::{Browser, letters, token_in};
+use crate::support::Postern;
+use crate::walk::{mailing, waiting};
+
+const REQUEST: &str = "/api/v1/password-reset/request";
+const START: &str = "/api/v1/password-reset/start";
+const RESET: &str = "/api/v1/password-reset/reset";
+
+async fn can_sign_in(postern: &Postern, password: &str) -> bool {
+    let user = postern.app.store.read_blocking(|tx| tx.user_by_name("jdoe")).unwrap().unwrap();
+    let (password, hash) = (Zeroizing::new(password.to_owned()), user.password_hash.unwrap());
+    Passwords::default().verify(password, hash).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_forgotten_password_is_replaced_by_a_link_in_a_mail_and_sessions_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = mailing(dir.path());
+    let mut enrolling = Browser::new(&postern);
+    enrolling.with_password(&postern.invite("jdoe")).await;
+    let mut browser = Browser::new(&postern);
+    browser.get("/password").await.shows(200, &["Forgotten your password"]);
+    let sent = browser.post("/password", &[("email", " JDoe@example.com ")]).await;
+    sent.shows(200, &["Check your mail"]);
+    let letters_sent = letters(&postern, dir.path(), 1).await;
+    let token = token_in(&letters_sent[0]);
+    let page = browser.get(&format!("/password-reset?token={token}")).await;
+    page.shows(200, &["Choose a new password", "10 minutes"]);
+    let started = browser.post("/password-reset", &[("token", &token)]).await;
+    assert_eq!(started.went_to(), "/password-reset/new");
+    browser.get("/password-reset/new").await.shows(200, &["value=\"jdoe\"", "data-seconds-left=\"600\""]);
+    let short = browser.post("/password-reset/new", &[("password", "s3cr3t!")]).await;
+    short.shows(422, &["at least 8 characters"]);
+    short.lacks(&["s3cr3t!"]);
+    assert_eq!(enrolling.get("/enroll/device").await.status, 200);
+    browser.post("/password-reset/new", &[("password", "battery staple")]).await.shows(200, &["is changed"]);
+    assert!(can_sign_in(&postern, "battery staple").await && !can_sign_in(&postern, "correct horse").await);
+    enrolling.get("/enroll/device").await.shows(401, &["Your time is up"]);
+    let user = postern.user("jdoe");
+    assert_eq!(waiting(&postern), [Message::PasswordChanged { user }]);
+    browser
+        .post("/password-reset/new", &[("password", "another one")])
+        .await
+        .shows(401, &["Your time is up"]);
+    browser.get(&format!("/password-reset?token={token}")).await.shows(410, &["does not work any more"]);
+    browser.post("/password-reset", &[("token", &token)]).await.shows(410, &["does not work any more"]);
+}
+
+#[tokio::test]
+async fn whether_there_is_such_an_account_is_told_to_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = mailing(dir.path());
+    Browser::new(&postern).with_password(&postern.invite("jdoe")).await;
+    postern.invite("unfinished");
+    let mut answers = Vec::new();
+    for name in ["jdoe", "unfinished", "nobody"] {
+        let email = format!("{name}@example.com");
+        let fields = [("email", email.as_str())];
+        let mut browser = Browser::new(&postern);
+        let mut asked = std::pin::pin!(browser.post("/password", &fields));
+        let at_once = tokio::time::timeout(Duration::from_millis(350), &mut asked).await;
+        assert!(at_once.is_err(), "{name} was answered at once");
+        let page = asked.await;
+        answers.push((page.status, page.text.replace(&email, "")));
+    }
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    assert!(matches!(waiting(&postern)[..], [Message::PasswordReset { .. }]));
+    let page = Browser::new(&postern).post("/password", &[("email", "no <address>")]).await;
+    page.shows(422, &["value=\"no &#60;address&#62;\"", "id=\"email-error\""]);
+}
+
+#[tokio::test]
+async fn asking_is_limited_by_mailbox_silently_and_by_sender_openly() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = mailing(dir.path());
+    Browser::new(&postern).with_password(&postern.invite("jdoe")).await;
+    let mut answers = std::collections::BTreeMap::new();
+    for _ in 0..12 {
+        let page = Browser::new(&postern).post("/password", &[("email", "jdoe@example.com")]).await;
+        *answers.entry(page.status).or_insert(0) += 1;
+    }
+    assert_eq!(answers, [(200, 10), (429, 2)].into());
+    assert_eq!(waiting(&postern).len(), 3);
+}
+
+#[tokio::test]
+async fn the_json_door_leads_to_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = mailing(dir.path());
+    let enrollment = postern.invite("jdoe");
+    Browser::new(&postern).with_password(&enrollment).await;
+    for email in ["jdoe@example.com", "nobody@example.com"] {
+        let answer = postern.post(REQUEST, None, &format!("{{\"email\":\"{email}\"}}")).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, ""));
+    }
+    let token = token_in(&letters(&postern, dir.path(), 1).await[0]);
+    assert_eq!(postern.present(START, "nonsense").await.status, 401);
+    assert_eq!(postern.present(START, &enrollment).await.status, 403);
+    let started = postern.present(START, &token).await;
+    assert_eq!(started.json(), serde_json::json!({ "deadline_timestamp": crate::support::NOW + 600 }));
+    let cookie = started.cookie.unwrap();
+    assert!(cookie.starts_with("defguard_proxy_password_reset="), "{cookie}");
+    let set = |cookie: String, password: &'static str| {
+        let postern = postern.clone();
+        async move { postern.post(RESET, Some(&cookie), &format!("{{\"password\":\"{password}\"}}")).await }
+    };
+    assert_eq!(set("defguard_proxy=x".to_owned(), "battery staple").await.status, 401);
+    assert_eq!(set(cookie.clone(), "short").await.status, 400);
+    let done = set(cookie.clone(), "battery staple").await;
+    assert_eq!((done.status, done.text.as_str()), (200, ""));
+    assert!(done.cookie.unwrap().starts_with("defguard_proxy_password_reset=; Max-Age=0;"));
+    assert!(can_sign_in(&postern, "battery staple").await);
+    assert_eq!(set(cookie, "another one").await.status, 401);
+}
