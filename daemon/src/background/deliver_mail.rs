@@ -127,7 +127,7 @@ impl Round {
             Ok(message) => message,
             Err(error) => {
                 let reason = format!("this version does not know the message: {error}");
-                self.app.store.write(move |tx| tx.park_mail(id, &reason, now)).await?;
+                self.app.store.write(move |tx| tx.mail_refused(id, &reason, now)).await?;
                 return Ok(None);
             }
         };
@@ -165,7 +165,7 @@ impl Round {
     async fn failed(&self, mail: Outgoing, fault: Fault, reason: String) -> Result<(), StoreError> {
         let (now, [jitter, ..]) = (self.app.now(), self.app.random());
         let record = move |tx: &Tx<'_>| match fault {
-            Fault::Refused => tx.park_mail(mail.id, &reason, now),
+            Fault::Refused => tx.mail_refused(mail.id, &reason, now),
             Fault::Mail => tx.mail_failed(&mail, Blame::Mail, &reason, jitter, now),
             Fault::Server => tx.mail_failed(&mail, Blame::Server, &reason, jitter, now),
         };

@@ -21,19 +21,7 @@ pub struct Settled {
 /// Settles one device.
 pub fn settle_device(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Settled, StoreError> {
     let permitted = permitted(tx, site, device)?;
-    let mut settled = Settled::default();
-    for held in tx.addresses_of(device.id)? {
-        let wanted = permitted.iter().find(|location| location.id == held.location);
-        match wanted.map(|location| location.config.pool().addresses(held.slot)) {
-            Some(Some(addresses)) => {
-                if addresses != held.addresses {
-                    tx.move_address(device, held.location, addresses)?;
-                }
-                settled.granted.insert(held.location);
-            }
-            Some(None) | None => tx.free_address(device, held.location)?,
-        }
-    }
+    let mut settled = Settled { granted: keep(tx, device, &permitted)?, exhausted: BTreeSet::new() };
     for location in
         permitted.iter().filter(|location| !settled.granted.contains(&location.id)).collect::<Vec<_>>()
     {
@@ -46,6 +34,29 @@ pub fn settle_device(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Settle
     Ok(settled)
 }
 
+/// Frees what a device may not have any more, gives what it keeps the addresses of the present subnets, and says where
+/// it keeps a place.
+fn keep(
+    tx: &Tx<'_>,
+    device: &Device,
+    permitted: &[&SiteLocation],
+) -> Result<BTreeSet<LocationId>, StoreError> {
+    let mut kept = BTreeSet::new();
+    for held in tx.addresses_of(device.id)? {
+        let wanted = permitted.iter().find(|location| location.id == held.location);
+        match wanted.map(|location| location.config.pool().addresses(held.slot)) {
+            Some(Some(addresses)) => {
+                if addresses != held.addresses {
+                    tx.move_address(device, held.location, addresses)?;
+                }
+                kept.insert(held.location);
+            }
+            Some(None) | None => tx.free_address(device, held.location)?,
+        }
+    }
+    Ok(kept)
+}
+
 /// Settles all devices of a user.
 pub fn settle_user(tx: &Tx<'_>, site: &Site, user: UserId) -> Result<(), StoreError> {
     for device in tx.devices_of(user)? {
@@ -54,10 +65,14 @@ pub fn settle_user(tx: &Tx<'_>, site: &Site, user: UserId) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Settles every device.
+/// Settles every device. What some give up is free before others take.
 pub fn settle_all(tx: &Tx<'_>, site: &Site) -> Result<(), StoreError> {
-    for device in tx.devices()? {
-        settle_device(tx, site, &device)?;
+    let devices = tx.devices()?;
+    for device in &devices {
+        keep(tx, device, &permitted(tx, site, device)?)?;
+    }
+    for device in &devices {
+        settle_device(tx, site, device)?;
     }
     Ok(())
 }
@@ -96,5 +111,51 @@ pub(super) fn permitted<'a>(
             Ok(locations)
         }
         DeviceOwner::Machine(location) => Ok(site.location(location).into_iter().collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use postern_gateway::PrivateKey;
+
+    use super::*;
+    use crate::fixtures::{a_person, a_site, at};
+    use crate::store::Store;
+
+    #[test]
+    fn the_last_address_passes_from_one_device_to_another_whatever_their_order() {
+        let store = Store::in_memory().unwrap();
+        let site = a_site(&store);
+        let only = |group: &str| {
+            let hq = site.locations().take(1).cloned().map(|mut hq| {
+                hq.config.groups = Some([group.to_owned()].into());
+                hq.config.ipv4 = "10.77.1.0/30".parse().ok();
+                hq
+            });
+            Site::new(site.config.clone(), site.instance, site.token_key.clone(), hq)
+        };
+        let places = |site: &Site| {
+            let done = store.write_blocking(|tx| {
+                settle_all(tx, site)?;
+                Ok::<_, StoreError>((
+                    tx.addresses()?.iter().map(|held| held.device.0).collect(),
+                    tx.waiting()?.len(),
+                ))
+            });
+            done.unwrap().0
+        };
+        let join = |username: &str, number: u8| {
+            store.write_blocking(|tx| {
+                let user = a_person(tx, username);
+                let group = tx.insert_group(username)?;
+                tx.add_member(user, group)?;
+                let key = PrivateKey::from_random([number; 32]).public();
+                tx.insert_device(DeviceOwner::User(user), "laptop", Some(key), None, at(0))
+            })
+        };
+        join("ann", 1).unwrap();
+        join("bob", 2).unwrap();
+        assert_eq!(places(&only("bob")), (vec![2], 0));
+        assert_eq!(places(&only("ann")), (vec![1], 0), "ann's comes first, and bob's holds the address");
     }
 }

@@ -64,9 +64,7 @@ impl Tx<'_> {
             mail_waiting: count(
                 "SELECT count(*) FROM outbox WHERE delivered_at IS NULL AND parked_at IS NULL",
             )?,
-            mail_troubled: count(
-                "SELECT count(*) FROM outbox WHERE delivered_at IS NULL AND last_error IS NOT NULL",
-            )?,
+            mail_troubled: count("SELECT count(*) FROM outbox WHERE delivered_at IS NULL AND attempts > 0")?,
         })
     }
 
@@ -109,5 +107,30 @@ impl Tx<'_> {
                 Ok(Refused { at: row.get(0)?, username: row.get(1)?, reason: reason.unwrap_or_default() })
             },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::at;
+    use crate::rules::ids::UserId;
+    use crate::rules::message::Message;
+    use crate::store::Store;
+
+    #[test]
+    fn mail_that_would_help_nobody_is_no_trouble_and_a_refusal_is() {
+        let store = Store::in_memory().unwrap();
+        let counted = |work: &dyn Fn(&Tx<'_>, i64) -> Result<(), StoreError>| {
+            let done = store.write_blocking(|tx| {
+                tx.post(&Message::PasswordChanged { user: UserId(1) }, at(0))?;
+                work(tx, tx.due_mail(at(0), 1)?[0].id)?;
+                tx.census()
+            });
+            let census = done.unwrap().0;
+            (census.mail_waiting, census.mail_troubled)
+        };
+        assert_eq!(counted(&|tx, id| tx.park_mail(id, "its token was already used", at(1))), (0, 0));
+        assert_eq!(counted(&|tx, id| tx.mail_refused(id, "no such user", at(1))), (0, 1));
     }
 }

@@ -172,7 +172,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives a message up without another attempt.
+    /// Records a refusal for good: there is no other attempt.
+    pub fn mail_refused(&self, id: i64, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.execute(
+            &format!(
+                "UPDATE outbox SET attempts = attempts + 1, parked_at = ?2, last_error = ?3
+                 WHERE id = ?1 AND {IS_OPEN}"
+            ),
+            params![id, now.as_second(), reason],
+        )?;
+        Ok(())
+    }
+
+    /// Gives a message up that would help nobody any more: nothing went wrong.
     pub fn park_mail(&self, id: i64, reason: &str, now: Timestamp) -> Result<(), StoreError> {
         self.execute(
             &format!("UPDATE outbox SET parked_at = ?2, last_error = ?3 WHERE id = ?1 AND {IS_OPEN}"),
