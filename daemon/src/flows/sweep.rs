@@ -17,6 +17,8 @@ pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError>
     tx.forget_withdrawn(now)?;
     tx.forget_resets(now)?;
     tx.forget_mail(now)?;
+    tx.forget_enrollments(now)?;
+    tx.forget_audit(now)?;
     for enrollment in tx.take_untold_expiries(now)? {
         tell(tx, site, &Message::EnrollmentExpired { enrollment }, now)?;
     }
@@ -64,4 +66,47 @@ fn remove_abandoned(
         tell(tx, site, &Message::DeviceAbandoned { user: user.id, device: device.name }, now)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fixtures::{a_person, a_site, at};
+    use crate::flows::issue::issue_enrollment;
+    use crate::rules::enrollment::EnrollmentKind;
+    use crate::rules::ids::EnrollmentId;
+    use crate::store::Store;
+
+    #[test]
+    fn what_is_long_over_is_forgotten_but_not_who_invited_somebody() {
+        const YEAR: i64 = 366 * 24 * 60 * 60;
+        let store = Store::in_memory().unwrap();
+        let site = a_site(&store);
+        let count = |second| {
+            let done = store.write_blocking(|tx| {
+                sweep(tx, &site, at(second))?;
+                let held = (1..=2).filter(|id| tx.enrollment(EnrollmentId(*id)).unwrap().is_some()).count();
+                Ok::<_, StoreError>((held, tx.audit_since(0, 9)?.len()))
+            });
+            done.unwrap().0
+        };
+        let issue = |tx: &Tx<'_>, user| {
+            let (subject, ttl) = (Subject::User(user), Duration::from_hours(1));
+            issue_enrollment(tx, &site, subject, EnrollmentKind::Activation, None, ttl, at(0))
+        };
+        let made = store.write_blocking(|tx| {
+            let ann = a_person(tx, "ann");
+            let (first, ..) = issue(tx, ann)?;
+            tx.open_enrollment(first, 600, at(1))?;
+            tx.end_enrollment(first, at(600))?;
+            issue(tx, ann)?;
+            tx.audit("ann", Action::EnrollmentStart, "ann", None, at(1))
+        });
+        made.unwrap();
+        assert_eq!(count(YEAR / 5), (2, 1));
+        assert_eq!(count(YEAR), (1, 1));
+        assert_eq!(count(3 * YEAR), (1, 0));
+    }
 }

@@ -22,6 +22,9 @@ pub struct AuditEntry {
     pub detail: Option<String>,
 }
 
+/// How long entries are kept: two years, in seconds.
+const KEPT: i64 = 2 * 366 * 24 * 60 * 60;
+
 const COLUMNS: &str = "at, actor, action, object, detail";
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
@@ -60,6 +63,14 @@ impl Tx<'_> {
         )?;
         entries.reverse();
         Ok(entries)
+    }
+
+    /// Forgets entries of long ago, some at a time.
+    pub fn forget_audit(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.execute(
+            "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT 1000)",
+            [now.as_second().saturating_sub(KEPT)],
+        )
     }
 
     /// The newest `limit` entries of one deed, newest first.

@@ -11,6 +11,9 @@ use crate::rules::token::TokenHash;
 /// How many session identifiers of one enrollment are good at a time; older ones are forgotten.
 const SESSIONS: u32 = 16;
 
+/// How long a token that is good for nothing any more is told from one that never was: 90 days, in seconds.
+const SPENT_KEPT: i64 = 90 * 24 * 60 * 60;
+
 const COLUMNS: &str = "e.id, e.kind, e.user_id, e.device_id, e.issued_by, e.expires_at, e.opened_at, e.deadline, \
                        e.password_set_at, e.ended_at, e.reviewed_at, e.device_skipped_at, e.created_at";
 
@@ -230,6 +233,16 @@ impl Tx<'_> {
         self.execute("UPDATE enrollment SET ended_at = ?2 WHERE id = ?1", params![id.0, now.as_second()])?;
         self.execute("DELETE FROM enrollment_session WHERE enrollment_id = ?1", [id.0])?;
         Ok(())
+    }
+
+    /// Forgets spent and expired tokens of long ago; the newest one of each user and machine stays, because it tells who
+    /// invited them.
+    pub fn forget_enrollments(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.execute(
+            "DELETE FROM enrollment WHERE expires_at < ?1 AND (opened_at IS NULL OR ended_at < ?1)
+             AND id NOT IN (SELECT max(id) FROM enrollment GROUP BY user_id, device_id)",
+            [now.as_second().saturating_sub(SPENT_KEPT)],
+        )
     }
 
     /// The devices a session registered and that still exist.

@@ -26,3 +26,33 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// What all migrations lead to, as one file to read.
+    #[test]
+    fn the_migrations_end_in_the_written_schema() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let mut text = "-- What the migrations lead to, for people; a test keeps it true.\n".to_owned();
+        let mut statement = connection
+            .prepare("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY tbl_name, type DESC, name")
+            .unwrap();
+        for sql in statement.query_map([], |row| row.get::<_, String>(0)).unwrap() {
+            writeln!(text, "\n{};", sql.unwrap()).unwrap();
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.sql");
+        if std::env::var_os("POSTERN_WRITE_SCHEMA").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            written == text,
+            "schema.sql is not what the migrations lead to: run this test with POSTERN_WRITE_SCHEMA=1 and read the difference"
+        );
+    }
+}

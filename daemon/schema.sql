@@ -1,0 +1,169 @@
+-- What the migrations lead to, for people; a test keeps it true.
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    object TEXT NOT NULL,
+    detail TEXT
+) STRICT;
+
+CREATE INDEX audit_at ON audit (at);
+
+CREATE TABLE device (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER REFERENCES user (id) ON DELETE CASCADE,
+    machine_location_id INTEGER REFERENCES location (id),
+    name TEXT NOT NULL COLLATE NOCASE,
+    public_key BLOB UNIQUE CHECK (length(public_key) = 32),
+    polling_hash BLOB UNIQUE,
+    polling_generation INTEGER NOT NULL DEFAULT 0,
+    registered_in INTEGER REFERENCES enrollment (id) ON DELETE SET NULL,
+    created_at INTEGER NOT NULL, folded_name TEXT NOT NULL DEFAULT '', only_location_id INTEGER REFERENCES location (id),
+    CHECK ((user_id IS NULL) <> (machine_location_id IS NULL)),
+    CHECK (user_id IS NULL OR public_key IS NOT NULL)
+) STRICT;
+
+CREATE UNIQUE INDEX device_name_of_machine ON device (folded_name) WHERE user_id IS NULL;
+
+CREATE UNIQUE INDEX device_name_of_user ON device (user_id, folded_name) WHERE user_id IS NOT NULL;
+
+CREATE INDEX device_registered_in ON device (registered_in);
+
+CREATE TABLE device_address (
+    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    slot INTEGER NOT NULL,
+    ipv4 TEXT,
+    ipv6 TEXT,
+    live_since INTEGER,
+    PRIMARY KEY (device_id, location_id),
+    UNIQUE (location_id, slot),
+    UNIQUE (location_id, ipv4),
+    UNIQUE (location_id, ipv6)
+) STRICT;
+
+CREATE TABLE enrollment (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL CHECK (kind IN ('enrollment', 'activation', 'machine')),
+    user_id INTEGER REFERENCES user (id) ON DELETE CASCADE,
+    device_id INTEGER REFERENCES device (id) ON DELETE CASCADE,
+    issued_by INTEGER REFERENCES user (id) ON DELETE SET NULL,
+    token_hash BLOB NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    opened_at INTEGER,
+    deadline INTEGER,
+    password_set_at INTEGER,
+    ended_at INTEGER, reviewed_at INTEGER, device_skipped_at INTEGER, expiry_told_at INTEGER,
+    CHECK ((user_id IS NULL) <> (device_id IS NULL)),
+    CHECK ((opened_at IS NULL) = (deadline IS NULL))
+) STRICT;
+
+CREATE INDEX enrollment_device ON enrollment (device_id);
+
+CREATE INDEX enrollment_user ON enrollment (user_id);
+
+CREATE TABLE enrollment_session (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    enrollment_id INTEGER NOT NULL REFERENCES enrollment (id) ON DELETE CASCADE,
+    session_hash BLOB NOT NULL UNIQUE
+) STRICT;
+
+CREATE INDEX enrollment_session_enrollment ON enrollment_session (enrollment_id);
+
+CREATE TABLE freed_slot (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    slot INTEGER NOT NULL, device_id INTEGER REFERENCES device (id) ON DELETE SET NULL,
+    UNIQUE (location_id, slot)
+) STRICT;
+
+CREATE INDEX freed_slot_device ON freed_slot (device_id);
+
+CREATE TABLE instance (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    uuid TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE location (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    next_slot INTEGER NOT NULL DEFAULT 2
+, exhaustion_told_at INTEGER) STRICT;
+
+CREATE TABLE membership (
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    group_id INTEGER NOT NULL REFERENCES user_group (id) ON DELETE CASCADE,
+    PRIMARY KEY (user_id, group_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX membership_group ON membership (group_id);
+
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    message TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at INTEGER NOT NULL,
+    delivered_at INTEGER,
+    parked_at INTEGER,
+    last_error TEXT
+, failing_since INTEGER, server_failed INTEGER NOT NULL DEFAULT 0 CHECK (server_failed IN (0, 1)), answer TEXT) STRICT;
+
+CREATE INDEX outbox_delivered ON outbox (delivered_at) WHERE delivered_at IS NOT NULL;
+
+CREATE INDEX outbox_waiting ON outbox (next_attempt_at) WHERE delivered_at IS NULL AND parked_at IS NULL;
+
+CREATE TABLE password_reset (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    token_hash BLOB NOT NULL UNIQUE,
+    session_hash BLOB UNIQUE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    deadline INTEGER,
+    used_at INTEGER
+) STRICT;
+
+CREATE INDEX password_reset_user ON password_reset (user_id);
+
+CREATE TABLE user (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    username TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    first_name TEXT NOT NULL,
+    last_name TEXT NOT NULL,
+    email TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    phone TEXT,
+    password_hash TEXT,
+    is_admin INTEGER NOT NULL DEFAULT 0 CHECK (is_admin IN (0, 1)),
+    disabled_at INTEGER,
+    unix_uid INTEGER UNIQUE,
+    welcomed_at INTEGER,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE user_group (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE
+) STRICT;
+
+CREATE TABLE waiting (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    told INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1)),
+    UNIQUE (device_id, location_id)
+) STRICT;
+
+CREATE TABLE withdrawn_token (
+    token_hash BLOB PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    issued_by INTEGER REFERENCES user (id) ON DELETE SET NULL,
+    withdrawn_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX withdrawn_token_at ON withdrawn_token (withdrawn_at);
+
+CREATE INDEX withdrawn_token_user ON withdrawn_token (user_id);
