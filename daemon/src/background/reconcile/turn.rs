@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use postern_gateway::{Backend, InterfaceName, Observed, Outcome, Plan, Scope, Step, apply, chain, plan};
+use postern_gateway::{Backend, InterfaceName, Observed, Outcome, Plan, Scope, apply, chain, plan};
 
 use crate::app::App;
 use crate::applied::{Applied, LocationState};
@@ -13,6 +13,9 @@ use crate::site::Site;
 use crate::store::desired::PeerRow;
 use crate::store::device::{Device, DeviceOwner};
 use crate::store::{Revision, StoreError, Touched};
+use drift::Drift;
+
+mod drift;
 
 /// Why a turn runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,26 +36,27 @@ pub(super) struct World {
     backend: Box<dyn Backend>,
     /// `None`: nothing was observed yet, or the last observation cannot be relied upon.
     observed: Option<Observed>,
+    /// Interfaces that were left unfinished since everything was looked at.
+    broken: BTreeSet<InterfaceName>,
     applied: Applied,
 }
 
 impl World {
     pub(super) fn new(app: App, backend: Box<dyn Backend>) -> Self {
-        Self { app, backend, observed: None, applied: Applied::default() }
+        Self { app, backend, observed: None, broken: BTreeSet::new(), applied: Applied::default() }
     }
 
     /// Makes the world follow the database, as far as it can, and says how far that is.
     pub(super) fn turn(&mut self, cause: Cause) -> Applied {
         let (revision, touched) = self.app.store.changes().take();
-        self.applied.failing.clear();
         let looked = match self.scope_of(cause, &touched) {
-            scope @ Scope::Peers(_) => self.reach(&scope, Drift::No),
-            Scope::Everything => self.look_at_everything(cause, &touched),
+            scope @ Scope::Peers(_) => self.reach(&scope, &Drift::default()),
+            Scope::Everything => self.look_at_everything(),
         };
         if let Err(error) = looked {
             self.observed = None;
             tracing::error!(error, "cannot compare the gateway with the database; trying again");
-            self.applied.failing.push(error);
+            self.applied.failing = vec![error];
         }
         self.applied.revision = Revision(revision.0.max(self.applied.revision.0));
         self.applied.clone()
@@ -71,47 +75,44 @@ impl World {
         }
     }
 
-    /// Single peers are enough when a commit touched no more and the rest is known to be well.
+    /// Single peers are enough when a commit touched no more and nothing fails that concerns all locations. A location
+    /// that fails alone waits for its next look.
     fn scope_of(&self, cause: Cause, touched: &Touched) -> Scope {
-        if cause == Cause::Commit && !touched.everything && self.is_well() {
+        let is_known = self.observed.is_some() && self.applied.failing.is_empty();
+        if cause == Cause::Commit && !touched.everything && is_known {
             Scope::Peers(touched.peers.clone())
         } else {
             Scope::Everything
         }
     }
 
-    /// Whether the last turn knew everything and nothing failed.
-    fn is_well(&self) -> bool {
-        self.observed.is_some() && self.applied.locations.values().all(|location| location.failing.is_none())
-    }
-
-    fn look_at_everything(&mut self, cause: Cause, touched: &Touched) -> Result<(), String> {
-        let expected = match cause {
-            Cause::Boot | Cause::Commit => false,
-            Cause::Notification | Cause::Clock => !touched.everything && self.is_well(),
-        };
-        if expected && !touched.peers.is_empty() {
-            // What was committed meanwhile is a change; only what differs after it is drift.
-            self.reach(&Scope::Peers(touched.peers.clone()), Drift::No)?;
-        }
-        self.observed = Some(self.backend.observe().map_err(|error| chain(&error))?);
-        self.reach(&Scope::Everything, if expected { Drift::Yes } else { Drift::No })
+    fn look_at_everything(&mut self) -> Result<(), String> {
+        let held = self.observed.take();
+        let found = self.backend.observe().map_err(|error| chain(&error))?;
+        // What nobody held cannot have changed.
+        let drift = held.map(|held| Drift::between(&held, &found, &self.broken)).unwrap_or_default();
+        self.observed = Some(found);
+        self.reach(&Scope::Everything, &drift)
     }
 
     /// `desired → plan → apply → record` against the observation at hand.
-    fn reach(&mut self, scope: &Scope, drift: Drift) -> Result<(), String> {
+    fn reach(&mut self, scope: &Scope, drift: &Drift) -> Result<(), String> {
         let Some(observed) = &mut self.observed else { return Err("nothing was observed".to_owned()) };
         let (site, desired, rows) = wanted(&self.app, scope)?;
         let steps = plan(&desired, observed, scope);
-        report(&steps, drift);
+        drift.report(&steps);
         let outcome = apply(self.backend.as_mut(), &steps, observed);
-        let live = live_of(&site, observed, &outcome);
+        if *scope == Scope::Everything {
+            self.broken.clear();
+        }
+        self.broken.extend(outcome.interfaces_failed.keys().cloned());
+        let live = Live { site: &site, observed, broken: &self.broken };
         record(&self.app, &rows, &live).map_err(|error| chain(&error))?;
         self.describe(&site, scope, &steps, &outcome, drift);
         Ok(())
     }
 
-    fn describe(&mut self, site: &Site, scope: &Scope, plan: &Plan, outcome: &Outcome, drift: Drift) {
+    fn describe(&mut self, site: &Site, scope: &Scope, plan: &Plan, outcome: &Outcome, drift: &Drift) {
         let mut before = std::mem::take(&mut self.applied.locations);
         let interfaces = self.observed.as_ref().map(|observed| &observed.interfaces);
         for location in site.locations() {
@@ -121,19 +122,20 @@ impl World {
             state.backend = location.backend;
             state.peers = interfaces.and_then(|all| all.get(name)).map_or(0, |found| found.peers.len());
             let failure = outcome.failure_of(name);
+            if let Some(repairs) = drift.repairs_of(plan, name) {
+                state.drift_repaired += u64::from(failure.is_none());
+                state.last_drift = Some(repairs);
+            }
             if failure.is_some() || *scope == Scope::Everything {
                 state.failing = failure;
             }
-            if drift == Drift::Yes && changes(plan, name) {
-                state.drift_repaired += 1;
-                state.last_drift = Some(plan.to_string());
-            }
             self.applied.locations.insert(location.id, state);
         }
-        self.applied.failing.extend(outcome.firewall_failure());
-        if drift == Drift::Yes && plan.steps.iter().any(|step| matches!(step, Step::ReplaceFirewall { .. })) {
-            self.applied.firewall_drift_repaired += 1;
+        if *scope == Scope::Everything {
+            self.applied.failing = outcome.firewall_failure().into_iter().collect();
         }
+        let is_repaired = drift.is_of_firewall(plan) && outcome.firewall_failure().is_none();
+        self.applied.firewall_drift_repaired += u64::from(is_repaired);
     }
 
     fn what_would_change(&mut self) -> Result<String, String> {
@@ -156,13 +158,6 @@ impl World {
     }
 }
 
-/// Whether a difference is somebody else's doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Drift {
-    Yes,
-    No,
-}
-
 fn wanted(app: &App, scope: &Scope) -> Result<(Arc<Site>, postern_gateway::Desired, Vec<PeerRow>), String> {
     app.store
         .read_blocking(|tx| {
@@ -173,32 +168,11 @@ fn wanted(app: &App, scope: &Scope) -> Result<(Arc<Site>, postern_gateway::Desir
         .map_err(|error| chain(&error))
 }
 
-fn report(plan: &Plan, drift: Drift) {
-    if plan.steps.is_empty() {
-        return;
-    }
-    let steps = plan.steps.len();
-    match drift {
-        Drift::Yes => tracing::warn!(steps, "found changed from outside, putting right:\n{plan}"),
-        Drift::No => tracing::debug!(steps, "changing:\n{plan}"),
-    }
-}
-
-/// Whether a plan does anything to an interface.
-fn changes(plan: &Plan, interface: &InterfaceName) -> bool {
-    plan.steps.iter().any(|step| step.interface() == Some(interface))
-}
-
 /// Which of the locations' interfaces are up and hold which peers.
 struct Live<'a> {
     site: &'a Site,
     observed: &'a Observed,
-    broken: BTreeSet<InterfaceName>,
-}
-
-fn live_of<'a>(site: &'a Site, observed: &'a Observed, outcome: &Outcome) -> Live<'a> {
-    let names = site.locations().map(|location| location.config.interface.clone());
-    Live { site, observed, broken: names.filter(|name| outcome.is_broken(name)).collect() }
+    broken: &'a BTreeSet<InterfaceName>,
 }
 
 impl Live<'_> {

@@ -1,7 +1,8 @@
 //! The loop's turns against a pretend kernel and a real database.
 
+use postern_gateway::backend::StepError;
 use postern_gateway::backend::memory::MemoryBackend;
-use postern_gateway::{PrivateKey, PublicKey};
+use postern_gateway::{BackendError, BackendKind, PeerStats, PrivateKey, PublicKey, Step};
 use tokio::sync::watch;
 
 use super::*;
@@ -20,13 +21,7 @@ fn a_committed_device_is_live_after_one_turn_over_no_more_than_itself() {
     let device = register(&app, 1);
     let applied = world.turn(Cause::Commit);
     assert_eq!(applied.revision, app.store.changes().take().0);
-    assert!(
-        app.store
-            .read_blocking(|tx| tx.addresses_of(device))
-            .unwrap()
-            .iter()
-            .all(|held| held.live_since.is_some())
-    );
+    assert_eq!(live(&app, device), [true, true]);
     let written = kernel.take_written();
     assert_eq!(written.len(), 2, "one step for each location: {written:?}");
 }
@@ -49,8 +44,7 @@ fn a_peer_removed_from_outside_comes_back_and_is_counted_as_drift() {
     world.turn(Cause::Boot);
     kernel.remove_peer(&"wg-hq".parse().unwrap(), &key(1));
     let applied = world.turn(Cause::Clock);
-    let drifted: Vec<u64> = applied.locations.values().map(|location| location.drift_repaired).collect();
-    assert_eq!(drifted, [1, 0]);
+    assert_eq!(repaired(&applied), [1, 0]);
     assert_eq!(applied.locations.values().map(|location| location.peers).collect::<Vec<_>>(), [1, 1]);
 }
 
@@ -71,15 +65,11 @@ fn a_location_whose_name_is_taken_fails_alone_and_recovers() {
     let applied = world.turn(Cause::Boot);
     let failing: Vec<bool> = applied.locations.values().map(|location| location.failing.is_some()).collect();
     assert_eq!(failing, [true, false]);
-    let live = |app: &App| -> Vec<bool> {
-        let held = app.store.read_blocking(|tx| tx.addresses_of(device)).unwrap();
-        held.iter().map(|held| held.live_since.is_some()).collect()
-    };
-    assert_eq!(live(&app), [false, true]);
+    assert_eq!(live(&app, device), [false, true]);
     kernel.remove_foreign(&"wg-hq".parse().unwrap());
     let applied = world.turn(Cause::Clock);
     assert!(applied.locations.values().all(|location| location.failing.is_none()));
-    assert_eq!(live(&app), [true, true]);
+    assert_eq!(live(&app, device), [true, true]);
 }
 
 #[test]
@@ -92,6 +82,98 @@ fn an_observation_that_fails_is_told_and_tried_again() {
     let applied = world.turn(Cause::Clock);
     assert!(applied.failing.is_empty());
     assert!(applied.locations.values().all(|location| location.peers == 1));
+}
+
+#[test]
+fn a_firewall_that_does_not_stand_is_told_until_it_does_and_never_as_repaired() {
+    let (mut world, kernel, app) = world();
+    world.turn(Cause::Boot);
+    kernel.drop_firewall();
+    kernel.refuse_firewall();
+    let told = |applied: &Applied| (applied.failing.len(), applied.firewall_drift_repaired);
+    assert_eq!(told(&world.turn(Cause::Notification)), (1, 0));
+    assert_eq!(told(&world.turn(Cause::Clock)), (1, 0));
+    register(&app, 1);
+    assert_eq!(told(&world.turn(Cause::Commit)), (1, 0), "a device mends no firewall");
+    kernel.heal();
+    assert_eq!(told(&world.turn(Cause::Clock)).0, 0);
+    assert!(kernel.observed().firewall.is_some());
+}
+
+#[test]
+fn a_repair_that_fails_is_not_counted() {
+    let (mut world, kernel, _) = world();
+    world.turn(Cause::Boot);
+    kernel.flush_addresses(&hq());
+    kernel.break_interface(&hq());
+    let applied = world.turn(Cause::Notification);
+    assert_eq!(repaired(&applied), [0, 0]);
+    assert!(applied.locations.values().next().unwrap().failing.is_some());
+}
+
+#[test]
+fn drift_beside_a_failing_location_is_counted_with_its_own_diff() {
+    let (mut world, kernel, _) = world();
+    kernel.make_foreign(&lab());
+    world.turn(Cause::Boot);
+    kernel.flush_addresses(&hq());
+    kernel.drop_firewall();
+    let applied = world.turn(Cause::Notification);
+    assert_eq!((repaired(&applied), applied.firewall_drift_repaired), (vec![1, 0], 1));
+    let diff = applied.locations.values().next().unwrap().last_drift.clone().unwrap();
+    assert_eq!(diff, "wg-hq: + address 10.77.1.1/24\nwg-hq: + address fd77:1::1/64");
+}
+
+#[test]
+fn what_a_location_needs_to_recover_is_no_drift() {
+    let (mut world, kernel, _) = world();
+    kernel.make_foreign(&lab());
+    world.turn(Cause::Boot);
+    kernel.remove_foreign(&lab());
+    let applied = world.turn(Cause::Notification);
+    assert!(applied.locations.values().all(|location| location.failing.is_none()));
+    assert_eq!((repaired(&applied), applied.firewall_drift_repaired), (vec![0, 0], 0));
+}
+
+#[test]
+fn a_device_registered_beside_a_failing_location_needs_no_look_at_everything() {
+    let (mut world, kernel, app) = world();
+    kernel.make_foreign(&lab());
+    world.turn(Cause::Boot);
+    kernel.refuse_observation();
+    let device = register(&app, 1);
+    let applied = world.turn(Cause::Commit);
+    assert_eq!(applied.failing, [""; 0]);
+    assert_eq!(live(&app, device), [true, false]);
+    let failing: Vec<bool> = applied.locations.values().map(|location| location.failing.is_some()).collect();
+    assert_eq!(failing, [false, true]);
+}
+
+#[test]
+fn a_peer_on_an_interface_that_is_not_mended_yet_is_not_live() {
+    let (mut world, kernel, app) = world();
+    world.turn(Cause::Boot);
+    kernel.flush_addresses(&hq());
+    kernel.break_interface(&hq());
+    world.turn(Cause::Notification);
+    kernel.heal();
+    let device = register(&app, 1);
+    let applied = world.turn(Cause::Commit);
+    assert!(applied.locations.values().next().unwrap().failing.is_some());
+    assert_eq!(live(&app, device), [false, true]);
+    world.turn(Cause::Clock);
+    assert_eq!(live(&app, device), [true, true]);
+}
+
+#[test]
+fn what_is_committed_while_the_kernel_is_looked_at_is_no_drift() {
+    let (_, kernel, app) = world();
+    let meddled = Meddled { kernel, app: app.clone(), looks: 0 };
+    let mut world = World::new(app.clone(), Box::new(meddled));
+    world.turn(Cause::Boot);
+    let applied = world.turn(Cause::Notification);
+    assert_eq!(applied.locations.values().map(|location| location.peers).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(repaired(&applied), [0, 0]);
 }
 
 #[test]
@@ -128,4 +210,51 @@ fn register(app: &App, number: u8) -> DeviceId {
 
 fn key(number: u8) -> PublicKey {
     PrivateKey::from_random([number + 100; 32]).public()
+}
+
+fn hq() -> InterfaceName {
+    "wg-hq".parse().unwrap()
+}
+
+fn lab() -> InterfaceName {
+    "wg-lab".parse().unwrap()
+}
+
+/// Whether a device is live, by location.
+fn live(app: &App, device: DeviceId) -> Vec<bool> {
+    let held = app.store.read_blocking(|tx| tx.addresses_of(device)).unwrap();
+    held.iter().map(|held| held.live_since.is_some()).collect()
+}
+
+fn repaired(applied: &Applied) -> Vec<u64> {
+    applied.locations.values().map(|location| location.drift_repaired).collect()
+}
+
+/// A kernel during whose second observation a device is registered.
+struct Meddled {
+    kernel: MemoryBackend,
+    app: App,
+    looks: u8,
+}
+
+impl Backend for Meddled {
+    fn available(&mut self) -> Vec<BackendKind> {
+        self.kernel.available()
+    }
+
+    fn observe(&mut self) -> Result<Observed, BackendError> {
+        self.looks += 1;
+        if self.looks == 2 {
+            register(&self.app, 1);
+        }
+        self.kernel.observe()
+    }
+
+    fn perform(&mut self, step: &Step) -> Result<(), StepError> {
+        self.kernel.perform(step)
+    }
+
+    fn stats(&mut self, interface: &InterfaceName) -> Result<BTreeMap<PublicKey, PeerStats>, BackendError> {
+        self.kernel.stats(interface)
+    }
 }
