@@ -16,6 +16,7 @@ use crate::store::{Revision, StoreError, Touched};
 use drift::Drift;
 
 mod drift;
+mod trouble;
 
 /// Why a turn runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,16 +50,17 @@ impl World {
     /// Makes the world follow the database, as far as it can, and says how far that is.
     pub(super) fn turn(&mut self, cause: Cause) -> Applied {
         let (revision, touched) = self.app.store.changes().take();
+        let before = self.applied.clone();
         let looked = match self.scope_of(cause, &touched) {
             scope @ Scope::Peers(_) => self.reach(&scope, &Drift::default()),
             Scope::Everything => self.look_at_everything(),
         };
         if let Err(error) = looked {
             self.observed = None;
-            tracing::error!(error, "cannot compare the gateway with the database; trying again");
             self.applied.failing = vec![error];
         }
         self.applied.revision = Revision(revision.0.max(self.applied.revision.0));
+        trouble::tell(&self.app.site(), &before, &self.applied);
         self.applied.clone()
     }
 

@@ -1,5 +1,7 @@
 //! The loop's turns against a pretend kernel and a real database.
 
+use std::io::{Read as _, Seek as _};
+
 use postern_gateway::backend::StepError;
 use postern_gateway::backend::memory::MemoryBackend;
 use postern_gateway::{BackendError, BackendKind, PeerStats, PrivateKey, PublicKey, Step};
@@ -177,6 +179,25 @@ fn what_is_committed_while_the_kernel_is_looked_at_is_no_drift() {
 }
 
 #[test]
+fn a_failure_is_logged_when_it_begins_and_when_it_ends() {
+    let (mut world, kernel, _) = world();
+    kernel.make_foreign(&hq());
+    kernel.refuse_firewall();
+    let (begun, _) = logged(|| world.turn(Cause::Boot));
+    assert!(begun.contains("ERROR") && begun.contains("location.name=\"hq\""), "{begun}");
+    assert!(begun.contains("wg-hq exists and is not postern's"), "{begun}");
+    assert!(begun.contains("cannot replace the nftables table: permission denied"), "{begun}");
+    let (again, _) = logged(|| world.turn(Cause::Clock));
+    assert_eq!(again, "");
+    kernel.heal();
+    kernel.remove_foreign(&hq());
+    let (ended, _) = logged(|| world.turn(Cause::Clock));
+    let lines = ended.lines().filter(|line| line.contains("INFO")).count();
+    // Both locations, and the gateway as a whole.
+    assert_eq!((lines, ended.contains("ERROR")), (3, false), "{ended}");
+}
+
+#[test]
 fn asking_for_the_plan_changes_nothing() {
     let (mut world, kernel, app) = world();
     register(&app, 1);
@@ -228,6 +249,17 @@ fn live(app: &App, device: DeviceId) -> Vec<bool> {
 
 fn repaired(applied: &Applied) -> Vec<u64> {
     applied.locations.values().map(|location| location.drift_repaired).collect()
+}
+
+/// What is logged meanwhile, from INFO up.
+fn logged<T>(work: impl FnOnce() -> T) -> (String, T) {
+    let file = Arc::new(tempfile::tempfile().unwrap());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(file.clone()).finish();
+    let value = tracing::subscriber::with_default(subscriber, work);
+    let mut text = String::new();
+    file.as_ref().rewind().unwrap();
+    file.as_ref().read_to_string(&mut text).unwrap();
+    (text, value)
 }
 
 /// A kernel during whose second observation a device is registered.
