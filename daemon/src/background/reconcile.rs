@@ -5,25 +5,23 @@
 //! arrive together are applied together; a change of single devices is planned against the observation held from
 //! the turn before, everything else against a fresh one.
 
+mod pace;
 mod turn;
 
 use std::thread;
-use std::time::Duration;
 
 use postern_gateway::Backend;
 use postern_gateway::backend::watch::Watch;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
 use crate::applied::Applied;
 use crate::gateway_view::GatewayQuestion;
 use crate::store::Revision;
+use pace::Pace;
 use turn::{Cause, World};
-
-/// The first retry after a failure; doubled up to the reconcile interval.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// What the loop is made of.
 pub struct Reconciler {
@@ -56,26 +54,29 @@ impl Reconciler {
         let mut revisions = self.app.store.changes().revisions();
         let mut notifications = open_watch(runtime);
         let mut world = World::new(self.app.clone(), self.backend);
-        let mut retry = FIRST_RETRY;
-        let mut healthy = publish(&self.published, &world.turn(Cause::Boot));
+        let mut pace = Pace::new(Instant::now());
+        let mut wake = Wake::Changed(Cause::Boot);
         loop {
-            let interval = self.app.site().config.reconcile_interval;
-            let pause = if healthy { interval } else { retry.min(interval) };
-            let wake = runtime.block_on(next_wake(
-                &mut revisions,
-                &mut notifications,
-                &mut self.questions,
-                &mut self.shutdown,
-                pause,
-            ));
             match wake {
                 Wake::Changed(cause) => {
-                    healthy = publish(&self.published, &world.turn(cause));
-                    retry = if healthy { FIRST_RETRY } else { (retry * 2).min(interval) };
+                    let healthy = publish(&self.published, &world.turn(cause));
+                    let (interval, now) = (self.app.site().config.reconcile_interval, Instant::now());
+                    if healthy {
+                        pace.after_success(cause, interval, now);
+                    } else {
+                        pace.after_failure(cause, interval, now);
+                    }
                 }
                 Wake::Question(question) => world.answer(question),
                 Wake::Shutdown => return,
             }
+            wake = runtime.block_on(next_wake(
+                &mut revisions,
+                &mut notifications,
+                &mut self.questions,
+                &mut self.shutdown,
+                pace.due(),
+            ));
         }
     }
 }
@@ -85,8 +86,12 @@ async fn next_wake(
     notifications: &mut Option<Watch>,
     questions: &mut mpsc::Receiver<GatewayQuestion>,
     shutdown: &mut watch::Receiver<bool>,
-    pause: Duration,
+    due: Instant,
 ) -> Wake {
+    // However much else there is to do, everything is looked at when it is time.
+    if Instant::now() >= due && !*shutdown.borrow() {
+        return Wake::Changed(Cause::Clock);
+    }
     let notified = async {
         match notifications {
             Some(watch) => watch.changed().await,
@@ -103,7 +108,7 @@ async fn next_wake(
             () = notified => Wake::Changed(Cause::Notification),
         }
     };
-    timeout(pause, woken).await.unwrap_or(Wake::Changed(Cause::Clock))
+    timeout_at(due, woken).await.unwrap_or(Wake::Changed(Cause::Clock))
 }
 
 fn open_watch(runtime: &Runtime) -> Option<Watch> {
