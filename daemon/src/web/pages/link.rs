@@ -187,11 +187,11 @@ pub(super) async fn start(
     let admission = pages.admit(Presented::EnrollmentToken, token.hash(), &visit)?;
     let (session, session_hash) = pages.new_session();
     match open(&pages, &token, session_hash).await? {
-        Ok(deadline) => {
+        Ok((deadline, next)) => {
             admission.known();
             pages.limits.issued(session_hash, pages.app.now());
             let left = deadline.saturating_sub(pages.app.now().as_second());
-            Ok(pages.seated(step::path(Step::You), Seat::Enrollment, &session, left))
+            Ok(pages.seated(step::path(next), Seat::Enrollment, &session, left))
         }
         Err(link) => {
             if matches!(link, Link::Unknown) {
@@ -205,7 +205,11 @@ pub(super) async fn start(
 }
 
 /// The deadline of the session, or what the token is that opens none.
-async fn open(pages: &Pages, token: &Token, session: TokenHash) -> Result<Result<i64, Link>, Trouble> {
+async fn open(
+    pages: &Pages,
+    token: &Token,
+    session: TokenHash,
+) -> Result<Result<(i64, Step), Link>, Trouble> {
     let (app, now, token) = (pages.app.clone(), pages.app.now(), Token::presented(token.expose()));
     let opened = pages.app.store.write(move |tx| {
         let site = app.site();
@@ -213,8 +217,10 @@ async fn open(pages: &Pages, token: &Token, session: TokenHash) -> Result<Result
         if !matches!(link, Link::Good(_)) {
             return Ok(Err(link));
         }
-        match enroll::open(tx, &site, &token, session, now) {
-            Ok(session) => Ok(Ok(session.deadline)),
+        let opened = enroll::open(tx, &site, &token, session, now);
+        // Whoever comes back in another browser goes on where they stopped.
+        match opened.and_then(|opened| Ok((opened.deadline, progress(tx, &site, session, now)?.next))) {
+            Ok(opened) => Ok(Ok(opened)),
             Err(EnrollError::Store(error)) => Err(error),
             Err(_) => Ok(Err(link)),
         }
