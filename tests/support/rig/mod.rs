@@ -182,7 +182,7 @@ pub(crate) fn lacking_tools(tools: &[&str]) -> Option<String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the scene is set as an administrator would")]
-fn program(name: &str) -> Command {
+pub(crate) fn program(name: &str) -> Command {
     Command::new(name)
 }
 
