@@ -62,15 +62,15 @@ pub(super) fn routes(app: App, passwords: Passwords, limits: Arc<Limits>, view: 
     Router::new()
         .route("/", get(link::show))
         .route("/enroll", get(link::show))
-        .route("/enroll/start", post(link::start))
-        .route("/enroll/new-link", post(link::ask_for_another))
+        .route("/enroll/start", get(begin).post(link::start))
+        .route("/enroll/new-link", get(begin).post(link::ask_for_another))
         .route("/enroll/you", get(you::show).post(you::review))
         .route("/enroll/password", get(password::show).post(password::set))
         .route("/enroll/device", get(device::show).post(device::register))
         .route("/enroll/device/key", post(device::replace_key))
         .route("/enroll/device/state", get(device::state))
         .route("/enroll/device/{file}", get(device::file))
-        .route("/enroll/skip", post(device::skip))
+        .route("/enroll/skip", get(begin).post(device::skip))
         .route("/enroll/done", get(done::show))
         .route("/password", get(reset::ask).post(reset::request))
         .route("/password-reset", get(reset::show).post(reset::start))
@@ -142,6 +142,11 @@ impl Pages {
         cookie.add_to(answer.headers_mut());
         answer
     }
+}
+
+/// Where a form was sent to, looked at again: another language was chosen there, or it was reloaded.
+async fn begin() -> Response {
+    see_other("/enroll")
 }
 
 /// Goes to another page.

@@ -66,6 +66,10 @@ async fn a_language_is_chosen_on_every_page_and_stays_chosen() {
     browser.get("/enroll/you?lang=de").await.shows(200, &["Sind Sie das?"]);
     browser.get("/enroll/you?lang=xx").await.shows(200, &["Sind Sie das?"]);
     browser.get("/nothing").await.shows(404, &["Hier ist nichts"]);
+    let refused = browser.post("/enroll/skip", &[]).await;
+    assert_eq!(refused.went_to(), "/enroll/you");
+    assert_eq!(browser.get("/enroll/skip?lang=pl").await.went_to(), "/enroll");
+    assert_eq!(browser.cookies["postern_lang"], "pl");
 }
 
 #[tokio::test]
