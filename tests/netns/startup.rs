@@ -10,6 +10,7 @@ mod rig;
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 
 use nix::sys::signal::Signal;
 use rig::Rig;
@@ -88,6 +89,27 @@ fn a_state_folder_that_cannot_be_used_is_named() {
     edit(&rig, "\"postern.toml/state\"", "\"locked\"");
     rig.gateway.sh(&format!("mkdir -m 0 {}", rig.path("locked").display()));
     refuses(&rig, &NO_OVERRIDE, &["cannot use the state folder", "locked", "Permission denied"]);
+}
+
+#[test]
+fn nobody_else_may_read_what_it_keeps_and_everybody_may_reach_its_socket() {
+    let Some(mut rig) = a_host() else { return };
+    edit(&rig, "\"admin.sock\"", "\"sockets/admin.sock\"");
+    rig.start();
+    let open_to_others = format!("cd {} && find state -perm /077", rig.dir().display());
+    assert_eq!(rig.gateway.sh(&open_to_others), "");
+    assert!(rig.path("state/postern.db-wal").exists());
+    let mode = fs::metadata(rig.path("sockets")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o755);
+}
+
+#[test]
+fn a_state_folder_that_others_may_read_is_refused() {
+    let Some(mut rig) = a_host() else { return };
+    rig.gateway.sh(&format!("mkdir -m 750 {}", rig.path("state").display()));
+    refuses(&rig, &[], &["others may use the state folder", "state: run `chmod 700 "]);
+    rig.gateway.sh(&format!("chmod 700 {}", rig.path("state").display()));
+    rig.start();
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::stat::{Mode, umask};
 use postern_gateway::backend::host::Host;
 use postern_gateway::{Backend as _, BackendError, BackendKind, Owner, chain};
 use tokio::net::TcpListener;
@@ -98,6 +99,8 @@ fn why_not(source: &std::io::Error) -> &'static str {
 pub fn run(config_path: &Path) -> Result<(), RunError> {
     // Files are named to administrators who stand elsewhere.
     let config_path = &std::path::absolute(config_path).unwrap_or_else(|_| config_path.to_owned());
+    // Whatever makes a file here, SQLite above all, makes it for its owner alone; what others need gets its mode set.
+    umask(Mode::from_bits_truncate(0o077));
     let opened = Opened::open(config_path)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|source| RunError::System { action: "start the runtime", source })?;

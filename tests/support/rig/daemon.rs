@@ -92,11 +92,23 @@ impl Rig {
 
     /// Starts the daemon, and returns when it answers on both sockets.
     pub(crate) fn start(&mut self) {
+        self.launch(&[]);
+        self.answers();
+    }
+
+    /// Starts the daemon, and does not wait for it; `through` is a program that starts it.
+    pub(crate) fn launch(&mut self, through: &[&str]) {
         let file = |name: &str| File::options().create(true).append(true).open(self.path(name)).unwrap();
-        let mut command = self.gateway.program(POSTERN);
-        command.args(["run", "--config"]).arg(self.path("postern.toml"));
+        let words = [through, &[POSTERN, "run", "--config"]].concat();
+        let mut command = self.gateway.program(words[0]);
+        command.args(&words[1..]).arg(self.path("postern.toml"));
         let child = command.stdout(file("out")).stderr(file("log")).spawn().unwrap();
-        let mut daemon = Daemon(child);
+        self.daemon = Some(Daemon(child));
+    }
+
+    /// Returns when the launched daemon answers on both sockets.
+    pub(crate) fn answers(&mut self) {
+        let mut daemon = self.daemon.take().unwrap();
         eventually("a daemon that answers", || {
             assert!(daemon.0.try_wait().unwrap().is_none(), "the daemon ended: {}", self.log());
             self.postern(&["plan"]).code == 0

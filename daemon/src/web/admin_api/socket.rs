@@ -41,9 +41,7 @@ pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
             std::fs::remove_file(path).map_err(failed)?;
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).map_err(failed)?;
-            }
+            path.parent().map_or(Ok(()), make_folder).map_err(failed)?;
         }
         Err(error) => return Err(failed(error)),
     }
@@ -52,6 +50,16 @@ pub fn bind(path: &Path) -> Result<UnixListener, BindError> {
     socket.bind(path).map_err(failed)?;
     admit(path).map_err(failed)?;
     socket.listen(WAITING).map_err(failed)
+}
+
+/// Whoever may use the socket must get to it, whatever the process's umask.
+fn make_folder(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.exists() {
+        return Ok(());
+    }
+    path.parent().map_or(Ok(()), make_folder)?;
+    std::fs::create_dir(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o755))
 }
 
 fn admit(path: &Path) -> io::Result<()> {
