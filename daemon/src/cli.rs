@@ -18,6 +18,7 @@ mod client;
 mod device;
 mod group;
 mod location;
+mod mail;
 mod manual;
 mod reload;
 mod status;
@@ -80,6 +81,9 @@ enum Command {
     /// Invite and administer people.
     #[command(subcommand, after_help = "Example:\n  postern user list")]
     User(Box<user::UserCommand>),
+    /// See what becomes of mail, and try it.
+    #[command(subcommand, after_help = "Example:\n  postern mail test you@example.com")]
+    Mail(mail::MailCommand),
     /// Print a completion script for a shell.
     #[command(after_help = "Example:\n  postern completions bash > /etc/bash_completion.d/postern")]
     Completions {
@@ -159,6 +163,7 @@ impl Cli {
             }
             Command::Reload(args) => args.perform(self, out, errors),
             Command::Location(command) => command.perform(self, out, errors),
+            Command::Mail(command) => command.perform(self, out),
             Command::Status(args) => args.perform(self, out),
             Command::Completions { shell } => Ok(manual::completions(*shell, out)?),
             Command::Man { dir } => manual::pages(dir).map_err(|error| {

@@ -16,6 +16,7 @@ pub mod issue;
 pub mod link;
 pub mod locations;
 pub mod new_link;
+pub mod outbox;
 pub mod password_reset;
 pub mod permit;
 #[cfg(test)]

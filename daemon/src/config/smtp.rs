@@ -228,3 +228,6 @@ fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
         Err(format!("{}: holds no certificates in PEM form", path.display()))
     }
 }
+
+#[cfg(test)]
+mod tests;

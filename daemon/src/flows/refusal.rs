@@ -104,6 +104,12 @@ pub enum Refusal {
     /// An address was given, and no way to send.
     #[error("no mail is sent from here: the configuration has no mail transport")]
     NoMail,
+    /// No such message in the outbox.
+    #[error("there is no mail {0}")]
+    UnknownMail(i64),
+    /// Out of our hands.
+    #[error("mail {0} was sent already")]
+    MailSent(i64),
     /// See [`StoreError`].
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -159,7 +165,11 @@ impl Refusal {
             }
             Self::NothingToChange => "`--help` shows what can be changed",
             Self::Ttl => "give it as 24h, 90m or 7d",
-            Self::NoMail => "set one up in [mail], or leave --send-to out and hand the link over yourself",
+            Self::NoMail => {
+                "set one up in [mail] of the configuration; without one, hand links over yourself"
+            }
+            Self::UnknownMail(_) => "`postern mail list --all` shows what there is",
+            Self::MailSent(_) => "`postern mail list` shows what can be tried again",
             Self::Store(_) => return None,
         };
         Some(text.to_owned())

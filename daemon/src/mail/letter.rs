@@ -96,7 +96,8 @@ fn write(site: &Site, kind: Kind, to: String, values: &Values) -> Letter {
     let subject = texts.render(&name("subject.txt"), values).trim().to_owned();
     let (text, content) = if texts::is_markdown(kind) {
         let markdown = texts.render(&name("onboarding.md"), values);
-        (markdown::to_text(&markdown), markdown::to_html(&markdown))
+        let accent = site.config.branding.accent.on_light_pages().colour.to_string();
+        (markdown::to_text(&markdown), dressed(&markdown::to_html(&markdown), &accent))
     } else {
         let text = texts.render(&name("body.txt"), values);
         (format!("{}\n", text.trim_end()), texts.render(&name("body.html"), values))
@@ -105,6 +106,24 @@ fn write(site: &Site, kind: Kind, to: String, values: &Values) -> Letter {
     around.insert("subject", subject.clone());
     let html = texts.lay_out(&content, &around);
     Letter { to, subject, text, html }
+}
+
+/// Mail programs have their own idea of headings and links, and only styles beside each element reach them all. The
+/// sanitiser wrote these tags: they have no attributes of their own.
+fn dressed(html: &str, accent: &str) -> String {
+    let heading = "font-weight:600;margin";
+    let link = format!("<a style=\"color:{accent}\" ");
+    [
+        ("<h1>", format!("<h1 style=\"font-size:22px;line-height:28px;{heading}:0 0 16px\">")),
+        ("<h2>", format!("<h2 style=\"font-size:17px;line-height:24px;{heading}:28px 0 12px\">")),
+        ("<h3>", format!("<h3 style=\"font-size:16px;line-height:24px;{heading}:24px 0 8px\">")),
+        ("<p>", "<p style=\"margin:0 0 16px\">".to_owned()),
+        ("<ul>", "<ul style=\"margin:0 0 16px;padding-left:24px\">".to_owned()),
+        ("<ol>", "<ol style=\"margin:0 0 16px;padding-left:24px\">".to_owned()),
+        ("<a ", link),
+    ]
+    .iter()
+    .fold(html.to_owned(), |html, (tag, styled)| html.replace(tag, styled))
 }
 
 const NOBODY: &str = "there is no active user it could be about";

@@ -88,6 +88,12 @@ actions! {
     LocationRemove = "location.remove",
     /// A location has another key.
     LocationRotateKey = "location.rotate-key",
+    /// A mail is tried again.
+    MailRetry = "mail.retry",
+    /// A mail was thrown away.
+    MailDiscard = "mail.discard",
+    /// A test mail was sent.
+    MailTest = "mail.test",
     /// The files were put into force as they are.
     ConfigurationReload = "configuration.reload",
 }

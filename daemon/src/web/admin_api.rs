@@ -28,6 +28,7 @@ mod devices;
 mod error;
 mod groups;
 mod locations;
+mod mail;
 mod reload;
 mod socket;
 mod status;
@@ -108,6 +109,7 @@ pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
         .route("/users/{username}/activate-client", post(users::activate_client))
         .merge(accounts::routes())
         .merge(groups::routes())
+        .merge(mail::routes())
         .merge(devices::routes())
         .route("/audit", get(audit::list))
         .fallback(|| async { AdminError::UnknownPath })

@@ -2,7 +2,7 @@
 //! `"problems": [{"file", "key", "reason"}]`.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use postern_gateway::chain;
@@ -31,6 +31,9 @@ pub(super) enum AdminError {
     /// The configuration stays as it was.
     #[error(transparent)]
     NotReloaded(ReloadError),
+    /// A mail did not leave.
+    #[error("{0}")]
+    NotSent(String),
     /// The reconcile loop did not answer.
     #[error("{0}")]
     Gateway(String),
@@ -46,7 +49,7 @@ impl AdminError {
             Self::NotReloaded(ReloadError::File { .. } | ReloadError::Keys(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            Self::Refused(_) | Self::NotReloaded(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Refused(_) | Self::NotReloaded(_) | Self::NotSent(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Gateway(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -66,6 +69,7 @@ impl AdminError {
                 "may postern write in that folder? If not, change the file yourself and run `postern reload`"
             }
             Self::NotReloaded(ReloadError::Keys(_)) => return None,
+            Self::NotSent(_) => "correct [mail] in the configuration, then `postern reload`, and try again",
             Self::Gateway(_) => "try again; the daemon's log says more",
         };
         Some(text.to_owned())
@@ -106,6 +110,12 @@ impl From<ReloadError> for AdminError {
 
 impl From<JsonRejection> for AdminError {
     fn from(rejection: JsonRejection) -> Self {
+        Self::Malformed(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for AdminError {
+    fn from(rejection: PathRejection) -> Self {
         Self::Malformed(rejection.body_text())
     }
 }
