@@ -76,7 +76,7 @@ impl<'a> Browser<'a> {
     /// Opens a link out of a mail and starts.
     pub(crate) async fn start(&mut self, token: &str) -> Page {
         let page = self.post("/enroll/start", &[("token", token)]).await;
-        assert_eq!(page.went_to(), "/enroll/you", "{}", page.text);
+        assert!(page.went_to().starts_with("/enroll/"), "{}", page.text);
         page
     }
 

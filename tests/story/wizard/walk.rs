@@ -133,6 +133,7 @@ async fn another_browser_may_join_until_the_password_is_set_and_not_after() {
     let mut other = Browser::new(&postern);
     postern.pass(60);
     other.get(&format!("/?token={token}")).await.shows(200, &["You have started already"]);
+    assert_eq!(other.start(&token).await.went_to(), "/enroll/you");
     other.with_password(&token).await;
     other.get("/enroll/device").await.shows(200, &["data-seconds-left=\"540\""]);
     let mut third = Browser::new(&postern);
@@ -223,7 +224,7 @@ async fn a_link_for_another_device_leads_straight_to_it() {
     let token = postern.issue("jdoe", postern::rules::enrollment::EnrollmentKind::Activation, day);
     let mut browser = Browser::new(&postern);
     browser.get(&format!("/?token={token}")).await.shows(200, &["you connect another device"]);
-    browser.start(&token).await;
+    assert_eq!(browser.start(&token).await.went_to(), "/enroll/device");
     assert_eq!(browser.get("/enroll/you").await.went_to(), "/enroll/device");
     browser.get("/enroll/device").await.shows(200, &["Step 1 of 2", &token]);
 }
