@@ -21,7 +21,7 @@ pub struct Outcome {
     pub interfaces_failed: BTreeMap<InterfaceName, String>,
     /// Single peers that were refused.
     pub peers_failed: BTreeMap<(InterfaceName, PublicKey), String>,
-    /// Why the firewall could not be replaced. Then no link was made or set up.
+    /// Why the firewall could not be replaced. Then no link was made or set up, and without an older one no peer added.
     pub firewall_failed: Option<String>,
     /// How many steps were done, those with refused peers included.
     pub steps_done: usize,
@@ -88,24 +88,37 @@ impl Outcome {
     }
 
     /// Why a step must not be tried.
-    fn withheld(&self, step: &Step) -> Option<String> {
-        let opens = matches!(step, Step::CreateInterface { .. } | Step::SetLinkUp { .. });
-        let reason = self.firewall_failed.as_ref().filter(|_| opens)?;
+    fn withheld(&self, step: &Step, observed: &Observed) -> Option<String> {
+        let reason = match (step, &self.firewall_failed) {
+            (Step::CreateInterface { .. } | Step::SetLinkUp { .. }, Some(reason)) => reason,
+            // An older table that stands is as closed to a further peer as it is to the others.
+            (Step::AddPeers { .. }, reason) if observed.firewall.is_none() => {
+                reason.as_deref().unwrap_or("the nftables table is not there")
+            }
+            _ => return None,
+        };
         Some(format!("stays closed until the firewall stands: {reason}"))
+    }
+
+    /// Records that a step was not tried. Peers that are there already go on without the new ones.
+    fn withhold(&mut self, step: &Step, text: String) {
+        let Step::AddPeers { interface, peers } = step else { return self.failed(step, text) };
+        let told = peers.iter().map(|(key, _)| ((interface.clone(), *key), text.clone()));
+        self.peers_failed.extend(told);
     }
 }
 
 /// Performs the steps of `plan` in order and lets `observed` follow what was done. After a step that failed as
 /// a whole the other steps for its interface are left out; other interfaces go on. Without its firewall no link
-/// is made or set up.
+/// is made or set up, and without any nftables table no peer is added.
 pub fn apply(backend: &mut dyn Backend, plan: &Plan, observed: &mut Observed) -> Outcome {
     let mut outcome = Outcome::conflicts(&plan.conflicts);
     for step in &plan.steps {
         if step.interface().is_some_and(|interface| outcome.is_broken(interface)) {
             continue;
         }
-        if let Some(reason) = outcome.withheld(step) {
-            outcome.failed(step, reason);
+        if let Some(reason) = outcome.withheld(step, observed) {
+            outcome.withhold(step, reason);
             continue;
         }
         match backend.perform(step) {

@@ -42,6 +42,35 @@ fn without_its_firewall_no_link_is_made_or_set_up() {
 }
 
 #[test]
+fn without_any_table_no_peer_is_added_and_those_that_are_there_stay() {
+    let mut kernel = MemoryBackend::default();
+    reach(&mut kernel, &desired([("wg-hq", an_interface([(key(1), peer(&["10.77.0.2/32"]))]))]));
+    kernel.drop_firewall();
+    kernel.refuse_firewall();
+    let wanted = desired([("wg-hq", two_interfaces().interfaces[&name("wg-hq")].clone())]);
+    let outcome = reach(&mut kernel, &wanted);
+    let hq = name("wg-hq");
+    assert_eq!(kernel.observed().interfaces[&hq].peers.keys().collect::<Vec<_>>(), [&key(1)]);
+    assert!(!outcome.is_broken(&hq) && outcome.failure_of_peer(&hq, &key(1)).is_none());
+    let reason =
+        "stays closed until the firewall stands: cannot replace the nftables table: permission denied";
+    assert_eq!(outcome.failure_of_peer(&hq, &key(2)), Some(reason));
+    kernel.heal();
+    assert!(reach(&mut kernel, &wanted).is_complete());
+    assert_eq!(kernel.observed().interfaces[&hq].peers.len(), 2);
+}
+
+#[test]
+fn while_an_older_table_stands_peers_are_added() {
+    let mut kernel = MemoryBackend::default();
+    reach(&mut kernel, &desired([("wg-hq", an_interface([]))]));
+    kernel.refuse_firewall();
+    let outcome = reach(&mut kernel, &two_interfaces());
+    assert_eq!(kernel.observed().interfaces[&name("wg-hq")].peers.len(), 2);
+    assert!(outcome.firewall_failure().is_some() && outcome.is_broken(&name("wg-lab")));
+}
+
+#[test]
 fn a_refused_peer_is_told_and_the_others_are_live() {
     let mut kernel = MemoryBackend::default();
     kernel.refuse_peer(key(2));

@@ -103,6 +103,25 @@ fn a_firewall_that_does_not_stand_is_told_until_it_does_and_never_as_repaired() 
 }
 
 #[test]
+fn a_device_without_a_firewall_is_pending_until_there_is_one() {
+    let (mut world, kernel, app) = world();
+    let first = register(&app, 1);
+    world.turn(Cause::Boot);
+    kernel.drop_firewall();
+    kernel.refuse_firewall();
+    world.turn(Cause::Notification);
+    let second = register(&app, 2);
+    let applied = world.turn(Cause::Commit);
+    assert_eq!((live(&app, first), live(&app, second)), (vec![true, true], vec![false, false]));
+    let told =
+        |location: &LocationState| location.failing.as_ref().is_some_and(|why| why.contains("firewall"));
+    assert!(applied.locations.values().all(told), "{applied:?}");
+    kernel.heal();
+    world.turn(Cause::Clock);
+    assert_eq!(live(&app, second), [true, true]);
+}
+
+#[test]
 fn a_repair_that_fails_is_not_counted() {
     let (mut world, kernel, _) = world();
     world.turn(Cause::Boot);
