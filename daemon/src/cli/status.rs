@@ -59,13 +59,13 @@ fn show(status: &Value, out: &mut impl Write) -> io::Result<()> {
         mail(status),
     )?;
     writeln!(out)?;
-    show_trouble(status, list("problems"), list("pending"), out)
+    show_trouble(status, list("problems"), [list("pending"), list("waiting")], out)
 }
 
 fn show_trouble(
     status: &Value,
     problems: &[Value],
-    pending: &[Value],
+    [pending, waiting]: [&[Value]; 2],
     out: &mut impl Write,
 ) -> io::Result<()> {
     if status.get("healthy") == Some(&Value::Bool(true)) {
@@ -76,11 +76,17 @@ fn show_trouble(
         writeln!(out, "  {problem}")?;
     }
     for device in pending {
-        let owner =
-            device.get("username").and_then(Value::as_str).map_or(String::new(), |name| format!("{name}/"));
-        writeln!(out, "  pending: {owner}{} on {}", cell(device, "device"), cell(device, "location"))?;
+        writeln!(out, "  pending: {} on {}", full_name(device), cell(device, "location"))?;
+    }
+    for device in waiting {
+        writeln!(out, "  waiting for an address: {} on {}", full_name(device), cell(device, "location"))?;
     }
     Ok(())
+}
+
+fn full_name(device: &Value) -> String {
+    let owner = device.get("username").and_then(Value::as_str).map(|name| format!("{name}/"));
+    owner.unwrap_or_default() + &cell(device, "device")
 }
 
 fn row(location: &Value, now: i64) -> [String; 8] {
@@ -160,6 +166,7 @@ mod tests {
             "mail": {"sent": true, "waiting": 0, "troubled": 0},
             "problems": ["location hq: the name is taken"],
             "pending": [{"device": "laptop", "username": "ann", "location": "hq"}],
+            "waiting": [{"device": "edge", "username": null, "location": "lab"}],
         });
         let mut out = Vec::new();
         show(&status, &mut out).unwrap();
@@ -176,6 +183,7 @@ mod tests {
         Needs attention:
           location hq: the name is taken
           pending: ann/laptop on hq
+          waiting for an address: edge on lab
         ");
     }
 }

@@ -1,6 +1,6 @@
 //! What an administrator sees at one glance: what runs, what is live, what was repaired, and what needs attention.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use postern_gateway::{BackendKind, PeerStats, PublicKey};
@@ -37,6 +37,8 @@ pub struct Status {
     devices: u64,
     mail: MailCounts,
     pending: Vec<PendingDevice>,
+    /// Devices for which a location has no address left, longest first.
+    waiting: Vec<PendingDevice>,
     refused_activations: Vec<RefusedActivation>,
     /// Everything that needs attention, as sentences.
     problems: Vec<String>,
@@ -53,6 +55,8 @@ struct LocationStatus {
     wanted_peers: u64,
     /// Peers that are.
     peers: usize,
+    /// Devices that may use it and wait for an address.
+    waiting: u64,
     /// Peers that shook hands in the last 180 s.
     connected: usize,
     /// The newest of all peers, RFC 3339.
@@ -102,15 +106,20 @@ pub struct World<'a> {
 
 /// Puts the overview together.
 pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Result<Status, StoreError> {
-    let wanted = tx.wanted_peers()?;
+    let (wanted, waiting) = (tx.wanted_peers()?, tx.waiting_counts()?);
     let census = tx.census()?;
     let locations: Vec<LocationStatus> = site
         .locations()
-        .map(|location| LocationStatus::new(location, wanted.get(&location.id).copied(), world, now))
+        .map(|location| {
+            let count = |counts: &BTreeMap<_, u64>| counts.get(&location.id).copied().unwrap_or(0);
+            LocationStatus::new(location, (count(&wanted), count(&waiting)), world, now)
+        })
         .collect();
     let named = |id| site.location(id).map(|location| location.config.name.clone());
-    let pending = tx.pending_devices(MOST_LISTED)?.into_iter();
-    let pending = pending.filter_map(|pending| Some(PendingDevice::new(named(pending.location)?, pending)));
+    let shown = |pending: Vec<Pending>| -> Vec<PendingDevice> {
+        let shown = |pending: Pending| Some(PendingDevice::new(named(pending.location)?, pending));
+        pending.into_iter().filter_map(shown).collect()
+    };
     let refused = tx.refused_activations(now.as_second().saturating_sub(REFUSALS_SECONDS), MOST_LISTED)?;
     let mut status = Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -132,7 +141,8 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
             waiting: census.mail_waiting,
             troubled: census.mail_troubled,
         },
-        pending: pending.collect(),
+        pending: shown(tx.pending_devices(MOST_LISTED)?),
+        waiting: shown(tx.waiting_devices(MOST_LISTED)?),
         refused_activations: refused.into_iter().map(RefusedActivation::from).collect(),
         problems: Vec::new(),
     };
@@ -157,6 +167,13 @@ impl Status {
                 .iter()
                 .map(|name| format!("location {name} has not taken every device yet; it is tried again")),
         );
+        for location in self.locations.iter().filter(|location| location.waiting > 0) {
+            problems.push(format!(
+                "location {} has no free address, devices that wait for one: {}; remove devices that are not needed, or \
+                 give it larger subnets",
+                location.name, location.waiting
+            ));
+        }
         for refused in &self.refused_activations {
             problems.push(format!("{} could not set a password: {}", refused.username, refused.reason));
         }
@@ -184,7 +201,12 @@ fn missing_groups(tx: &Tx<'_>, site: &Site) -> Result<Vec<String>, StoreError> {
 }
 
 impl LocationStatus {
-    fn new(location: &SiteLocation, wanted: Option<u64>, world: &World<'_>, now: Timestamp) -> Self {
+    fn new(
+        location: &SiteLocation,
+        (wanted_peers, waiting): (u64, u64),
+        world: &World<'_>,
+        now: Timestamp,
+    ) -> Self {
         let state = world.applied.locations.get(&location.id);
         let stats = world.stats.as_ref().ok().and_then(|stats| stats.get(&location.id));
         let handshakes: Vec<i64> = stats.into_iter().flatten().filter_map(handshake).collect();
@@ -196,7 +218,8 @@ impl LocationStatus {
             interface: location.config.interface.to_string(),
             listen_port: location.config.listen_port.get(),
             backend: location.backend,
-            wanted_peers: wanted.unwrap_or(0),
+            wanted_peers,
+            waiting,
             peers: state.map_or(0, |state| state.peers),
             connected: handshakes.iter().filter(|second| **second >= since).count(),
             last_handshake: newest.map(|time| time.to_string()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::tx::{StoreError, Tx};
 use crate::rules::action::Action;
@@ -25,7 +25,7 @@ pub struct Census {
     pub mail_troubled: u64,
 }
 
-/// A device that a location should have and has not.
+/// A device that a location should have and has not, or has no address for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
     /// Its name.
@@ -86,14 +86,26 @@ impl Tx<'_> {
              LEFT JOIN user u ON u.id = d.user_id
              WHERE d.public_key IS NOT NULL AND a.live_since IS NULL ORDER BY d.id, a.location_id LIMIT ?1",
             [limit],
-            |row| {
-                Ok(Pending {
-                    device: row.get(0)?,
-                    username: row.get(1)?,
-                    location: LocationId(row.get(2)?),
-                })
-            },
+            pending,
         )
+    }
+
+    /// Devices that wait for an address, longest first, at most `limit`.
+    pub fn waiting_devices(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
+        self.all(
+            "SELECT d.name, u.username, w.location_id FROM waiting w JOIN device d ON d.id = w.device_id
+             LEFT JOIN user u ON u.id = d.user_id ORDER BY w.id LIMIT ?1",
+            [limit],
+            pending,
+        )
+    }
+
+    /// How many devices wait for an address, by location.
+    pub fn waiting_counts(&self) -> Result<BTreeMap<LocationId, u64>, StoreError> {
+        let rows = self.all("SELECT location_id, count(*) FROM waiting GROUP BY location_id", [], |row| {
+            Ok((LocationId(row.get(0)?), row.get::<_, i64>(1)?))
+        })?;
+        Ok(rows.into_iter().map(|(id, count)| (id, u64::try_from(count).unwrap_or(0))).collect())
     }
 
     /// Activations refused since then (Unix seconds), newest first; users who have a password by now are left out.
@@ -108,6 +120,10 @@ impl Tx<'_> {
             },
         )
     }
+}
+
+fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    Ok(Pending { device: row.get(0)?, username: row.get(1)?, location: LocationId(row.get(2)?) })
 }
 
 #[cfg(test)]

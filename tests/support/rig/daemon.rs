@@ -175,11 +175,19 @@ impl Rig {
 
     /// What `postern status` says is wrong with a location; empty: nothing.
     pub(crate) fn complains_of(&self, location: &str) -> String {
+        self.status_of(location)["failing"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// How often `postern status` says that somebody's harm to a location was put right.
+    pub(crate) fn repairs_of(&self, location: &str) -> u64 {
+        self.status_of(location)["drift_repaired"].as_u64().unwrap()
+    }
+
+    fn status_of(&self, location: &str) -> Value {
         let status = self.ask(&["status"]);
         let mut locations = status["locations"].as_array().unwrap().iter();
         let found = locations.find(|found| found["name"] == location);
-        let found = found.unwrap_or_else(|| panic!("{location} is not in {status}"));
-        found["failing"].as_str().unwrap_or_default().to_owned()
+        found.unwrap_or_else(|| panic!("{location} is not in {status}")).clone()
     }
 
     /// What the daemon logged since the first start.

@@ -2,6 +2,8 @@
 
 use std::net::UdpSocket;
 
+use serde_json::json;
+
 use super::{a_site, connects, names, of, reaches, somebody};
 use crate::rig::ping::Pings;
 use crate::rig::{Wireguard, eventually};
@@ -26,6 +28,11 @@ pub(crate) fn a_foreign_interface_is_left_alone(wireguard: Wireguard) {
     let foreign = || rig.gateway.sh("ip -o link show pst-taken; ip -o addr show pst-taken");
     assert_eq!(foreign(), before);
     assert!(rig.complains_of("open").is_empty() && rig.complains_of("hq").is_empty());
+    // What somebody breaks meanwhile is put right and told of, too.
+    let before = rig.repairs_of("open");
+    rig.gateway.sh("ip addr flush dev pst-open");
+    eventually("a repair that is counted", || rig.repairs_of("open") > before);
+    connects(&ann, 1);
 
     rig.gateway.sh("ip link del pst-taken");
     connects(&ann, 4);
@@ -69,6 +76,11 @@ pub(crate) fn a_pool_that_is_full_is_no_error(wireguard: Wireguard) {
     let _anns = ann.connect(of(&of_ann, "tiny"));
     connects(&ann, 4);
     assert!(rig.order(&["audit"]).contains("tiny"), "the administrator is not told");
+    assert_eq!(
+        rig.ask(&["status"])["waiting"],
+        json!([{ "device": "laptop", "username": "ben", "location": "tiny" }])
+    );
+    assert!(rig.order(&["status"]).contains("location tiny has no free address"));
     rig.order(&["device", "remove", "ann/laptop"]);
     // Who polls too often is told to wait; the administrator may look as often as they like.
     eventually("an address for who waits", || {

@@ -69,6 +69,30 @@ fn a_device_that_a_location_has_not_taken_is_named() {
 }
 
 #[test]
+fn a_device_that_waits_for_an_address_is_named() {
+    let status = seen(&[1, 2], &well(), |tx| {
+        let edge = tx.insert_device(DeviceOwner::Machine(LocationId(2)), "edge", None, None, at(0)).unwrap();
+        tx.set_waiting(edge, &[LocationId(2)].into()).unwrap();
+    });
+    assert_eq!(
+        status["waiting"],
+        serde_json::json!([{"device": "edge", "username": null, "location": "lab"}])
+    );
+    assert_eq!(
+        (&status["locations"][0]["waiting"], &status["locations"][1]["waiting"]),
+        (&0.into(), &1.into())
+    );
+    assert_eq!(
+        status["problems"],
+        serde_json::json!([
+            "location lab has no free address, devices that wait for one: 1; remove devices that are not needed, or give it \
+             larger subnets"
+        ])
+    );
+    assert_eq!(status["healthy"], false);
+}
+
+#[test]
 fn a_failing_location_and_a_failing_loop_are_problems() {
     let mut applied = well();
     applied.failing = vec!["cannot list links".to_owned()];
