@@ -28,9 +28,17 @@ mod user;
 
 use client::AskError;
 
+/// What scripts rely on.
+const EXIT_STATUS: &str = "Exit status:
+  0  done
+  1  refused
+  2  the command line is not understood
+  3  the daemon cannot be reached
+  4  done, but not in force everywhere yet; `postern status` says why";
+
 /// A WireGuard gateway daemon with its own enrollment.
 #[derive(Parser)]
-#[command(name = "postern", version, arg_required_else_help = true)]
+#[command(name = "postern", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
 pub struct Cli {
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", default_value = "/etc/postern/postern.toml")]
@@ -65,8 +73,8 @@ enum Command {
     /// Put changed configuration files into force, interrupting no tunnel.
     ///
     /// Returns when the gateway has tried it. Files with errors are refused as a whole: every error is told with its
-    /// file and key, the running configuration stays, and the exit status is 1. Changed keys that
-    /// need a restart are named.
+    /// file and key, the running configuration stays, and the exit status is 1. It is 4 when the files are in force but a
+    /// location could not follow yet. Changed keys that need a restart are named.
     #[command(
         after_help = "Example:\n  postern reload\n\nJSON:\n  {\"applied\", \"failing\": [{\"location\", \"reason\"}], \
                               \"needs_restart\": [KEY], \"cut_off\": [LOCATION]}\n  refused: {\"error\", \"hint\", \"problems\": [{\"file\", \"key\", \
@@ -119,13 +127,17 @@ enum Failure {
     /// No daemon: 3.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// Done, but the gateway does not follow yet: 4.
+    #[error("this is done, but not in force everywhere yet; it is tried again")]
+    NotInForce,
     /// The output is closed or full: 1.
     #[error("cannot write the answer")]
     Output(#[from] io::Error),
 }
 
 impl Cli {
-    /// Does what was asked. 0: success; 1: refused; 3: the daemon cannot be reached. Errors are told on `errors`.
+    /// Does what was asked. 0: success; 1: refused; 3: the daemon cannot be reached; 4: done, but not in force
+    /// everywhere yet. Errors are told on `errors`.
     pub fn run(self, out: &mut impl Write, errors: &mut impl Write) -> ExitCode {
         let Err(failure) = self.perform(out, errors) else { return ExitCode::SUCCESS };
         // Where errors cannot be told either, the exit status still is.
@@ -169,9 +181,9 @@ impl Cli {
             Command::Man { dir } => manual::pages(dir).map_err(|error| {
                 Failure::Refused(format!("cannot write the man pages into {}: {error}", dir.display()))
             }),
-            Command::User(command) => command.perform(self, out, errors),
-            Command::Group(command) => command.perform(self, out, errors),
-            Command::Device(command) => command.perform(self, out, errors),
+            Command::User(command) => command.perform(self, out),
+            Command::Group(command) => command.perform(self, out),
+            Command::Device(command) => command.perform(self, out),
             Command::Audit(args) => args.perform(self, out),
         }
     }
@@ -191,6 +203,7 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Ask(AskError::Unreachable { .. }) => ExitCode::from(3),
+            Self::NotInForce => ExitCode::from(4),
             Self::Refused(_)
             | Self::Output(_)
             | Self::Ask(AskError::Refused { .. } | AskError::Forbidden { .. }) => ExitCode::from(1),
@@ -217,6 +230,7 @@ impl Failure {
                  sign in again"
                     .to_owned(),
             ),
+            Self::NotInForce => Some("`postern status` says why".to_owned()),
             Self::Refused(_) | Self::Output(_) => None,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::device::describe_places;
 use super::reload::Form;
-use super::text::{facts, is_true, items, joined, text, warn_unless_applied};
+use super::text::{facts, in_force, is_true, items, joined, text};
 use super::user::segment;
 use super::{Cli, Failure, table};
 
@@ -107,12 +107,7 @@ pub(super) struct EditArgs {
 }
 
 impl AccountCommand {
-    pub(super) fn perform(
-        &self,
-        cli: &Cli,
-        out: &mut impl Write,
-        errors: &mut impl Write,
-    ) -> Result<(), Failure> {
+    pub(super) fn perform(&self, cli: &Cli, out: &mut impl Write) -> Result<(), Failure> {
         match self {
             Self::List(form) => {
                 let answer = form.ask(cli, (Method::GET, "/users"), &json!({}), out)?;
@@ -126,16 +121,14 @@ impl AccountCommand {
                 let request = (Method::PATCH, &*path(&args.username, ""));
                 let answer = args.form.ask(cli, request, &args.body(), out)?;
                 args.form.tell(&answer, out, |out| edited(&answer, out))?;
-                Ok(warn_unless_applied(&answer, errors)?)
+                in_force(&answer)
             }
-            Self::Disable { username, form } => {
-                switch(cli, form, (username, "disable", "disabled"), out, errors)
-            }
-            Self::Enable { username, form } => switch(cli, form, (username, "enable", "active"), out, errors),
+            Self::Disable { username, form } => switch(cli, form, (username, "disable", "disabled"), out),
+            Self::Enable { username, form } => switch(cli, form, (username, "enable", "active"), out),
             Self::Remove { username, form } => {
                 let answer = form.ask(cli, (Method::DELETE, &path(username, "")), &json!({}), out)?;
                 form.tell(&answer, out, |out| removed(&answer, out))?;
-                Ok(warn_unless_applied(&answer, errors)?)
+                in_force(&answer)
             }
         }
     }
@@ -168,13 +161,12 @@ fn switch(
     form: &Form,
     (username, deed, state): (&str, &str, &str),
     out: &mut impl Write,
-    errors: &mut impl Write,
 ) -> Result<(), Failure> {
     let path = path(username, &format!("/{deed}"));
     let answer = form.ask(cli, (Method::POST, &path), &json!({}), out)?;
     let word = if is_true(&answer, "already") { "was already" } else { "is" };
     form.show(&answer, &format!("{} {word} {state}", text(&answer, "username")), out)?;
-    Ok(warn_unless_applied(&answer, errors)?)
+    in_force(&answer)
 }
 
 fn edited(answer: &Value, out: &mut impl Write) -> io::Result<()> {

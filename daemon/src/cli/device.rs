@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::account::token;
 use super::reload::Form;
-use super::text::{facts, is_true, items, joined, text, warn_unless_applied};
+use super::text::{facts, in_force, is_true, items, joined, text};
 use super::user::{seconds, segment};
 use super::{Cli, Failure, table};
 
@@ -98,12 +98,7 @@ pub(super) struct TermsArgs {
 }
 
 impl DeviceCommand {
-    pub(super) fn perform(
-        &self,
-        cli: &Cli,
-        out: &mut impl Write,
-        errors: &mut impl Write,
-    ) -> Result<(), Failure> {
+    pub(super) fn perform(&self, cli: &Cli, out: &mut impl Write) -> Result<(), Failure> {
         match self {
             Self::List { user, form } => {
                 let query = user.as_ref().map(|user| format!("?user={}", segment(user))).unwrap_or_default();
@@ -117,21 +112,21 @@ impl DeviceCommand {
             Self::Rename { device: DeviceArgs { device, form }, name } => {
                 let answer = form.ask(cli, (Method::PATCH, &path(device)), &json!({ "name": name }), out)?;
                 form.show(&answer, &format!("{} is its name", full_name(&answer)), out)?;
-                Ok(warn_unless_applied(&answer, errors)?)
+                in_force(&answer)
             }
             Self::Remove(DeviceArgs { device, form }) => {
                 let answer = form.ask(cli, (Method::DELETE, &path(device)), &json!({}), out)?;
                 let locations = joined(&answer, "locations");
                 let told = format!("{} is removed (locations: {locations})", full_name(&answer));
                 form.show(&answer, &told, out)?;
-                Ok(warn_unless_applied(&answer, errors)?)
+                in_force(&answer)
             }
             Self::AddMachine { name, location, terms } => {
                 let body = json!({ "name": name, "location": location, "terms": terms.body() });
-                terms.ask(cli, "/devices", &body, out, errors)
+                terms.ask(cli, "/devices", &body, out)
             }
             Self::Reissue { device, terms } => {
-                terms.ask(cli, &format!("{}/reissue", path(device)), &terms.body(), out, errors)
+                terms.ask(cli, &format!("{}/reissue", path(device)), &terms.body(), out)
             }
         }
     }
@@ -142,14 +137,7 @@ impl TermsArgs {
         json!({ "by": self.by, "ttl_seconds": self.ttl })
     }
 
-    fn ask(
-        &self,
-        cli: &Cli,
-        path: &str,
-        body: &Value,
-        out: &mut impl Write,
-        errors: &mut impl Write,
-    ) -> Result<(), Failure> {
+    fn ask(&self, cli: &Cli, path: &str, body: &Value, out: &mut impl Write) -> Result<(), Failure> {
         let answer = self.form.ask(cli, (Method::POST, path), body, out)?;
         let of = |key| text(&answer, key).to_owned();
         self.form.tell(&answer, out, |out| {
@@ -164,7 +152,7 @@ impl TermsArgs {
                 ],
             )
         })?;
-        Ok(warn_unless_applied(&answer, errors)?)
+        in_force(&answer)
     }
 }
 

@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::reload::Form;
-use super::text::{is_true, joined, text, warn_unless_applied};
+use super::text::{in_force, is_true, joined, text};
 use super::user::segment;
 use super::{Cli, Failure, table};
 
@@ -59,12 +59,7 @@ pub(super) struct MemberArgs {
 }
 
 impl GroupCommand {
-    pub(super) fn perform(
-        &self,
-        cli: &Cli,
-        out: &mut impl Write,
-        errors: &mut impl Write,
-    ) -> Result<(), Failure> {
+    pub(super) fn perform(&self, cli: &Cli, out: &mut impl Write) -> Result<(), Failure> {
         match self {
             Self::List(form) => {
                 let answer = form.ask(cli, (Method::GET, "/groups"), &json!({}), out)?;
@@ -78,29 +73,27 @@ impl GroupCommand {
             Self::Create(GroupArgs { group, form }) => {
                 let answer = form.ask(cli, (Method::POST, "/groups"), &json!({ "group": group }), out)?;
                 form.show(&answer, &format!("group {} is made", text(&answer, "group")), out)?;
-                Ok(warn_unless_applied(&answer, errors)?)
+                in_force(&answer)
             }
             Self::Remove(GroupArgs { group, form }) => {
                 let path = format!("/groups/{}", segment(group));
                 let answer = form.ask(cli, (Method::DELETE, &path), &json!({}), out)?;
                 let (group, members) = (text(&answer, "group"), joined(&answer, "members"));
                 form.show(&answer, &format!("group {group} is removed; members were: {members}"), out)?;
-                Ok(warn_unless_applied(&answer, errors)?)
+                in_force(&answer)
             }
-            Self::AddUser(args) => {
+            Self::AddUser(args) => args
+                .perform(cli, Method::PUT, out, |already| if already { "was already in" } else { "is in" }),
+            Self::RemoveUser(args) => {
                 args.perform(
                     cli,
-                    Method::PUT,
+                    Method::DELETE,
                     out,
-                    errors,
                     |already| {
-                        if already { "was already in" } else { "is in" }
+                        if already { "was not in" } else { "is no longer in" }
                     },
                 )
             }
-            Self::RemoveUser(args) => args.perform(cli, Method::DELETE, out, errors, |already| {
-                if already { "was not in" } else { "is no longer in" }
-            }),
         }
     }
 }
@@ -111,7 +104,6 @@ impl MemberArgs {
         cli: &Cli,
         method: Method,
         out: &mut impl Write,
-        errors: &mut impl Write,
         words: fn(bool) -> &'static str,
     ) -> Result<(), Failure> {
         let path = format!("/groups/{}/members/{}", segment(&self.group), segment(&self.username));
@@ -119,6 +111,6 @@ impl MemberArgs {
         let (username, group) = (text(&answer, "username"), text(&answer, "group"));
         let words = words(is_true(&answer, "already"));
         self.form.show(&answer, &format!("{username} {words} group {group}"), out)?;
-        Ok(warn_unless_applied(&answer, errors)?)
+        in_force(&answer)
     }
 }

@@ -7,6 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::client::AskError;
+use super::text::in_force;
 use super::{Cli, Failure};
 
 #[derive(Args)]
@@ -32,7 +33,7 @@ impl ReloadArgs {
     ) -> Result<(), Failure> {
         let answer = self.form.ask(cli, (Method::POST, "/reload"), &json!({}), out)?;
         self.form.show(&answer, "the configuration is in force", out)?;
-        Ok(warn(&answer, errors)?)
+        warn(&answer, errors)
     }
 }
 
@@ -70,8 +71,8 @@ impl Form {
     }
 }
 
-/// Tells what of a change is not in force.
-pub(super) fn warn(answer: &Value, errors: &mut impl Write) -> io::Result<()> {
+/// Tells what of a change is not in force, and fails where the gateway does not follow.
+pub(super) fn warn(answer: &Value, errors: &mut impl Write) -> Result<(), Failure> {
     let list = |key: &str| answer.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     for key in list("needs_restart").iter().filter_map(Value::as_str) {
@@ -84,18 +85,11 @@ pub(super) fn warn(answer: &Value, errors: &mut impl Write) -> io::Result<()> {
              and QR codes have to be made anew"
         )?;
     }
-    let failing = list("failing");
-    for failure in &failing {
+    for failure in &list("failing") {
         let place =
             text(failure, "location").map_or("the gateway".to_owned(), |name| format!("location {name}"));
         let reason = text(failure, "reason").unwrap_or_default();
         writeln!(errors, "postern: warning: {place} is failing, and tried again: {reason}")?;
     }
-    if answer.get("applied") == Some(&Value::Bool(false)) && failing.is_empty() {
-        writeln!(
-            errors,
-            "postern: warning: the gateway is still at it; `postern status` shows how far it is"
-        )?;
-    }
-    Ok(())
+    in_force(answer)
 }

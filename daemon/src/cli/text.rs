@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use super::Failure;
+
 /// The text at `key`; empty where there is none.
 pub(super) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
@@ -36,14 +38,7 @@ pub(super) fn facts<'a>(
     Ok(())
 }
 
-/// Says when what was done is not in force at the gateway.
-pub(super) fn warn_unless_applied(answer: &Value, errors: &mut impl Write) -> io::Result<()> {
-    if answer.get("applied") == Some(&Value::Bool(false)) {
-        writeln!(
-            errors,
-            "postern: warning: this is recorded, but not applied at the gateway yet; it is tried again\n  `postern \
-             status` shows what is failing"
-        )?;
-    }
-    Ok(())
+/// Fails where what was done is not in force at the gateway.
+pub(super) fn in_force(answer: &Value) -> Result<(), Failure> {
+    if answer.get("applied") == Some(&Value::Bool(false)) { Err(Failure::NotInForce) } else { Ok(()) }
 }

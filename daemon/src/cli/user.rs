@@ -8,6 +8,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::account::AccountCommand;
+use super::text::in_force;
 use super::{Cli, Failure};
 
 #[derive(Subcommand)]
@@ -83,12 +84,7 @@ pub(super) struct DeliveryArgs {
 }
 
 impl UserCommand {
-    pub(super) fn perform(
-        &self,
-        cli: &Cli,
-        out: &mut impl Write,
-        errors: &mut impl Write,
-    ) -> Result<(), Failure> {
+    pub(super) fn perform(&self, cli: &Cli, out: &mut impl Write) -> Result<(), Failure> {
         match self {
             Self::Invite(args) => {
                 let body = json!({
@@ -107,7 +103,7 @@ impl UserCommand {
                 let path = format!("/users/{}/activate-client", segment(username));
                 show_token(&cli.ask(Method::POST, &path, &delivery.body())?, delivery, out)
             }
-            Self::Account(command) => command.perform(cli, out, errors),
+            Self::Account(command) => command.perform(cli, out),
         }
     }
 }
@@ -121,7 +117,7 @@ impl DeliveryArgs {
 fn show_token(answer: &Value, delivery: &DeliveryArgs, out: &mut impl Write) -> Result<(), Failure> {
     if delivery.json {
         writeln!(out, "{answer}")?;
-        return Ok(());
+        return in_force(answer);
     }
     for (label, key) in
         [("User", "username"), ("Link", "enrollment_url"), ("Token", "token"), ("Expires", "expires_at")]
@@ -135,7 +131,7 @@ fn show_token(answer: &Value, delivery: &DeliveryArgs, out: &mut impl Write) -> 
         "Mail",
         mailed_to.map_or("none: hand the link over yourself".to_owned(), |to| format!("to {to}"))
     )?;
-    Ok(())
+    in_force(answer)
 }
 
 /// A path segment; everything but letters and digits is escaped.

@@ -167,6 +167,12 @@ impl Rig {
         self.order(&["reload"]);
     }
 
+    /// Puts changed files into force where some location cannot follow.
+    pub(crate) fn reload_in_part(&self) {
+        let said = self.postern(&["reload"]);
+        assert_eq!(said.code, 4, "{said:?}");
+    }
+
     /// Whether an interface of the gateway has a peer; `None` where only the daemon could say.
     pub(crate) fn has_peer(&self, interface: &str, key: &str) -> Option<bool> {
         let shown = || self.gateway.look(&format!("wg show {interface} peers"));

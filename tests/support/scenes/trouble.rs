@@ -17,7 +17,7 @@ pub(crate) fn a_foreign_interface_is_left_alone(wireguard: Wireguard) {
     let foreign = || rig.gateway.sh("ip -o link show pst-taken; ip -o addr show pst-taken");
     let before = foreign();
     rig.locate("taken", 4, "");
-    rig.reload();
+    rig.reload_in_part();
     let (ann, configs) = somebody(&mut rig, "ann", &[]);
     assert_eq!(names(&configs), ["hq", "open", "taken"]);
     let _open = ann.connect(of(&configs, "open"));
@@ -48,7 +48,7 @@ pub(crate) fn a_location_that_cannot_run_harms_no_other(wireguard: Wireguard) {
     let pings = Pings::start(&ann.host, "10.77.1.1");
     let occupant = rig.gateway.enter(|| UdpSocket::bind("0.0.0.0:51824").unwrap());
     rig.locate("busy", 4, "");
-    rig.reload();
+    rig.reload_in_part();
     let configs = ann.configs();
     assert_eq!(names(&configs), ["busy", "hq", "open"]);
     let _busy = ann.connect(of(&configs, "busy"));
