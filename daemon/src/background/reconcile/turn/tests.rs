@@ -1,6 +1,8 @@
 //! The loop's turns against a pretend kernel and a real database.
 
-use std::io::{Read as _, Seek as _};
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::sync::Once;
 
 use postern_gateway::backend::StepError;
 use postern_gateway::backend::memory::MemoryBackend;
@@ -270,15 +272,35 @@ fn repaired(applied: &Applied) -> Vec<u64> {
     applied.locations.values().map(|location| location.drift_repaired).collect()
 }
 
-/// What is logged meanwhile, from INFO up.
+thread_local! {
+    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Each thread's own lines.
+struct Mine;
+
+impl Write for Mine {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        LINES.with_borrow_mut(|lines| lines.write(line))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What this thread logs meanwhile, from INFO up. Everybody's lines are heard: what a test beside this one logs first
+/// would otherwise count as wanted by nobody.
 fn logged<T>(work: impl FnOnce() -> T) -> (String, T) {
-    let file = Arc::new(tempfile::tempfile().unwrap());
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(file.clone()).finish();
-    let value = tracing::subscriber::with_default(subscriber, work);
-    let mut text = String::new();
-    file.as_ref().rewind().unwrap();
-    file.as_ref().read_to_string(&mut text).unwrap();
-    (text, value)
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
+        let listener = tracing_subscriber::fmt().with_ansi(false).with_writer(|| Mine).finish();
+        tracing::subscriber::set_global_default(listener).unwrap();
+        tracing::callsite::rebuild_interest_cache();
+    });
+    LINES.take();
+    let value = work();
+    (String::from_utf8(LINES.take()).unwrap(), value)
 }
 
 /// A kernel during whose second observation a device is registered.
