@@ -251,6 +251,19 @@ test("the end of the session takes no key away that was not saved", async () => 
     await visitor.leave();
 });
 
+test("the end of the session leaves the last page to be read", async () => {
+    const visitor = await Visitor.come(browser);
+    settings('[enrollment]\nsession_ttl = "10s"\ndevice_step = "optional"\n');
+    await visitor.toDevice(await invited("reader"));
+    await visitor.click("#device-skip button");
+    await visitor.page.waitForURL("**/enroll/done");
+    const countdown = visitor.page.locator(".countdown");
+    await until("the end", async () => (await countdown.textContent()) === "The time is up.");
+    await visitor.page.waitForLoadState("networkidle");
+    assert.equal(await visitor.title(), "You are all set");
+    await visitor.leave();
+});
+
 test("a lost key is replaced by another one for the same device", async () => {
     const visitor = await Visitor.come(browser);
     const { page } = visitor;

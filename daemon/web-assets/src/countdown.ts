@@ -43,8 +43,9 @@ export function startCountdown(element: HTMLElement): void {
         clearInterval(timer);
         element.textContent = textOf(element, "over");
         announce(textOf(element, "over"));
-        // A key that was not saved would be lost; what is registered works without a session.
-        if (hasUnsaved()) return;
+        // A key that was not saved would be lost; what is registered works without a session. And where nothing is left
+        // to be sent, what can be read may stay.
+        if (hasUnsaved() || document.querySelector("main form") === null) return;
         // To the page of expired sessions, by the address alone: a form that was sent is not sent again.
         location.replace(location.pathname + location.search);
     };
