@@ -15,9 +15,9 @@ use crate::net::{AllowedIps, InterfaceName};
 use crate::observed::{Observed, ObservedInterface, ObservedPeer};
 use crate::plan::{Step, connected_route};
 
-/// Who holds which allowed IP, by interface: made when first needed and kept by [`Observed::after`], so that
-/// modelling one new peer among thousands looks at none of the others. Whoever changes the peers of an
-/// observation in another way starts with a new one (`OwnerIndex::default()`).
+/// Who holds which allowed IP, by interface: made by [`Observed::index`], or when first needed, and kept by
+/// [`Observed::after`], so that modelling one new peer among thousands looks at none of the others. Whoever changes
+/// the peers of an observation in another way starts with a new one (`OwnerIndex::default()`).
 #[derive(Clone, Default)]
 pub struct OwnerIndex(BTreeMap<InterfaceName, BTreeMap<IpNet, PublicKey>>);
 
@@ -53,8 +53,16 @@ impl Observed {
             .is_some_and(|found| found.up && found.peers.get(key).is_some_and(|peer| peer.is(wanted)))
     }
 
+    /// Makes the index of who holds which allowed IP, where there is none: once for each observation, at a time when
+    /// nobody waits, so that no change of single peers has to.
+    pub fn index(&mut self) {
+        for (name, found) in &self.interfaces {
+            self.owners.0.entry(name.clone()).or_insert_with(|| owners_of(&found.peers));
+        }
+    }
+
     /// Becomes what will be observed once `step` is done. For one peer the cost grows with the logarithm of the
-    /// number of peers, except for the first time after an observation.
+    /// number of peers, given an index.
     pub fn after(&mut self, step: &Step) {
         match step {
             Step::ReplaceFirewall { firewall } => {
@@ -94,15 +102,14 @@ impl Observed {
 
     fn with_owners(&mut self, interface: &InterfaceName, change: impl FnOnce(&mut Held<'_>)) {
         let Some(found) = self.interfaces.get_mut(interface) else { return };
-        let owners = self.owners.0.entry(interface.clone()).or_insert_with(|| {
-            let of_peer = |(key, peer): (&PublicKey, &ObservedPeer)| {
-                let key = *key;
-                peer.allowed_ips.iter().map(|network| (network, key)).collect::<Vec<_>>()
-            };
-            found.peers.iter().flat_map(of_peer).collect()
-        });
+        let owners = self.owners.0.entry(interface.clone()).or_insert_with(|| owners_of(&found.peers));
         change(&mut Held { peers: &mut found.peers, owners });
     }
+}
+
+fn owners_of(peers: &BTreeMap<PublicKey, ObservedPeer>) -> BTreeMap<IpNet, PublicKey> {
+    let holds = |key: PublicKey| move |network| (network, key);
+    peers.iter().flat_map(|(key, peer)| peer.allowed_ips.iter().map(holds(*key))).collect()
 }
 
 impl ObservedInterface {

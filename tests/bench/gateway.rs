@@ -13,12 +13,15 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use postern_gateway::backend::host::Host;
 use postern_gateway::{
-    Backend, BackendKind, Desired, DesiredInterface, DesiredPeer, ForwardPolicy, InterfaceName, Mtu,
-    Observed, Owner, PrivateKey, PublicKey, Scope, apply, plan,
+    Backend, BackendKind, Desired, DesiredInterface, DesiredPeer, ForwardPolicy, Mtu, Observed, Owner,
+    PrivateKey, PublicKey, Scope, apply, plan,
 };
 
 const PEERS: u32 = 10_000;
-const ROUNDS: usize = 5;
+/// Where thousands of peers are written, and where they are read.
+const WRITING_ROUNDS: usize = 5;
+const READING_ROUNDS: usize = 15;
+const ADDITIONS: u32 = 400;
 
 fn main() {
     if !wg(&["show"]) || !ip(&["link", "add", "pst-probe", "type", "wireguard"]) {
@@ -28,44 +31,9 @@ fn main() {
         return;
     }
     ip(&["link", "del", "pst-probe"]);
-    let mut host = Host::new(Owner::of_instance("bench")).unwrap();
-    let mut rows = vec![("operation", "ratio", "at most", "ours", "theirs")]
-        .into_iter()
-        .map(|(a, b, c, d, e)| [a, b, c, d, e].map(str::to_owned))
-        .collect::<Vec<_>>();
-    let full = desired(PEERS);
-    let empty = desired(0);
-
-    let boot = best(|| {
-        clear(&mut host);
-        timed(|| drop(turn(&mut host, &full)))
-    });
-    let file = configuration(&full);
-    let setconf = best(|| {
-        clear(&mut host);
-        turn(&mut host, &empty);
-        timed(|| assert!(wg(&["setconf", "wg-bench", &file])))
-    });
-    rows.push(row("boot with 10 000 peers / wg setconf", boot, setconf, 1.0));
-
-    clear(&mut host);
-    turn(&mut host, &full);
-    let adopted = best(|| timed(|| drop(turn(&mut Host::new(Owner::of_instance("bench")).unwrap(), &full))));
-    let syncconf = best(|| timed(|| assert!(wg(&["syncconf", "wg-bench", &file]))));
-    rows.push(row("boot with all in place / wg syncconf", adopted, syncconf, 0.35));
-
-    turn(&mut host, &full);
-    let idle = best(|| timed(|| drop(turn(&mut host, &full))));
-    let dump = best(|| timed(|| assert!(wg(&["show", "wg-bench", "dump"]))));
-    rows.push(row("a turn with nothing to do / wg show dump", idle, dump, 1.5));
-
-    let observed = turn(&mut host, &full);
-    let beside_many = add_one(&mut host, observed);
-    clear(&mut host);
-    let observed = turn(&mut host, &empty);
-    let alone = add_one(&mut host, observed);
-    rows.push(row("add one peer beside 10 000 / to none", beside_many, alone, 1.2));
-    clear(&mut host);
+    let mut rows = vec![["operation", "ratio", "at most", "ours", "theirs"].map(str::to_owned)];
+    against_wg(&mut rows);
+    one_more(&mut rows);
     let missed = rows.iter().filter(|[_, ratio, ..]| ratio.ends_with('!')).count();
     for [operation, ratio, limit, ours, theirs] in rows {
         say(&format!("{operation:<44} {ratio:>7} {limit:>8} {ours:>10} {theirs:>10}"));
@@ -73,51 +41,110 @@ fn main() {
     assert_eq!(missed, 0, "limits missed (see !)");
 }
 
-/// One full turn; what is observed afterwards.
+fn against_wg(rows: &mut Vec<[String; 5]>) {
+    let mut host = host("bench");
+    let (full, empty) = (desired("wg-bench", PEERS), desired("wg-bench", 0));
+    let file = configuration(&full);
+
+    let boot = best(
+        WRITING_ROUNDS,
+        &mut host,
+        |host| {
+            clear(host);
+            timed(|| drop(turn(host, &full)))
+        },
+        |host| {
+            clear(host);
+            turn(host, &empty);
+            timed(|| assert!(wg(&["setconf", "wg-bench", &file])))
+        },
+    );
+    rows.push(row("boot with 10 000 peers / wg setconf", boot, 1.0));
+
+    clear(&mut host);
+    turn(&mut host, &full);
+    let adopted = best(
+        READING_ROUNDS,
+        &mut host,
+        |_| timed(|| assert_whole(&turn(&mut self::host("bench"), &full))),
+        |_| timed(|| assert!(wg(&["syncconf", "wg-bench", &file]))),
+    );
+    rows.push(row("boot with all in place / wg syncconf", adopted, 0.35));
+
+    let idle = best(
+        READING_ROUNDS,
+        &mut host,
+        |host| timed(|| assert_whole(&turn(host, &full))),
+        |_| timed(|| assert!(wg(&["show", "wg-bench", "dump"]))),
+    );
+    rows.push(row("a turn with nothing to do / wg show dump", idle, 1.5));
+    clear(&mut host);
+}
+
+/// Adds a peer, and removes it again, in turns beside many others and to an interface that has none.
+fn one_more(rows: &mut Vec<[String; 5]>) {
+    let mut places = [("wg-many", PEERS), ("wg-none", 0)].map(|(name, peers)| {
+        let mut host = host(name);
+        let observed = turn(&mut host, &desired(name, peers));
+        (host, observed, desired(name, 0), Vec::new())
+    });
+    for number in 1..=ADDITIONS {
+        let (key, peer) = peer(PEERS + number);
+        let scope = Scope::Peers(BTreeSet::from([key]));
+        for (host, observed, desired, times) in &mut places {
+            let wanted = desired.clone();
+            desired.interfaces.values_mut().for_each(|found| drop(found.peers.insert(key, peer.clone())));
+            times.push(timed(|| reach(host, desired, &scope, observed)));
+            *desired = wanted;
+            reach(host, desired, &scope, observed);
+        }
+    }
+    let [many, none] = places.map(|(mut host, _, _, mut times)| {
+        clear(&mut host);
+        times.sort_unstable();
+        *times.get(times.len() / 2).unwrap()
+    });
+    rows.push(row("add one peer beside 10 000 / to none", (many, none), 1.2));
+}
+
+fn host(owner: &str) -> Host {
+    Host::new(Owner::of_instance(owner)).unwrap()
+}
+
+/// One full turn as the loop takes it, with what it prepares for the next; what is observed afterwards.
 fn turn(host: &mut Host, desired: &Desired) -> Observed {
     let mut observed = host.observe().unwrap();
-    let steps = plan(desired, &observed, &Scope::Everything);
-    let outcome = apply(host, &steps, &mut observed);
-    assert!(outcome.is_complete(), "{outcome:?}");
+    reach(host, desired, &Scope::Everything, &mut observed);
+    observed.index();
     observed
+}
+
+/// A turn must have seen what it is compared for.
+fn assert_whole(observed: &Observed) {
+    let seen: usize = observed.interfaces.values().map(|found| found.peers.len()).sum();
+    assert_eq!(seen, usize::try_from(PEERS).unwrap());
+}
+
+fn reach(host: &mut Host, desired: &Desired, scope: &Scope, observed: &mut Observed) {
+    let outcome = apply(host, &plan(desired, observed, scope), observed);
+    assert!(outcome.is_complete(), "{outcome:?}");
 }
 
 fn clear(host: &mut Host) {
     turn(host, &Desired::default());
 }
 
-/// The mean time of adding one peer more, many times, as the loop does it for a single device.
-fn add_one(host: &mut Host, mut observed: Observed) -> Duration {
-    const TIMES: u32 = 50;
-    let spent: Duration = (1..=TIMES)
-        .map(|number| {
-            let (key, peer) = peer(PEERS + number);
-            let mut desired = desired(0);
-            desired.interfaces.values_mut().for_each(|interface| {
-                interface.peers.insert(key, peer.clone());
-            });
-            let scope = Scope::Peers(BTreeSet::from([key]));
-            timed(|| {
-                let steps = plan(&desired, &observed, &scope);
-                assert!(apply(host, &steps, &mut observed).is_complete());
-            })
-        })
-        .sum();
-    spent / TIMES
-}
-
-fn desired(peers: u32) -> Desired {
+fn desired(name: &str, peers: u32) -> Desired {
     let interface = DesiredInterface {
         backend: BackendKind::Kernel,
         private_key: PrivateKey::from_random([3; 32]),
-        listen_port: 51_999.try_into().unwrap(),
+        listen_port: (51_990 + u16::from(name == "wg-none")).try_into().unwrap(),
         mtu: Mtu::DEFAULT,
         addresses: ["10.64.0.1/12", "fd64::1/64"].iter().map(|text| text.parse::<IpNet>().unwrap()).collect(),
         peers: (1..=peers).map(peer).collect(),
         policy: ForwardPolicy::default(),
     };
-    let name: InterfaceName = "wg-bench".parse().unwrap();
-    Desired { interfaces: [(name, interface)].into() }
+    Desired { interfaces: [(name.parse().unwrap(), interface)].into() }
 }
 
 fn peer(number: u32) -> (PublicKey, DesiredPeer) {
@@ -148,7 +175,7 @@ fn configuration(desired: &Desired) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn row(operation: &str, ours: Duration, theirs: Duration, limit: f64) -> [String; 5] {
+fn row(operation: &str, (ours, theirs): (Duration, Duration), limit: f64) -> [String; 5] {
     let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
     let verdict = if ratio <= limit { "" } else { " !" };
     [
@@ -160,8 +187,17 @@ fn row(operation: &str, ours: Duration, theirs: Duration, limit: f64) -> [String
     ]
 }
 
-fn best(mut measure: impl FnMut() -> Duration) -> Duration {
-    (0..ROUNDS).map(|_| measure()).min().unwrap()
+/// The best of many rounds of both, in turns: what else the machine does slows both.
+fn best(
+    rounds: usize,
+    host: &mut Host,
+    mut ours: impl FnMut(&mut Host) -> Duration,
+    mut theirs: impl FnMut(&mut Host) -> Duration,
+) -> (Duration, Duration) {
+    let times: Vec<_> = (0..rounds).map(|_| (ours(host), theirs(host))).collect();
+    let ours = times.iter().map(|(ours, _)| *ours).min();
+    let theirs = times.iter().map(|(_, theirs)| *theirs).min();
+    (ours.unwrap(), theirs.unwrap())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]

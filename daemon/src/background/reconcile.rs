@@ -59,7 +59,7 @@ impl Reconciler {
         loop {
             match wake {
                 Wake::Changed(cause) => {
-                    let healthy = publish(&self.published, &world.turn(cause));
+                    let healthy = take_turn(&mut world, cause, &self.published);
                     let (interval, now) = (self.app.site().config.reconcile_interval, Instant::now());
                     if healthy {
                         pace.after_success(cause, interval, now);
@@ -120,6 +120,14 @@ fn open_watch(runtime: &Runtime) -> Option<Watch> {
             None
         }
     }
+}
+
+/// Runs a turn, publishes it, and makes ready for the next; says whether all is as it should be.
+fn take_turn(world: &mut World, cause: Cause, published: &watch::Sender<Applied>) -> bool {
+    let healthy = publish(published, &world.turn(cause));
+    // Whoever waits for this turn was answered, and whoever waits for the next one will not wait for this.
+    world.make_ready();
+    healthy
 }
 
 /// Publishes and says whether all is as it should be.

@@ -64,6 +64,13 @@ impl World {
         self.applied.clone()
     }
 
+    /// Prepares what a change of single devices looks up, however many devices there are.
+    pub(super) fn make_ready(&mut self) {
+        if let Some(observed) = &mut self.observed {
+            observed.index();
+        }
+    }
+
     /// Answers one question; nothing changes.
     pub(super) fn answer(&mut self, question: GatewayQuestion) {
         // An asker that went away needs no answer.

@@ -97,9 +97,13 @@ proptest! {
         now in world(),
         then in a_desired(),
         keys in some_keys(),
+        indexed in any::<bool>(),
     ) {
         let mut kernel = now;
         let mut modelled = kernel.observed();
+        if indexed {
+            modelled.index();
+        }
         for step in plan(&then, &modelled, &Scope::Peers(keys)).steps {
             kernel.perform(&step).unwrap();
             modelled.after(&step);
