@@ -9,6 +9,7 @@ pub mod forwarding;
 pub mod host;
 mod netlink;
 mod rtnl;
+mod single;
 #[cfg(feature = "userspace")]
 mod userspace;
 #[cfg(not(feature = "userspace"))]

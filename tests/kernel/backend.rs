@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
 #![expect(clippy::print_stderr, reason = "a skipped suite says so")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::process::Command;
 
@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use postern_gateway::backend::host::Host;
 use postern_gateway::{
     Backend as _, BackendKind, Desired, DesiredInterface, DesiredPeer, ForwardPolicy, InterfaceName, Mtu,
-    Outcome, Owner, Plan, PresharedKey, PrivateKey, PublicKey, Scope, apply, plan,
+    Outcome, Owner, Plan, PresharedKey, PrivateKey, PublicKey, Scope, Step, apply, plan,
 };
 
 #[test]
@@ -192,6 +192,11 @@ fn a_link_that_a_crash_left_unfinished_is_removed() {
         assert!(turn(&mut host, &wanted).1.is_complete());
         assert!(!sh("ip -o link").contains(&unfinished));
     }
+    // Even one that no observation has shown.
+    sh(&format!("ip link add {unfinished} type wireguard"));
+    let (interface, backend, mtu) = (name("k9c"), BackendKind::Kernel, Mtu::DEFAULT);
+    host.perform(&Step::CreateInterface { interface, backend, mtu }).unwrap();
+    assert!(!sh("ip -o link").contains(&unfinished));
     clear(host);
 }
 
@@ -214,6 +219,36 @@ fn interfaces_that_exchange_ports_have_them_after_one_turn() {
         assert_eq!(turn(&mut host, &with_ports(ports)).0.steps, []);
         let shown = sh("wg show all listen-port");
         assert!(ports.iter().all(|port| shown.contains(&port.to_string())), "{shown}");
+    }
+    clear(host);
+}
+
+/// A single peer is said by a library, many by our own: both must mean the same.
+#[test]
+fn peers_said_one_by_one_become_what_peers_said_together_become() {
+    let Some(mut host) = host("k11") else { return };
+    let (alone, together) = (name("k11"), name("k12"));
+    let mut all = desired("k11", 11, 0);
+    all.interfaces.extend(desired("k12", 12, 0).interfaces);
+    let three: BTreeMap<_, _> = (1..=3).map(|number| peer(11, number)).collect();
+    let moved = three.keys().copied().zip((4..=6).map(|number| peer(11, number).1)).collect();
+    let spoil =
+        "wg genpsk >/tmp/k11.psk; wg set $i peer $p persistent-keepalive 25 preshared-key /tmp/k11.psk";
+    for (harm, wanted) in [("true", &three), (spoil, &three), ("true", &moved), ("true", &BTreeMap::new())] {
+        sh(&format!("i=k12; for p in $(wg show $i peers); do {harm}; done"));
+        all.interfaces.get_mut(&together).unwrap().peers.clone_from(wanted);
+        for key in three.keys() {
+            sh(&format!("i=k11; p={key}; {harm}"));
+            let peers = &mut all.interfaces.get_mut(&alone).unwrap().peers;
+            peers.remove(key);
+            peers.extend(wanted.get(key).map(|peer| (*key, peer.clone())));
+            let (plan, outcome) = turn(&mut host, &all);
+            assert!(outcome.is_complete(), "{plan}: {outcome:?}");
+        }
+        let [alone, together] = ["k11", "k12"].map(|name| sh(&format!("wg show {name} dump | tail -n +2")));
+        assert_eq!(alone, together);
+        assert_eq!(alone.lines().count(), wanted.len());
+        assert_eq!(turn(&mut host, &all).0.steps, []);
     }
     clear(host);
 }

@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lettre", &["daemon/src/mail"]),
     ("clap", &["daemon/src/cli", "daemon/src/main.rs"]),
     ("hyper", &["daemon/src/cli", "daemon/src/web", "daemon/src/app"]),
-    ("defguard_wireguard_rs", &[]),
+    ("defguard_wireguard_rs", &["gateway/src/backend"]),
     ("rtnetlink", &["gateway/src/backend"]),
     ("gotatun", &["gateway/src/backend"]),
     ("nftables", &["gateway/src/backend", "gateway/src/firewall"]),

@@ -15,6 +15,7 @@ use netlink_sys::protocols::NETLINK_GENERIC;
 
 use self::wireguard_h as wg;
 use crate::backend::netlink::{Message, NetlinkSocket, number};
+use crate::backend::single::{self, Said};
 use crate::backend::{BackendError, StepError};
 use crate::desired::DesiredPeer;
 use crate::key::{PrivateKey, PublicKey};
@@ -43,20 +44,37 @@ pub(super) struct KernelWireguard {
     own_keys: BTreeMap<InterfaceName, PublicKey>,
 }
 
-/// What is done to peers: how it is called, and how a peer is told, and written within how many bytes.
+/// What is done to peers: how it is called, how a peer is told, how one is said alone, and how it is written among
+/// many, within how many bytes.
 struct Verb<T> {
     name: &'static str,
     key: fn(&T) -> PublicKey,
+    alone: fn(&InterfaceName, &T) -> Said,
     size: fn(&T) -> usize,
     write: fn(&mut Message, &T),
 }
 
-const ADD: Verb<Peer> =
-    Verb { name: "add", key: |(key, _)| *key, size: encode::size, write: encode::addition };
-const UPDATE: Verb<Peer> =
-    Verb { name: "update", key: |(key, _)| *key, size: encode::size, write: encode::update };
-const REMOVE: Verb<PublicKey> =
-    Verb { name: "remove", key: |key| *key, size: encode::size_of_removal, write: encode::removal };
+const ADD: Verb<Peer> = Verb {
+    name: "add",
+    key: |(key, _)| *key,
+    alone: single::put,
+    size: encode::size,
+    write: encode::addition,
+};
+const UPDATE: Verb<Peer> = Verb {
+    name: "update",
+    key: |(key, _)| *key,
+    alone: single::put,
+    size: encode::size,
+    write: encode::update,
+};
+const REMOVE: Verb<PublicKey> = Verb {
+    name: "remove",
+    key: |key| *key,
+    alone: single::remove,
+    size: encode::size_of_removal,
+    write: encode::removal,
+};
 
 impl KernelWireguard {
     /// Fails when the kernel has no WireGuard, or its module is not loaded.
@@ -166,7 +184,7 @@ impl KernelWireguard {
         }
     }
 
-    /// Sends peers, as many in a message as fit; where a message is refused, its peers one by one, so that only
+    /// Says a single peer alone; sends others as many in a message as fit. Where a message is refused, its peers one by one, so that only
     /// those are named that the kernel does not take.
     fn in_batches<T>(
         &mut self,
@@ -175,6 +193,11 @@ impl KernelWireguard {
         peers: &[T],
     ) -> Result<Refused, StepError> {
         let mut refused = Refused::new();
+        if let [single] = peers
+            && (verb.alone)(interface, single) == Said::Taken
+        {
+            return Ok(refused);
+        }
         let mut rest = peers;
         while !rest.is_empty() {
             let mut bytes = 0;

@@ -14,8 +14,8 @@ use crate::observed::{Observed, ObservedInterface};
 use crate::plan::Step;
 use crate::stats::PeerStats;
 
-/// The network namespace of the thread that opened it. Its calls block and must not be made from within an async
-/// runtime. Dropping it leaves everything in the kernel as it is and
+/// The network namespace of the thread that opened it, in which its calls must be made too. They block and must not be
+/// made from within an async runtime. Dropping it leaves everything in the kernel as it is and
 /// ends the tunnels of userspace interfaces.
 pub struct Host {
     owner: Owner,

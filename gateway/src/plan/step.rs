@@ -54,8 +54,8 @@ pub enum Step {
         /// In ascending order; one that is not there is no error.
         peers: Vec<PublicKey>,
     },
-    /// Changes existing peers (never creates one): allowed IPs replaced, keepalive off, preshared key as given.
-    /// An allowed IP of another peer moves here.
+    /// Changes existing peers: allowed IPs replaced, keepalive off, preshared key as given. An allowed IP of another
+    /// peer moves here. A peer that somebody else removed meanwhile may come back by it, as it is desired.
     UpdatePeers {
         /// An interface of ours.
         interface: InterfaceName,
