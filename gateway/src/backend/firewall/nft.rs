@@ -88,8 +88,17 @@ mod tests {
 
     #[test]
     fn a_program_that_does_not_end_is_killed_and_told() {
-        let late = run("sleep", &["1000"], Duration::from_secs(1));
+        let told = std::env::temp_dir().join(format!("postern-nft-{}", std::process::id()));
+        let script = format!("echo $$ >{}; exec sleep 1000", told.display());
+        let late = run("sh", &["-c", &script], Duration::from_secs(1));
         assert_eq!(late.unwrap_err().to_string(), "nft did not end within 1 s and was killed");
+        let pid = Pid::from_raw(std::fs::read_to_string(&told).unwrap().trim().parse().unwrap());
+        std::fs::remove_file(&told).unwrap();
+        let is_gone = |_| {
+            thread::sleep(Duration::from_millis(10));
+            kill(pid, None).is_err()
+        };
+        assert!((0..1000).any(is_gone), "it still runs");
     }
 
     #[test]
