@@ -13,8 +13,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
 use nix::sys::signal::Signal;
-use rig::Rig;
 use rig::Wireguard::Userspace;
+use rig::{Rig, eventually};
 
 /// Without the capabilities of root that go round a file's mode.
 const NO_OVERRIDE: [&str; 2] = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
@@ -70,6 +70,17 @@ fn the_state_folder_is_free_again_however_the_daemon_ended() {
     }
     rig.start();
     assert_eq!(rig.printed().matches("Enroll yourself first").count(), 1, "{}", rig.printed());
+}
+
+#[test]
+fn a_signal_to_reload_that_comes_during_the_start_is_heeded_after_it() {
+    let Some(mut rig) = a_host() else { return };
+    rig.launch(&[]);
+    let lock = rig.path("state/postern.lock");
+    eventually("a state folder that is held", || lock.exists());
+    rig.signal(Signal::SIGHUP);
+    rig.answers();
+    eventually("a reload", || rig.log().contains("configuration reloaded"));
 }
 
 #[test]

@@ -101,9 +101,11 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let config_path = &std::path::absolute(config_path).unwrap_or_else(|_| config_path.to_owned());
     // Whatever makes a file here, SQLite above all, makes it for its owner alone; what others need gets its mode set.
     umask(Mode::from_bits_truncate(0o077));
-    let opened = Opened::open(config_path)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|source| RunError::System { action: "start the runtime", source })?;
+    // Before anything takes time: a signal that comes during the start waits for its end.
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
+    let opened = Opened::open(config_path)?;
     let (published, applied) = watch::channel(Applied::default());
     let app = App::new(opened.store.clone(), opened.site, applied, Clock::system());
     let (view, questions) = GatewayView::new();
@@ -120,7 +122,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let loops = loops.map_err(|source| RunError::System { action: "start the reconcile loop", source })?;
     announce(&app.site());
     welcome(&app, &runtime, config_path)?;
-    runtime.block_on(until_stopped(&app, &reloader))?;
+    runtime.block_on(until_stopped(&app, &reloader, &mut signals))?;
     stop.send_replace(true);
     // Mails being handed over and requests being answered are finished; what takes longer is done again, or was not answered.
     let ended = async { while tasks.join_next().await.is_some() {} };
@@ -175,17 +177,31 @@ fn put_into_force(
     configured.map(|(site, _)| site)
 }
 
-async fn until_stopped(app: &App, reloader: &Reloader) -> Result<(), RunError> {
-    let listen =
-        |kind| signal(kind).map_err(|source| RunError::System { action: "listen for signals", source });
-    let mut signals: [Signal; 3] =
-        [listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?];
-    let [terminate, interrupt, hangup] = &mut signals;
+/// What the daemon heeds. Must be made within the runtime.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, RunError> {
+        let listen =
+            |kind| signal(kind).map_err(|source| RunError::System { action: "listen for signals", source });
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+}
+
+async fn until_stopped(app: &App, reloader: &Reloader, signals: &mut Signals) -> Result<(), RunError> {
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload(app, reloader).await,
+            _ = signals.terminate.recv() => return Ok(()),
+            _ = signals.interrupt.recv() => return Ok(()),
+            _ = signals.hangup.recv() => reload(app, reloader).await,
         }
     }
 }

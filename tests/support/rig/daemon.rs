@@ -117,6 +117,11 @@ impl Rig {
         self.daemon = Some(daemon);
     }
 
+    /// Sends the daemon a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.daemon.as_ref().unwrap().signal(signal);
+    }
+
     /// Sends the daemon a signal and waits for its end.
     pub(crate) fn end(&mut self, signal: Signal) -> ExitStatus {
         let mut daemon = self.daemon.take().unwrap();
