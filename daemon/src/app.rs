@@ -1,6 +1,7 @@
 //! The composition root: what everything shares, and who starts what.
 
 mod greeting;
+mod parts;
 mod run;
 mod state_dir;
 

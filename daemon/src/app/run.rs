@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::greeting::{self, FirstAdmin};
+use super::parts::{Parts, RECONCILE_LOOP};
 use super::state_dir::{StateDir, StateDirError};
 use super::{App, Clock};
 use crate::applied::Applied;
@@ -72,6 +72,9 @@ pub enum RunError {
     /// The command line's socket.
     #[error(transparent)]
     AdminSocket(#[from] admin_api::BindError),
+    /// A part of the daemon that runs until the end, by a panic above all.
+    #[error("{0} ended by itself, the log says why: start postern again; kernel tunnels stay up meanwhile")]
+    Ended(&'static str),
     /// Threads and signals.
     #[error("cannot {action}")]
     System {
@@ -112,26 +115,24 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let reloader = Reloader::new(app.clone(), config_path, opened.keys, opened.available);
     let (stop, shutdown) = watch::channel(false);
     let backend = Box::new(opened.host);
-    let mut tasks = JoinSet::new();
-    runtime.block_on(listen(&app, view.clone(), &mut tasks, &shutdown))?;
-    runtime.block_on(listen_for_administrators(&app, view, &reloader, &mut tasks, &shutdown))?;
-    tasks.spawn_on(sweep::run(app.clone(), shutdown.clone()), runtime.handle());
-    tasks.spawn_on(deliver_mail::run(app.clone(), shutdown.clone()), runtime.handle());
+    let mut parts = Parts::new(runtime.handle().clone(), app.applied.clone());
+    runtime.block_on(listen(&app, view.clone(), &mut parts, &shutdown))?;
+    runtime.block_on(listen_for_administrators(&app, view, &reloader, &mut parts, &shutdown))?;
+    parts.start("the sweep of what has expired", sweep::run(app.clone(), shutdown.clone()));
+    parts.start("the mail loop", deliver_mail::run(app.clone(), shutdown.clone()));
     let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
     let loops = reconciler.spawn();
     let loops = loops.map_err(|source| RunError::System { action: "start the reconcile loop", source })?;
     announce(&app.site());
     welcome(&app, &runtime, config_path)?;
-    runtime.block_on(until_stopped(&app, &reloader, &mut signals))?;
+    let stopped = until_stopped(&app, &reloader, &mut signals);
+    let outcome = runtime.block_on(parts.unless_one_ends(stopped)).map_err(RunError::Ended);
     stop.send_replace(true);
-    // Mails being handed over and requests being answered are finished; what takes longer is done again, or was not answered.
-    let ended = async { while tasks.join_next().await.is_some() {} };
-    runtime.block_on(async { drop(timeout(LAST_ANSWERS, ended).await) });
+    runtime.block_on(parts.all_ended(LAST_ANSWERS));
     runtime.shutdown_timeout(LAST_ANSWERS);
-    if loops.join().is_err() {
-        tracing::error!("the reconcile loop died");
-    }
-    Ok(())
+    // The thread's panic was told when it happened.
+    let joined = loops.join().map_err(|_| RunError::Ended(RECONCILE_LOOP));
+    outcome.and(joined)
 }
 
 /// What is opened before anything runs.
@@ -196,11 +197,11 @@ impl Signals {
     }
 }
 
-async fn until_stopped(app: &App, reloader: &Reloader, signals: &mut Signals) -> Result<(), RunError> {
+async fn until_stopped(app: &App, reloader: &Reloader, signals: &mut Signals) {
     loop {
         tokio::select! {
-            _ = signals.terminate.recv() => return Ok(()),
-            _ = signals.interrupt.recv() => return Ok(()),
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
             _ = signals.hangup.recv() => reload(app, reloader).await,
         }
     }
@@ -221,7 +222,7 @@ async fn reload(app: &App, reloader: &Reloader) {
 async fn listen(
     app: &App,
     view: GatewayView,
-    tasks: &mut JoinSet<()>,
+    parts: &mut Parts,
     stop: &watch::Receiver<bool>,
 ) -> Result<(), RunError> {
     let router = web::router(app.clone(), view);
@@ -230,7 +231,7 @@ async fn listen(
             TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
         let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         let mut stop = stop.clone();
-        tasks.spawn(async move {
+        parts.start("an HTTP listener", async move {
             let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
             if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
                 tracing::error!(error = chain(&error), "an HTTP listener ended");
@@ -247,12 +248,12 @@ async fn listen_for_administrators(
     app: &App,
     view: GatewayView,
     reloader: &Reloader,
-    tasks: &mut JoinSet<()>,
+    parts: &mut Parts,
     stop: &watch::Receiver<bool>,
 ) -> Result<(), RunError> {
     let listener = admin_api::bind(&app.site().config.admin_socket)?;
     let (router, stop) = (admin_api::router(app.clone(), view, reloader.clone()), stop.clone());
-    tasks.spawn(async move {
+    parts.start("the command line's socket", async move {
         if let Err(error) = admin_api::serve(listener, router, stop).await {
             tracing::error!(error = chain(&error), "the command line's socket ended");
         }
