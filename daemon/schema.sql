@@ -9,6 +9,8 @@ CREATE TABLE audit (
     detail TEXT
 ) STRICT;
 
+CREATE INDEX audit_action ON audit (action);
+
 CREATE INDEX audit_at ON audit (at);
 
 CREATE TABLE device (

@@ -1,11 +1,13 @@
 //! Makes a device's addresses those of exactly the locations it may use: the one place where permission becomes a
 //! peer or stops being one. Registration, group changes, disabling, reloads and retries all end here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::rules::access::may_join;
-use crate::rules::ids::{LocationId, UserId};
+use crate::rules::ids::{DeviceId, LocationId, UserId};
 use crate::site::{Site, SiteLocation};
+use crate::store::account::User;
+use crate::store::address::Held;
 use crate::store::device::{Device, DeviceOwner};
 use crate::store::{StoreError, Tx};
 
@@ -67,7 +69,7 @@ pub fn settle_user(tx: &Tx<'_>, site: &Site, user: UserId) -> Result<(), StoreEr
 
 /// Settles every device. What some give up is free before others take.
 pub fn settle_all(tx: &Tx<'_>, site: &Site) -> Result<(), StoreError> {
-    let devices = tx.devices()?;
+    let devices = unsettled(tx, site)?;
     for device in &devices {
         keep(tx, device, &permitted(tx, site, device)?)?;
     }
@@ -75,6 +77,39 @@ pub fn settle_all(tx: &Tx<'_>, site: &Site) -> Result<(), StoreError> {
         settle_device(tx, site, device)?;
     }
     Ok(())
+}
+
+/// The devices that settling might change. Of many thousands these are few or none, so everybody is judged by what is
+/// read at once; only these are asked about one by one.
+fn unsettled(tx: &Tx<'_>, site: &Site) -> Result<Vec<Device>, StoreError> {
+    let memberships = tx.memberships()?;
+    let users: BTreeMap<UserId, Vec<&SiteLocation>> = tx
+        .users()?
+        .iter()
+        .map(|user| (user.id, open_to(site, user, memberships.get(&user.id).unwrap_or(&BTreeSet::new()))))
+        .collect();
+    let mut held: BTreeMap<DeviceId, Vec<Held>> = BTreeMap::new();
+    tx.addresses()?.into_iter().for_each(|place| held.entry(place.device).or_default().push(place));
+    let waiting: BTreeSet<DeviceId> = tx.waiting()?.into_iter().map(|(device, _)| device).collect();
+    let is_settled = |device: &Device| {
+        let of_owner = match device.owner {
+            DeviceOwner::User(user) => users.get(&user).map_or(&[][..], Vec::as_slice),
+            DeviceOwner::Machine(_) => &[],
+        };
+        let permitted = of_device(site, device, of_owner);
+        let held = held.get(&device.id).map_or(&[][..], Vec::as_slice);
+        !waiting.contains(&device.id)
+            && held.len() == permitted.len()
+            && permitted.iter().all(|location| held.iter().any(|place| is_in_place(place, location)))
+    };
+    let mut devices = tx.devices()?;
+    devices.retain(|device| !is_settled(device));
+    Ok(devices)
+}
+
+/// Whether this is a place on `location`, of addresses of its present subnets.
+fn is_in_place(held: &Held, location: &SiteLocation) -> bool {
+    held.location == location.id && location.config.pool().addresses(held.slot) == Some(held.addresses)
 }
 
 /// Tries again for devices that found a pool exhausted, whoever waits longest first.
@@ -93,24 +128,42 @@ pub fn locations_of_user<'a>(
     site: &'a Site,
     user: UserId,
 ) -> Result<Vec<&'a SiteLocation>, StoreError> {
-    let Some(user) = tx.user(user)?.filter(|user| user.disabled_at.is_none()) else { return Ok(Vec::new()) };
-    let memberships = tx.groups_of(user.id)?;
-    Ok(site.locations().filter(|location| may_join(location.config.groups.as_ref(), &memberships)).collect())
+    let Some(user) = tx.user(user)? else { return Ok(Vec::new()) };
+    Ok(open_to(site, &user, &tx.groups_of(user.id)?))
+}
+
+/// The same of a user and their groups that were read.
+pub(super) fn open_to<'a>(
+    site: &'a Site,
+    user: &User,
+    memberships: &BTreeSet<String>,
+) -> Vec<&'a SiteLocation> {
+    let is_open = |location: &&SiteLocation| may_join(location.config.groups.as_ref(), memberships);
+    site.locations().filter(|_| user.disabled_at.is_none()).filter(is_open).collect()
 }
 
 /// The locations whose addresses a device should have.
-pub(super) fn permitted<'a>(
-    tx: &Tx<'_>,
+fn permitted<'a>(tx: &Tx<'_>, site: &'a Site, device: &Device) -> Result<Vec<&'a SiteLocation>, StoreError> {
+    let of_owner = match device.owner {
+        DeviceOwner::User(user) => locations_of_user(tx, site, user)?,
+        DeviceOwner::Machine(_) => Vec::new(),
+    };
+    Ok(of_device(site, device, &of_owner))
+}
+
+/// The same of a device whose owner may use the locations `of_owner`.
+pub(super) fn of_device<'a>(
     site: &'a Site,
     device: &Device,
-) -> Result<Vec<&'a SiteLocation>, StoreError> {
+    of_owner: &[&'a SiteLocation],
+) -> Vec<&'a SiteLocation> {
     match device.owner {
-        DeviceOwner::User(user) => {
-            let mut locations = locations_of_user(tx, site, user)?;
-            locations.retain(|location| device.only_location.is_none_or(|only| only == location.id));
-            Ok(locations)
+        DeviceOwner::User(_) => {
+            let is_open =
+                |location: &&SiteLocation| device.only_location.is_none_or(|only| only == location.id);
+            of_owner.iter().copied().filter(is_open).collect()
         }
-        DeviceOwner::Machine(location) => Ok(site.location(location).into_iter().collect()),
+        DeviceOwner::Machine(location) => site.location(location).into_iter().collect(),
     }
 }
 
@@ -121,6 +174,48 @@ mod tests {
     use super::*;
     use crate::fixtures::{a_person, a_site, at};
     use crate::store::Store;
+
+    #[test]
+    fn only_devices_that_settling_would_change_are_asked_about() {
+        let store = Store::in_memory().unwrap();
+        let site = a_site(&store);
+        let unsettled = |site: &Site| -> Vec<String> {
+            let found = store.read_blocking(|tx| unsettled(tx, site)).unwrap();
+            found.into_iter().map(|device| device.name).collect()
+        };
+        let changed = |change: fn(&mut SiteLocation)| {
+            let locations = site.locations().cloned().map(|mut location| {
+                change(&mut location);
+                location
+            });
+            Site::new(site.config.clone(), site.instance, site.token_key.clone(), locations)
+        };
+        let made = store.write_blocking(|tx| {
+            let ann = a_person(tx, "ann");
+            for (owner, name, seed) in
+                [(DeviceOwner::User(ann), "laptop", 1), (DeviceOwner::Machine(LocationId(1)), "printer", 2)]
+            {
+                let key = PrivateKey::from_random([seed; 32]).public();
+                tx.insert_device(owner, name, Some(key), None, at(0))?;
+            }
+            Ok::<_, StoreError>(ann)
+        });
+        let ann = made.unwrap().0;
+        assert_eq!(unsettled(&site), ["laptop", "printer"], "they have no addresses");
+        store.write_blocking(|tx| settle_all(tx, &site)).unwrap();
+        assert_eq!(unsettled(&site), Vec::<String>::new());
+        assert_eq!(
+            unsettled(&changed(|location| location.config.groups = Some(BTreeSet::new()))),
+            ["laptop"],
+            "nobody may join any more; a machine joins by no group"
+        );
+        let other_subnet = |location: &mut SiteLocation| location.config.ipv6 = "fd99::/64".parse().ok();
+        assert_eq!(unsettled(&changed(other_subnet)), ["laptop", "printer"]);
+        store.write_blocking(|tx| tx.set_disabled(ann, Some(at(1)))).unwrap();
+        assert_eq!(unsettled(&site), ["laptop"]);
+        store.write_blocking(|tx| tx.set_waiting(DeviceId(2), &[LocationId(2)].into())).unwrap();
+        assert_eq!(unsettled(&site), ["laptop", "printer"], "who waits is tried again");
+    }
 
     #[test]
     fn the_last_address_passes_from_one_device_to_another_whatever_their_order() {

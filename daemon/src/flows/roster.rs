@@ -1,6 +1,9 @@
 //! What administrators are shown of users, groups and devices, pending state included. Field names are those of the
 //! command line's `--json`: scripts rely on them.
 
+mod rows;
+
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use jiff::Timestamp;
@@ -8,20 +11,20 @@ use postern_gateway::{PeerStats, PublicKey};
 use serde::Serialize;
 
 use super::groups::locations_naming;
-use super::permit::{locations_of_user, permitted};
+use super::invite::known_user;
 use super::refusal::Refusal;
 use crate::gateway_view::Stats;
-use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, Stage, Subject};
-use crate::rules::ids::{DeviceId, LocationId};
-use crate::site::Site;
+use crate::rules::ids::{DeviceId, LocationId, UserId};
+use crate::site::{Site, SiteLocation};
 use crate::store::account::User;
-use crate::store::audit::AuditEntry;
+use crate::store::address::Held;
 use crate::store::device::{Device, DeviceOwner};
 use crate::store::{StoreError, Tx};
+use rows::Rows;
 
-/// So many refused activations are looked at, and so many shown of one user.
-const REFUSALS: (u32, usize) = (1000, 5);
+/// So many refused activations are shown of one user.
+const REFUSALS_SHOWN: usize = 5;
 
 /// A user.
 #[derive(Debug, Clone, Serialize)]
@@ -139,15 +142,27 @@ pub struct GroupView {
 
 /// All users.
 pub fn users(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<Vec<UserView>, StoreError> {
-    let refused = tx.audit_of(Action::PasswordRefuse, REFUSALS.0)?;
-    tx.users()?.into_iter().map(|user| view_user(tx, site, user, &refused, now)).collect()
+    let users = tx.users()?;
+    let rows = Rows::all(tx, site, &users)?;
+    let mut devices: BTreeMap<UserId, Vec<Device>> = BTreeMap::new();
+    for device in tx.devices_by_name()? {
+        if let DeviceOwner::User(user) = device.owner {
+            devices.entry(user).or_default().push(device);
+        }
+    }
+    let viewed = users.into_iter().map(|user| {
+        let devices = devices.remove(&user.id).unwrap_or_default();
+        view_user(&rows, user, devices, now)
+    });
+    Ok(viewed.collect())
 }
 
 /// One user.
 pub fn user(tx: &Tx<'_>, site: &Site, username: &str, now: Timestamp) -> Result<UserView, Refusal> {
-    let user = super::invite::known_user(tx, username)?;
-    let refused = tx.audit_of(Action::PasswordRefuse, REFUSALS.0)?;
-    Ok(view_user(tx, site, user, &refused, now)?)
+    let user = known_user(tx, username)?;
+    let devices = tx.devices_of(user.id)?;
+    let rows = Rows::of(tx, site, std::slice::from_ref(&user), &devices)?;
+    Ok(view_user(&rows, user, devices, now))
 }
 
 /// All groups.
@@ -175,17 +190,26 @@ pub fn devices(
     username: Option<&str>,
     now: Timestamp,
 ) -> Result<Vec<DeviceView>, Refusal> {
-    let devices = match username {
-        Some(username) => tx.devices_of(super::invite::known_user(tx, username)?.id)?,
-        None => tx.devices()?,
+    let (rows, devices) = match username {
+        Some(username) => {
+            let user = known_user(tx, username)?;
+            let devices = tx.devices_of(user.id)?;
+            (Rows::of(tx, site, &[user], &devices)?, devices)
+        }
+        None => (Rows::all(tx, site, &tx.users()?)?, tx.devices()?),
     };
-    let viewed = devices.into_iter().map(|device| view_device(tx, site, device, now));
-    Ok(viewed.collect::<Result<_, StoreError>>()?)
+    Ok(devices.into_iter().map(|device| view_device(&rows, device, now)).collect())
 }
 
 /// One device.
 pub fn device(tx: &Tx<'_>, site: &Site, wanted: &str, now: Timestamp) -> Result<DeviceView, Refusal> {
-    Ok(view_device(tx, site, super::devices::find(tx, wanted)?, now)?)
+    let device = super::devices::find(tx, wanted)?;
+    let owner = match device.owner {
+        DeviceOwner::User(user) => tx.user(user)?,
+        DeviceOwner::Machine(_) => None,
+    };
+    let rows = Rows::of(tx, site, owner.as_slice(), std::slice::from_ref(&device))?;
+    Ok(view_device(&rows, device, now))
 }
 
 impl DeviceView {
@@ -225,18 +249,12 @@ impl EnrollmentView {
     }
 }
 
-fn view_user(
-    tx: &Tx<'_>,
-    site: &Site,
-    user: User,
-    refused: &[AuditEntry],
-    now: Timestamp,
-) -> Result<UserView, StoreError> {
-    let devices = tx.devices_of(user.id)?.into_iter().map(|device| view_device(tx, site, device, now));
-    let locations = locations_of_user(tx, site, user.id)?;
-    let newest = tx.last_enrollment(Subject::User(user.id))?;
-    let refused = refused.iter().filter(|entry| entry.object == user.username).take(REFUSALS.1);
-    Ok(UserView {
+fn view_user(rows: &Rows<'_>, user: User, devices: Vec<Device>, now: Timestamp) -> UserView {
+    let owner = rows.owner(user.id);
+    let newest = rows.newest(Subject::User(user.id));
+    let refused = rows.refused(&user.username).iter().take(REFUSALS_SHOWN);
+    let locations = owner.into_iter().flat_map(|owner| &owner.locations);
+    UserView {
         first_name: user.first_name,
         last_name: user.last_name,
         email: user.email,
@@ -245,59 +263,48 @@ fn view_user(
         unix_uid: user.unix_uid,
         disabled: user.disabled_at.is_some(),
         enrolled: user.password_hash.is_some(),
-        groups: tx.groups_of(user.id)?.into_iter().collect(),
-        locations: locations.iter().map(|location| location.config.name.clone()).collect(),
-        devices: devices.collect::<Result<_, _>>()?,
-        enrollment: newest.map(|newest| EnrollmentView::of(&newest, now)),
+        groups: owner.into_iter().flat_map(|owner| owner.groups.iter().cloned()).collect(),
+        locations: locations.map(|location| location.config.name.clone()).collect(),
+        devices: devices.into_iter().map(|device| view_device(rows, device, now)).collect(),
+        enrollment: newest.map(|newest| EnrollmentView::of(newest, now)),
         refused_activations: refused
             .map(|entry| RefusedActivation { at: time(entry.at), reason: entry.detail.clone() })
             .collect(),
         created_at: time(user.created_at),
         username: user.username,
-    })
+    }
 }
 
-fn view_device(tx: &Tx<'_>, site: &Site, device: Device, now: Timestamp) -> Result<DeviceView, StoreError> {
-    let locations = places(tx, site, &device)?;
-    let (user, enrollment) = match device.owner {
-        DeviceOwner::User(id) => (tx.user(id)?.map(|user| user.username), None),
-        DeviceOwner::Machine(_) => (None, tx.last_enrollment(Subject::Machine(device.id))?),
-    };
-    Ok(DeviceView {
+fn view_device(rows: &Rows<'_>, device: Device, now: Timestamp) -> DeviceView {
+    let newest = rows.newest(Subject::Machine(device.id));
+    DeviceView {
         id: device.id,
         machine: matches!(device.owner, DeviceOwner::Machine(_)),
-        user,
+        user: rows.owner_of(&device).map(|owner| owner.username.clone()),
         public_key: device.public_key,
-        locations,
-        enrollment: enrollment.map(|newest| EnrollmentView::of(&newest, now)),
+        locations: rows.places(&device).into_iter().map(view_place).collect(),
+        enrollment: newest.map(|newest| EnrollmentView::of(newest, now)),
         created_at: time(device.created_at),
         name: device.name,
-    })
+    }
 }
 
-/// Where a device is, and where it should be but finds no address.
-fn places(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Vec<PlaceView>, StoreError> {
-    let held = tx.addresses_of(device.id)?;
-    let mut places = Vec::new();
-    for location in permitted(tx, site, device)? {
-        let found = held.iter().find(|held| held.location == location.id);
-        let addresses = found.map(|held| held.addresses);
-        let live_since = found.and_then(|held| held.live_since);
-        places.push(PlaceView {
-            id: location.id,
-            location: location.config.name.clone(),
-            ipv4: addresses.and_then(|addresses| addresses.v4),
-            ipv6: addresses.and_then(|addresses| addresses.v6),
-            state: match (found, live_since) {
-                (None, _) => PlaceState::NoAddress,
-                (Some(_), Some(_)) => PlaceState::Live,
-                (Some(_), None) => PlaceState::Pending,
-            },
-            live_since: live_since.and_then(time),
-            traffic: None,
-        });
+fn view_place((location, found): (&SiteLocation, Option<&Held>)) -> PlaceView {
+    let addresses = found.map(|held| held.addresses);
+    let live_since = found.and_then(|held| held.live_since);
+    PlaceView {
+        id: location.id,
+        location: location.config.name.clone(),
+        ipv4: addresses.and_then(|addresses| addresses.v4),
+        ipv6: addresses.and_then(|addresses| addresses.v6),
+        state: match (found, live_since) {
+            (None, _) => PlaceState::NoAddress,
+            (Some(_), Some(_)) => PlaceState::Live,
+            (Some(_), None) => PlaceState::Pending,
+        },
+        live_since: live_since.and_then(time),
+        traffic: None,
     }
-    Ok(places)
 }
 
 fn time(second: i64) -> Option<Timestamp> {

@@ -36,7 +36,7 @@ impl EnrollmentKind {
 }
 
 /// For whom a token is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// A person.
     User(UserId),

@@ -1,6 +1,6 @@
 //! Users, groups and who is in which.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rusqlite::{Row, params};
@@ -171,6 +171,20 @@ impl Tx<'_> {
             |row| row.get(0),
         )?;
         Ok(names.into_iter().collect())
+    }
+
+    /// Names of the groups everybody is in; who is in none is not there.
+    pub fn memberships(&self) -> Result<BTreeMap<UserId, BTreeSet<String>>, StoreError> {
+        let rows = self.all(
+            "SELECT m.user_id, g.name FROM user_group g JOIN membership m ON m.group_id = g.id",
+            [],
+            |row| Ok((UserId(row.get(0)?), row.get(1)?)),
+        )?;
+        let mut groups: BTreeMap<UserId, BTreeSet<String>> = BTreeMap::new();
+        for (user, name) in rows {
+            groups.entry(user).or_default().insert(name);
+        }
+        Ok(groups)
     }
 
     /// By name, without regard to case.

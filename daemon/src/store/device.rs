@@ -105,6 +105,11 @@ impl Tx<'_> {
         self.all(&format!("SELECT {COLUMNS} FROM device ORDER BY id"), [], device)?.into_iter().collect()
     }
 
+    /// Everybody's, by name.
+    pub fn devices_by_name(&self) -> Result<Vec<Device>, StoreError> {
+        self.all(&format!("SELECT {COLUMNS} FROM device ORDER BY name"), [], device)?.into_iter().collect()
+    }
+
     /// A conflict when the owner has a device of that name, or the key is registered.
     pub fn insert_device(
         &self,

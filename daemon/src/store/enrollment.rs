@@ -130,6 +130,15 @@ impl Tx<'_> {
         .transpose()
     }
 
+    /// The newest one of every user and machine.
+    pub fn newest_enrollments(&self) -> Result<Vec<Enrollment>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM enrollment e
+             WHERE e.id IN (SELECT max(id) FROM enrollment GROUP BY user_id, device_id)"
+        );
+        self.all(&sql, [], enrollment)?.into_iter().collect()
+    }
+
     /// A user's started sessions that nobody closed yet.
     pub fn running_enrollments(&self, user: UserId) -> Result<Vec<Enrollment>, StoreError> {
         self.all(

@@ -1,0 +1,2 @@
+-- Lists show the newest entries of one kind; without this the whole log is read for them.
+CREATE INDEX audit_action ON audit (action);
