@@ -1,5 +1,6 @@
 //! The composition root: what everything shares, and who starts what.
 
+mod descriptors;
 mod greeting;
 mod parts;
 mod run;

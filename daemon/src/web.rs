@@ -28,6 +28,7 @@ mod cookie;
 pub mod error;
 mod forgotten;
 mod limit;
+pub mod listener;
 mod live;
 mod pages;
 

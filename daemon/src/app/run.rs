@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::descriptors;
 use super::greeting::{self, FirstAdmin};
 use super::parts::{Parts, RECONCILE_LOOP};
 use super::state_dir::{StateDir, StateDirError};
@@ -32,6 +33,7 @@ use crate::reload::{Change, Reloader};
 use crate::rules::action::Action;
 use crate::site::Site;
 use crate::store::{Store, StoreError, Tx};
+use crate::web::listener::Http;
 use crate::web::{self, admin_api};
 
 /// How long requests under way may take to be answered when the daemon ends.
@@ -225,18 +227,15 @@ async fn listen(
     parts: &mut Parts,
     stop: &watch::Receiver<bool>,
 ) -> Result<(), RunError> {
-    let router = web::router(app.clone(), view);
+    let descriptors = descriptors::raise().map_err(|errno| RunError::System {
+        action: "ask for the limit of open files",
+        source: errno.into(),
+    })?;
+    let http = Http::new(app.clone(), web::router(app.clone(), view), descriptors);
     for address in app.site().config.listen.clone() {
         let listener =
             TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
-        let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
-        let mut stop = stop.clone();
-        parts.start("an HTTP listener", async move {
-            let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
-            if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stopped).await {
-                tracing::error!(error = chain(&error), "an HTTP listener ended");
-            }
-        });
+        parts.start("an HTTP listener", http.clone().serve(listener, stop.clone()));
         tracing::info!(%address, "listening for HTTP");
     }
     Ok(())
