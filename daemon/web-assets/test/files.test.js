@@ -1,6 +1,7 @@
 // What is handed out: files, codes and archives hold the same configuration.
 
 import assert from "node:assert/strict";
+import { File } from "node:buffer";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +11,9 @@ import jsQR from "jsqr";
 import { archiveOf } from "../src/archive";
 import { withKey } from "../src/config";
 import { codeOf } from "../src/qr";
+
+// Node 18 has it only as a module.
+globalThis.File ??= File;
 
 const KEY = "YAnfvYoJgRwzcpeXTdCjZ7WVRlrlXzB4FZdU5QPSv3E=";
 const file = (networks) => `[Interface]
