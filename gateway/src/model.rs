@@ -84,7 +84,7 @@ impl Observed {
                 self.with_owners(interface, |held| peers.iter().for_each(|peer| held.update(peer)));
             }
             Step::AddPeers { interface, peers } => {
-                self.with_owners(interface, |held| peers.iter().for_each(|peer| held.put(peer)));
+                self.with_owners(interface, |held| held.put_all(peers));
             }
             Step::SetDevice { interface, .. }
             | Step::LeavePort { interface }
@@ -189,6 +189,21 @@ impl Held<'_> {
         }
     }
 
+    fn put_all(&mut self, added: &[(PublicKey, DesiredPeer)]) {
+        if self.peers.is_empty() {
+            // An interface that was just made gets thousands: they are put in order at once.
+            let peers = added.iter().map(|(key, wanted)| (*key, made(wanted))).collect();
+            let owners = owners_of(&peers);
+            if owners.len() == peers.values().map(|peer| peer.allowed_ips.len()).sum::<usize>() {
+                (*self.peers, *self.owners) = (peers, owners);
+                return;
+            }
+        }
+        for peer in added {
+            self.put(peer);
+        }
+    }
+
     fn put(&mut self, (key, wanted): &(PublicKey, DesiredPeer)) {
         self.remove(key);
         for network in wanted.allowed_ips.iter() {
@@ -198,15 +213,43 @@ impl Held<'_> {
                 loser.allowed_ips = without(&loser.allowed_ips, &network);
             }
         }
-        let peer = ObservedPeer {
-            allowed_ips: wanted.allowed_ips.clone(),
-            preshared_key: wanted.preshared_key.clone(),
-            keepalive: None,
-        };
-        self.peers.insert(*key, peer);
+        self.peers.insert(*key, made(wanted));
+    }
+}
+
+fn made(wanted: &DesiredPeer) -> ObservedPeer {
+    ObservedPeer {
+        allowed_ips: wanted.allowed_ips.clone(),
+        preshared_key: wanted.preshared_key.clone(),
+        keepalive: None,
     }
 }
 
 fn without(allowed_ips: &AllowedIps, gone: &IpNet) -> AllowedIps {
     allowed_ips.iter().filter(|network| network != gone).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{key, name, peer};
+
+    /// What peers of an interface hold after each of these was added, in as many steps.
+    fn held_after(steps: &[&[(u8, &str)]]) -> Vec<usize> {
+        let mut observed = Observed::default();
+        let found = ObservedInterface::made(BackendKind::Kernel, 1420);
+        observed.interfaces.insert(name("wg-hq"), found);
+        for added in steps {
+            let peers = added.iter().map(|(seed, network)| (key(*seed), peer(&[network]))).collect();
+            observed.after(&Step::AddPeers { interface: name("wg-hq"), peers });
+        }
+        observed.interfaces[&name("wg-hq")].peers.values().map(|peer| peer.allowed_ips.len()).collect()
+    }
+
+    #[test]
+    fn an_allowed_ip_is_with_the_last_peer_that_claims_it() {
+        assert_eq!(held_after(&[&[(1, "10.77.0.2/32"), (2, "10.77.0.3/32")]]), [1, 1]);
+        assert_eq!(held_after(&[&[(1, "10.77.0.2/32"), (2, "10.77.0.2/32")]]), [0, 1]);
+        assert_eq!(held_after(&[&[(1, "10.77.0.2/32")], &[(2, "10.77.0.2/32")]]), [0, 1]);
+    }
 }

@@ -19,7 +19,7 @@ use postern_gateway::{
 
 const PEERS: u32 = 10_000;
 /// Where thousands of peers are written, and where they are read.
-const WRITING_ROUNDS: usize = 5;
+const WRITING_ROUNDS: usize = 9;
 const READING_ROUNDS: usize = 15;
 const ADDITIONS: u32 = 400;
 
