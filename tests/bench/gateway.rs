@@ -4,11 +4,13 @@
 #![expect(clippy::print_stdout, reason = "the table is the point")]
 #![expect(clippy::unwrap_used, reason = "a benchmark whose world is broken measures nothing")]
 
+#[expect(dead_code, reason = "amounts are the daemon's")]
+mod table;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use postern_gateway::backend::host::Host;
@@ -16,6 +18,7 @@ use postern_gateway::{
     Backend, BackendKind, Desired, DesiredInterface, DesiredPeer, ForwardPolicy, Mtu, Observed, Owner,
     PrivateKey, PublicKey, Scope, apply, plan,
 };
+use table::{Table, has_kernel_wireguard, runs};
 
 const PEERS: u32 = 10_000;
 /// Where thousands of peers are written, and where they are read.
@@ -24,24 +27,16 @@ const READING_ROUNDS: usize = 15;
 const ADDITIONS: u32 = 400;
 
 fn main() {
-    if !wg(&["show"]) || !ip(&["link", "add", "pst-probe", "type", "wireguard"]) {
-        let required = std::env::var("POSTERN_TEST_REQUIRE").unwrap_or_default();
-        assert!(!required.contains("kernel"), "kernel WireGuard is required and not there");
-        say("SKIPPED: no kernel WireGuard here; run `make bench`");
+    if !has_kernel_wireguard() {
         return;
     }
-    ip(&["link", "del", "pst-probe"]);
-    let mut rows = vec![["operation", "ratio", "at most", "ours", "theirs"].map(str::to_owned)];
-    against_wg(&mut rows);
-    one_more(&mut rows);
-    let missed = rows.iter().filter(|[_, ratio, ..]| ratio.ends_with('!')).count();
-    for [operation, ratio, limit, ours, theirs] in rows {
-        say(&format!("{operation:<44} {ratio:>7} {limit:>8} {ours:>10} {theirs:>10}"));
-    }
-    assert_eq!(missed, 0, "limits missed (see !)");
+    let mut table = Table::new();
+    against_wg(&mut table);
+    one_more(&mut table);
+    table.conclude();
 }
 
-fn against_wg(rows: &mut Vec<[String; 5]>) {
+fn against_wg(table: &mut Table) {
     let mut host = host("bench");
     let (full, empty) = (desired("wg-bench", PEERS), desired("wg-bench", 0));
     let file = configuration(&full);
@@ -59,7 +54,7 @@ fn against_wg(rows: &mut Vec<[String; 5]>) {
             timed(|| assert!(wg(&["setconf", "wg-bench", &file])))
         },
     );
-    rows.push(row("boot with 10 000 peers / wg setconf", boot, 1.0));
+    table.ratio("boot with 10 000 peers / wg setconf", boot, 1.0);
 
     clear(&mut host);
     turn(&mut host, &full);
@@ -69,7 +64,7 @@ fn against_wg(rows: &mut Vec<[String; 5]>) {
         |_| timed(|| assert_whole(&turn(&mut self::host("bench"), &full))),
         |_| timed(|| assert!(wg(&["syncconf", "wg-bench", &file]))),
     );
-    rows.push(row("boot with all in place / wg syncconf", adopted, 0.35));
+    table.ratio("boot with all in place / wg syncconf", adopted, 0.35);
 
     let idle = best(
         READING_ROUNDS,
@@ -77,12 +72,12 @@ fn against_wg(rows: &mut Vec<[String; 5]>) {
         |host| timed(|| assert_whole(&turn(host, &full))),
         |_| timed(|| assert!(wg(&["show", "wg-bench", "dump"]))),
     );
-    rows.push(row("a turn with nothing to do / wg show dump", idle, 1.5));
+    table.ratio("a turn with nothing to do / wg show dump", idle, 1.5);
     clear(&mut host);
 }
 
 /// Adds a peer, and removes it again, in turns beside many others and to an interface that has none.
-fn one_more(rows: &mut Vec<[String; 5]>) {
+fn one_more(table: &mut Table) {
     let mut places = [("wg-many", PEERS), ("wg-none", 0)].map(|(name, peers)| {
         let mut host = host(name);
         let observed = turn(&mut host, &desired(name, peers));
@@ -104,7 +99,7 @@ fn one_more(rows: &mut Vec<[String; 5]>) {
         times.sort_unstable();
         *times.get(times.len() / 2).unwrap()
     });
-    rows.push(row("add one peer beside 10 000 / to none", (many, none), 1.2));
+    table.ratio("add one peer beside 10 000 / to none", (many, none), 1.2);
 }
 
 fn host(owner: &str) -> Host {
@@ -175,18 +170,6 @@ fn configuration(desired: &Desired) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn row(operation: &str, (ours, theirs): (Duration, Duration), limit: f64) -> [String; 5] {
-    let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
-    let verdict = if ratio <= limit { "" } else { " !" };
-    [
-        operation.to_owned(),
-        format!("{ratio:.2}{verdict}"),
-        format!("{limit:.2}"),
-        format!("{ours:.1?}"),
-        format!("{theirs:.1?}"),
-    ]
-}
-
 /// The best of many rounds of both, in turns: what else the machine does slows both.
 fn best(
     rounds: usize,
@@ -200,26 +183,10 @@ fn best(
     (ours.unwrap(), theirs.unwrap())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 fn timed(work: impl FnOnce()) -> Duration {
-    let started = Instant::now();
-    work();
-    started.elapsed()
+    table::timed(work).0
 }
 
 fn wg(arguments: &[&str]) -> bool {
     runs("wg", arguments)
-}
-
-fn ip(arguments: &[&str]) -> bool {
-    runs("ip", arguments)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the programs compared with")]
-fn runs(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
-}
-
-fn say(text: &str) {
-    println!("{text}");
 }
