@@ -39,7 +39,7 @@ fn people_enroll_in_their_browser() {
     // While working on one of them: what its name contains.
     node.args(std::env::var("POSTERN_TEST_BROWSER").map(|only| format!("--test-name-pattern={only}")));
     node.args(suites());
-    node.env("POSTERN", env!("CARGO_BIN_EXE_postern")).env("POSTERN_DIR", rig.dir());
+    node.env("POSTERN", rig::binary::postern()).env("POSTERN_DIR", rig.dir());
     node.env("POSTERN_SHOTS", shots).env("CHROMIUM", "/usr/bin/chromium");
     assert!(node.status().unwrap().success(), "see above");
 }

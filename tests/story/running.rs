@@ -3,6 +3,9 @@
 
 #![expect(clippy::print_stderr, reason = "a skipped suite says so")]
 
+#[path = "../support/binary.rs"]
+mod binary;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -27,6 +30,8 @@ use postern_gateway::{BackendKind, PrivateKey, PublicKey};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
+
+pub(crate) use binary::postern;
 
 const MAIN: &str = "public_url = \"https://vpn.example.com\"\nstate_dir = \"state\"\nadmin_socket = \"admin.sock\"\n\
                     locations_dir = \"sites\"\n[contact]\nname = \"Ada\"\nemail = \"ada@example.com\"\n";
@@ -111,7 +116,7 @@ impl Postern {
     #[expect(clippy::unused_self, reason = "it has to run meanwhile")]
     #[expect(clippy::disallowed_methods, reason = "the command line under test is a program")]
     pub(crate) fn run_alone(&self, args: &[&str]) -> Said {
-        let output = Command::new(env!("CARGO_BIN_EXE_postern")).args(args).output().unwrap();
+        let output = Command::new(postern()).args(args).output().unwrap();
         let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
         Said { code: output.status.code().unwrap(), out, err }
     }

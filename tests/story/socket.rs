@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
-use crate::running::Postern;
+use crate::running::{Postern, postern};
 
 /// Set where the group database is the test's own.
 const INSIDE: &str = "POSTERN_STORY_INSIDE";
@@ -19,35 +19,35 @@ fn root_and_the_group_are_admitted_by_primary_or_supplementary_membership_and_no
     if std::env::var_os(INSIDE).is_none() {
         return again_in_a_namespace();
     }
-    let Some(postern) = Postern::start() else { return };
-    assert_eq!(postern.run(&["user", "list"]).code, 0, "root");
-    let file = fs::metadata(postern.path("admin.sock")).unwrap().permissions().mode();
+    let Some(running) = Postern::start() else { return };
+    assert_eq!(running.run(&["user", "list"]).code, 0, "root");
+    let file = fs::metadata(running.path("admin.sock")).unwrap().permissions().mode();
     assert_eq!(file & 0o777, 0o660);
-    fs::set_permissions(postern.path(""), Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(running.path(""), Permissions::from_mode(0o755)).unwrap();
     // Where the program was built may be closed to other users.
-    fs::write(postern.path("postern"), "").unwrap();
-    run(program("mount").arg("--bind").arg(env!("CARGO_BIN_EXE_postern")).arg(postern.path("postern")));
+    fs::write(running.path("postern"), "").unwrap();
+    run(program("mount").arg("--bind").arg(postern()).arg(running.path("postern")));
 
     let other = ["--reuid", "12345"];
     let in_group = ["--regid", "12345", "--groups", GROUP];
-    assert_eq!(ask(&postern, &[&other[..], &in_group].concat()), (0, String::new()));
+    assert_eq!(ask(&running, &[&other[..], &in_group].concat()), (0, String::new()));
     let primary = ["--regid", GROUP, "--clear-groups"];
-    assert_eq!(ask(&postern, &[&other[..], &primary].concat()), (0, String::new()));
+    assert_eq!(ask(&running, &[&other[..], &primary].concat()), (0, String::new()));
     let stranger = [&other[..], &["--regid", "12345", "--clear-groups"]].concat();
-    let (code, said) = ask(&postern, &stranger);
+    let (code, said) = ask(&running, &stranger);
     assert!(code == 1 && said.contains("you may not use the daemon's socket"), "{code} {said}");
     assert!(said.contains("root and the group postern-admin"), "{said}");
 
-    fs::set_permissions(postern.path("admin.sock"), Permissions::from_mode(0o666)).unwrap();
-    let (code, said) = ask(&postern, &stranger);
+    fs::set_permissions(running.path("admin.sock"), Permissions::from_mode(0o666)).unwrap();
+    let (code, said) = ask(&running, &stranger);
     assert!(code == 1 && said.contains("you may not administer postern"), "{code} {said}");
-    run(program("umount").arg(postern.path("postern")));
+    run(program("umount").arg(running.path("postern")));
 }
 
 /// What `user list` answers to a process that `setpriv` makes: the exit status and the errors.
-fn ask(postern: &Postern, privileges: &[&str]) -> (i32, String) {
+fn ask(running: &Postern, privileges: &[&str]) -> (i32, String) {
     let mut command = program("setpriv");
-    command.args(privileges).arg(postern.path("postern")).arg("--socket").arg(postern.path("admin.sock"));
+    command.args(privileges).arg(running.path("postern")).arg("--socket").arg(running.path("admin.sock"));
     let output = command.args(["user", "list"]).output().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }

@@ -8,9 +8,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::binary::postern;
 use super::{GATEWAY, Rig, Wireguard, eventually, program};
-
-const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
 
 /// A running daemon, killed when dropped.
 pub(super) struct Daemon(Child);
@@ -99,7 +98,8 @@ impl Rig {
     /// Starts the daemon, and does not wait for it; `through` is a program that starts it.
     pub(crate) fn launch(&mut self, through: &[&str]) {
         let file = |name: &str| File::options().create(true).append(true).open(self.path(name)).unwrap();
-        let words = [through, &[POSTERN, "run", "--config"]].concat();
+        let binary = postern();
+        let words = [through, &[&binary, "run", "--config"]].concat();
         let mut command = self.gateway.program(words[0]);
         command.args(&words[1..]).arg(self.path("postern.toml"));
         let child = command.stdout(file("out")).stderr(file("log")).spawn().unwrap();
@@ -132,13 +132,13 @@ impl Rig {
     /// Runs a daemon that is expected to end at once with an error; `through` is a program that starts it.
     pub(crate) fn run_in_vain(&self, through: &[&str]) -> Said {
         let mut command = self.gateway.program("timeout");
-        command.arg("60").args(through).args([POSTERN, "run", "--config"]).arg(self.path("postern.toml"));
+        command.arg("60").args(through).args([&postern(), "run", "--config"]).arg(self.path("postern.toml"));
         command.output().unwrap().into()
     }
 
     /// Runs the command line against the daemon.
     pub(crate) fn postern(&self, arguments: &[&str]) -> Said {
-        let mut command = program(POSTERN);
+        let mut command = program(&postern());
         command.arg("--config").arg(self.path("postern.toml")).args(arguments);
         command.output().unwrap().into()
     }

@@ -5,6 +5,8 @@
 //! Clients run the kernel's WireGuard or wireguard-go, never postern's own userspace implementation: what works
 //! here works with somebody else's.
 
+#[path = "../binary.rs"]
+pub(crate) mod binary;
 mod client;
 mod daemon;
 mod host;
