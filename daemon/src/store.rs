@@ -18,6 +18,8 @@ pub mod desired;
 pub mod device;
 pub mod enrollment;
 mod expiry;
+#[cfg(test)]
+mod full;
 pub mod instance;
 pub mod location;
 pub mod membership;

@@ -2,10 +2,11 @@
 //!
 //! Nothing is delivered inside a transaction: a letter is composed, leaves, and then its row is marked. A crash between
 //! the last two repeats the mail, with the same identifier, and never loses it; there is one daemon on a database and
-//! one loop in it, so nobody else takes the same row meanwhile. Without a configured transport messages wait.
+//! one loop in it, so nobody else takes the same row meanwhile. While the database takes no records nothing more is
+//! sent. Without a configured transport messages wait.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::config::Transport;
 use crate::mail::Fault;
-use crate::mail::courier::Courier;
+use crate::mail::courier::{Courier, DeliveryError};
 use crate::mail::letter::{Composed, compose};
 use crate::mail::mime::Origin;
 use crate::store::outbox::{Blame, Outgoing};
@@ -35,12 +36,16 @@ const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Runs until `shutdown` turns true; a mail that is being handed over then is finished first.
 pub async fn run(app: App, mut shutdown: watch::Receiver<bool>) {
     let mut mail = app.store.changes().mail();
+    let unrecorded = Unrecorded::default();
     loop {
         mail.mark_unchanged();
-        let wait = match turn(&app, &shutdown).await {
+        let wait = match turn(&app, &unrecorded, &shutdown).await {
             Ok(wait) => wait,
             Err(error) => {
-                tracing::error!(error = chain(&error), "cannot read the outbox");
+                tracing::error!(
+                    error = chain(&error),
+                    "cannot work on the outbox: no mail is sent until that is over"
+                );
                 AFTER_FAILURE
             }
         };
@@ -52,7 +57,12 @@ pub async fn run(app: App, mut shutdown: watch::Receiver<bool>) {
 }
 
 /// Delivers what is due; says how long there is nothing to do.
-async fn turn(app: &App, shutdown: &watch::Receiver<bool>) -> Result<Duration, StoreError> {
+async fn turn(
+    app: &App,
+    unrecorded: &Unrecorded,
+    shutdown: &watch::Receiver<bool>,
+) -> Result<Duration, StoreError> {
+    unrecorded.make_up(app).await?;
     let Some(transport) = app.site().config.mail.transport() else { return Ok(LONGEST_WAIT) };
     let now = app.now();
     let due = app.store.read(move |tx| tx.due_mail(now, AT_ONCE)).await?;
@@ -60,6 +70,7 @@ async fn turn(app: &App, shutdown: &watch::Receiver<bool>) -> Result<Duration, S
         app: app.clone(),
         transport,
         queue: Arc::new(Mutex::new(due.into())),
+        unrecorded: unrecorded.clone(),
         shutdown: shutdown.clone(),
     };
     round.deliver().await?;
@@ -72,18 +83,76 @@ async fn turn(app: &App, shutdown: &watch::Receiver<bool>) -> Result<Duration, S
     Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(LONGEST_WAIT))
 }
 
+/// What became of an attempt.
+#[derive(Clone)]
+enum Outcome {
+    /// The mail is out of our hands, and with which word it was taken.
+    Delivered(String),
+    /// There is no other attempt, and why.
+    Refused(String),
+    /// It would help nobody any more, and why.
+    Pointless(&'static str),
+    /// There will be another attempt.
+    Failed { blame: Blame, reason: String, jitter: u8 },
+}
+
+impl Outcome {
+    fn record(&self, tx: &Tx<'_>, mail: &Outgoing, now: Timestamp) -> Result<(), StoreError> {
+        match self {
+            Self::Delivered(answer) => tx.mail_delivered(mail.id, answer, now),
+            Self::Refused(reason) => tx.mail_refused(mail.id, reason, now),
+            Self::Pointless(reason) => tx.park_mail(mail.id, reason, now),
+            Self::Failed { blame, reason, jitter } => tx.mail_failed(mail, *blame, reason, *jitter, now),
+        }
+    }
+}
+
+/// Outcomes that the database did not take, for example because the disk was full: made up for before anything else is
+/// sent, or a mail that was delivered would be delivered again and again. Clones share them.
+#[derive(Clone, Default)]
+struct Unrecorded(Arc<Mutex<VecDeque<(Outgoing, Outcome, Timestamp)>>>);
+
+impl Unrecorded {
+    async fn make_up(&self, app: &App) -> Result<(), StoreError> {
+        while let Some((mail, outcome, at)) = self.first() {
+            app.store.write(move |tx| outcome.record(tx, &mail, at)).await?;
+            self.locked().pop_front();
+        }
+        Ok(())
+    }
+
+    /// Records an outcome, or remembers it.
+    async fn record(&self, app: &App, mail: Outgoing, outcome: Outcome) -> Result<(), StoreError> {
+        let (now, kept) = (app.now(), (mail.clone(), outcome.clone(), app.now()));
+        let recorded = app.store.write(move |tx| outcome.record(tx, &mail, now)).await;
+        if recorded.is_err() {
+            self.locked().push_back(kept);
+        }
+        recorded.map(drop)
+    }
+
+    fn first(&self) -> Option<(Outgoing, Outcome, Timestamp)> {
+        self.locked().front().cloned()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, VecDeque<(Outgoing, Outcome, Timestamp)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What is due, and who takes from it. Clones share the queue.
 #[derive(Clone)]
 struct Round {
     app: App,
     transport: Transport,
     queue: Arc<Mutex<VecDeque<Outgoing>>>,
+    unrecorded: Unrecorded,
     shutdown: watch::Receiver<bool>,
 }
 
 impl Round {
     async fn deliver(self) -> Result<(), StoreError> {
-        let waiting = self.queue.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let waiting = self.queue().len();
         let lanes = match &self.transport {
             Transport::Directory(_) => 1,
             Transport::Smtp(_) => CONVERSATIONS,
@@ -104,10 +173,10 @@ impl Round {
     async fn lane(self) -> Result<(), StoreError> {
         let mut courier = Courier::new(self.transport.clone());
         while let Some(mail) = self.next() {
-            if let Some(error) = self.attempt(&mut courier, &mail).await? {
-                let left = std::mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner));
+            if let Some(error) = self.attempt(&mut courier, mail).await? {
+                let left = std::mem::take(&mut *self.queue());
                 for mail in left {
-                    self.failed(mail, Fault::Server, error.clone()).await?;
+                    self.failed(mail, Blame::Server, error.clone()).await?;
                 }
             }
         }
@@ -116,18 +185,18 @@ impl Round {
     }
 
     fn next(&self) -> Option<Outgoing> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if *self.shutdown.borrow() { None } else { queue.pop_front() }
+        let mut queue = self.queue();
+        if *self.shutdown.borrow() || !self.unrecorded.locked().is_empty() { None } else { queue.pop_front() }
     }
 
     /// One attempt and its record. `Some`: what is wrong with the server.
-    async fn attempt(&self, courier: &mut Courier, mail: &Outgoing) -> Result<Option<String>, StoreError> {
+    async fn attempt(&self, courier: &mut Courier, mail: Outgoing) -> Result<Option<String>, StoreError> {
         let (id, now, site) = (mail.id, self.app.now(), self.app.site());
         let message = match mail.message() {
             Ok(message) => message,
             Err(error) => {
                 let reason = format!("this version does not know the message: {error}");
-                self.app.store.write(move |tx| tx.mail_refused(id, &reason, now)).await?;
+                self.unrecorded.record(&self.app, mail, Outcome::Refused(reason)).await?;
                 return Ok(None);
             }
         };
@@ -140,7 +209,7 @@ impl Round {
             Composed::Letter(letter) => letter,
             Composed::Pointless(reason) => {
                 tracing::info!(mail.id = id, mail.kind = kind, reason, "mail not sent");
-                self.app.store.write(move |tx| tx.park_mail(id, reason, now)).await?;
+                self.unrecorded.record(&self.app, mail, Outcome::Pointless(reason)).await?;
                 return Ok(None);
             }
         };
@@ -149,27 +218,40 @@ impl Round {
         match courier.deliver(&letter, &origin).await {
             Ok(answer) => {
                 tracing::info!(mail.id = id, mail.kind = kind, "mail sent");
-                let now = self.app.now();
-                self.app.store.write(move |tx| tx.mail_delivered(id, &answer, now)).await?;
+                self.unrecorded.record(&self.app, mail, Outcome::Delivered(answer)).await?;
                 Ok(None)
             }
-            Err(error) => {
-                let (fault, reason) = (error.fault(), chain(&error));
-                tracing::warn!(mail.id = id, mail.kind = kind, error = reason, "mail not delivered");
-                self.failed(mail.clone(), fault, reason.clone()).await?;
-                Ok((fault == Fault::Server).then_some(reason))
-            }
+            Err(error) => self.not_delivered(mail, kind, &error).await,
         }
     }
 
-    async fn failed(&self, mail: Outgoing, fault: Fault, reason: String) -> Result<(), StoreError> {
-        let (now, [jitter, ..]) = (self.app.now(), self.app.random());
-        let record = move |tx: &Tx<'_>| match fault {
-            Fault::Refused => tx.mail_refused(mail.id, &reason, now),
-            Fault::Mail => tx.mail_failed(&mail, Blame::Mail, &reason, jitter, now),
-            Fault::Server => tx.mail_failed(&mail, Blame::Server, &reason, jitter, now),
-        };
-        self.app.store.write(record).await.map(drop)
+    /// `Some`: what is wrong with the server.
+    async fn not_delivered(
+        &self,
+        mail: Outgoing,
+        kind: &str,
+        error: &DeliveryError,
+    ) -> Result<Option<String>, StoreError> {
+        let reason = chain(error);
+        tracing::warn!(mail.id = mail.id, mail.kind = kind, error = reason, "mail not delivered");
+        match error.fault() {
+            Fault::Refused => self.unrecorded.record(&self.app, mail, Outcome::Refused(reason)).await?,
+            Fault::Mail => self.failed(mail, Blame::Mail, reason).await?,
+            Fault::Server => {
+                self.failed(mail, Blame::Server, reason.clone()).await?;
+                return Ok(Some(reason));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn failed(&self, mail: Outgoing, blame: Blame, reason: String) -> Result<(), StoreError> {
+        let [jitter, ..] = self.app.random();
+        self.unrecorded.record(&self.app, mail, Outcome::Failed { blame, reason, jitter }).await
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<Outgoing>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

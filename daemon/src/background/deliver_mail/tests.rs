@@ -1,7 +1,7 @@
 //! Turns of the mail loop against a store in memory and a folder.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
@@ -67,6 +67,31 @@ async fn a_folder_that_cannot_be_written_leaves_the_mail_for_later() {
 }
 
 #[tokio::test]
+async fn while_the_database_takes_no_records_a_delivered_mail_is_not_sent_again_and_no_other_is_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let (app, _) = an_app_with_an_invitation(dir.path(), 10);
+    let another = |tx: &Tx<'_>| tx.post(&Message::LocationFull { location: "hq".to_owned() }, at(0));
+    app.store.write_blocking(another).unwrap();
+    let (unrecorded, shutdown) = (Unrecorded::default(), watch::channel(false).1);
+
+    app.store.fill_the_disk().unwrap();
+    assert!(turn(&app, &unrecorded, &shutdown).await.is_err());
+    let first = mails_in(dir.path());
+    assert_eq!(first.len(), 1);
+    for mail in files_in(dir.path()) {
+        fs::remove_file(mail).unwrap();
+    }
+    assert!(turn(&app, &unrecorded, &shutdown).await.is_err());
+    assert_eq!(mails_in(dir.path()), [""; 0]);
+
+    app.store.free_the_disk().unwrap();
+    turn(&app, &unrecorded, &shutdown).await.unwrap();
+    let then = mails_in(dir.path());
+    assert!(then.len() == 1 && then != first, "only the other one: {then:?}");
+    assert_eq!(app.store.read_blocking(|tx| tx.newest_mail(Listed::NotSent, 9)).unwrap(), []);
+}
+
+#[tokio::test]
 async fn the_onboarding_text_arrives_with_the_names_of_user_and_inviter() {
     let dir = tempfile::tempdir().unwrap();
     let (app, _) = an_app_with_an_invitation(dir.path(), 10);
@@ -95,7 +120,7 @@ async fn the_onboarding_text_arrives_with_the_names_of_user_and_inviter() {
 }
 
 async fn tried(app: &App) -> Result<Duration, StoreError> {
-    turn(app, &watch::channel(false).1).await
+    turn(app, &Unrecorded::default(), &watch::channel(false).1).await
 }
 
 /// The invitation was posted at second 0; the clock stands at `now`.
@@ -119,5 +144,9 @@ fn an_app_with_an_invitation(dir: &Path, now: i64) -> (App, EnrollmentId) {
 }
 
 fn mails_in(dir: &Path) -> Vec<String> {
-    fs::read_dir(dir).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+    files_in(dir).iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+fn files_in(dir: &Path) -> Vec<PathBuf> {
+    fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
