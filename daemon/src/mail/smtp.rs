@@ -81,6 +81,12 @@ pub enum SmtpError {
         #[source]
         source: Answer,
     },
+    /// Only some servers take such addresses (RFC 6531); other mails are not affected.
+    #[error("{server} takes no mail addresses with letters beyond ASCII (it offers no SMTPUTF8)")]
+    NotInAscii {
+        /// Host and port.
+        server: String,
+    },
     /// This recipient, or this mail.
     #[error("{server} does not take {what}")]
     Refused {
@@ -135,7 +141,7 @@ impl SmtpError {
             | Self::Password(_)
             | Self::Sender { .. } => Fault::Server,
             Self::Slow { step, .. } if *step == CONNECTING || *step == LOGGING_IN => Fault::Server,
-            Self::Refused { is_final: true, .. } => Fault::Refused,
+            Self::Refused { is_final: true, .. } | Self::NotInAscii { .. } => Fault::Refused,
             Self::Refused { .. } | Self::Broken { .. } | Self::Slow { .. } => Fault::Mail,
         }
     }
@@ -222,7 +228,7 @@ impl Conversation {
     /// Hands a mail over; gives the answer with which the server took responsibility for it. After an error the
     /// conversation is of no more use.
     pub(super) async fn send(&mut self, parcel: &Parcel) -> Result<String, SmtpError> {
-        let mail = Mail::new(parcel.envelope.from().cloned(), self.parameters(parcel));
+        let mail = Mail::new(parcel.envelope.from().cloned(), self.parameters(parcel)?);
         let step = self.step(SENDER, |line| Box::pin(line.command(mail))).await;
         if let Err(SmtpError::Refused { server, is_final: true, source, .. }) = step {
             return Err(SmtpError::Sender { server, source });
@@ -242,18 +248,21 @@ impl Conversation {
         let _ = timeout(self.limit, self.connection.quit()).await;
     }
 
-    fn parameters(&self, parcel: &Parcel) -> Vec<MailParameter> {
+    fn parameters(&self, parcel: &Parcel) -> Result<Vec<MailParameter>, SmtpError> {
+        let can = |extension| self.connection.server_info().supports_feature(extension);
         let mut parameters = Vec::new();
-        // A server that does not know this refuses the address by itself, with a better word for it.
         let envelope = &parcel.envelope;
         if envelope.to().iter().chain(envelope.from()).any(|address| !address.to_string().is_ascii()) {
+            // Told by the server it would look like a refusal of the sender, and be blamed on all mails.
+            if !can(Extension::SmtpUtfEight) {
+                return Err(SmtpError::NotInAscii { server: self.server.clone() });
+            }
             parameters.push(MailParameter::SmtpUtfEight);
         }
-        if !parcel.bytes.is_ascii() && self.connection.server_info().supports_feature(Extension::EightBitMime)
-        {
+        if !parcel.bytes.is_ascii() && can(Extension::EightBitMime) {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        parameters
+        Ok(parameters)
     }
 
     async fn step<'a>(

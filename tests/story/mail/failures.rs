@@ -114,6 +114,26 @@ async fn one_refused_recipient_is_parked_at_once_and_the_others_get_their_mail()
 }
 
 #[tokio::test]
+async fn an_address_beyond_ascii_that_the_server_cannot_take_is_parked_and_delays_nobody() {
+    let Some(server) = Server::start("starttls") else { return };
+    let mut station = Station::of(server.settings());
+    let zoe = station.tell("zo\u{eb}");
+    let others = ["a", "b", "c", "d", "e", "f"].map(|username| station.tell(username));
+    station.deliver();
+
+    let error = station.error_of(zoe).await;
+    assert!(error.contains("offers no SMTPUTF8"), "{error}");
+    assert_eq!(station.mail(zoe).state(), MailState::Parked);
+    for other in others {
+        station.wait_for(other, MailState::Sent).await;
+        assert_eq!(station.mail(other).attempts, 0, "nothing was put off");
+    }
+    server.behave("starttls smtputf8");
+    station.retry(zoe);
+    station.wait_for(zoe, MailState::Sent).await;
+}
+
+#[tokio::test]
 async fn a_recipient_that_is_put_off_is_tried_again() {
     let Some(server) = Server::start("starttls put-off=ann@example.org") else { return };
     let mut station = Station::of(server.settings());
