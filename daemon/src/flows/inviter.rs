@@ -1,4 +1,5 @@
-//! Who helps a user: the administrator who issued the token, else the configured contact. Never nobody.
+//! Who helps a user: the administrator who issued the token, as long as he is one, else the configured contact. Never
+//! nobody.
 
 use crate::rules::ids::UserId;
 use crate::rules::names;
@@ -16,7 +17,7 @@ pub struct Inviter {
     pub last_name: String,
     /// Never empty.
     pub email: String,
-    /// In a form the desktop client takes (protocol 3.6).
+    /// As people write it.
     pub phone: Option<String>,
 }
 
@@ -31,16 +32,21 @@ pub struct Greeted<'a> {
 }
 
 impl Inviter {
-    /// The administrator `issued_by`, if there is still one of that number.
+    /// The administrator `issued_by`, if that is still somebody who can help.
     pub fn of(tx: &Tx<'_>, site: &Site, issued_by: Option<UserId>) -> Result<Self, StoreError> {
         let issuer = issued_by.map(|id| tx.user(id)).transpose()?.flatten();
+        let issuer = issuer.filter(|issuer| issuer.is_admin && issuer.disabled_at.is_none());
         let contact = &site.config.contact;
         let (first_name, last_name, email, phone) = match issuer {
             Some(admin) => (admin.first_name, admin.last_name, admin.email, admin.phone),
             None => (contact.name.clone(), String::new(), contact.email.clone(), contact.phone.clone()),
         };
-        let phone = names::client_phone(phone.as_deref()).map(str::to_owned);
         Ok(Self { first_name, last_name, email, phone })
+    }
+
+    /// The phone number in a form the desktop client takes (protocol 3.6).
+    pub fn client_phone(&self) -> Option<&str> {
+        names::client_phone(self.phone.as_deref())
     }
 
     /// Both names.
@@ -66,5 +72,45 @@ impl Inviter {
             ("admin_email", self.email.clone()),
             ("admin_phone", self.phone.clone().unwrap_or_default()),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{a_person, a_site, at};
+    use crate::store::Store;
+
+    #[test]
+    fn an_administrator_who_left_helps_nobody_and_the_contact_does() {
+        let store = Store::in_memory().unwrap();
+        let site = a_site(&store);
+        let helps = |tx: &Tx<'_>, id| Inviter::of(tx, &site, Some(id)).unwrap().email;
+        store
+            .write_blocking(|tx| {
+                let ann = a_person(tx, "ann");
+                let mut account = tx.user(ann)?.unwrap();
+                account.is_admin = true;
+                tx.update_user(&account)?;
+                assert_eq!(helps(tx, ann), "ann@example.com");
+                tx.set_disabled(ann, Some(at(1)))?;
+                assert_eq!(helps(tx, ann), site.config.contact.email);
+                tx.set_disabled(ann, None)?;
+                account.is_admin = false;
+                tx.update_user(&account)?;
+                assert_eq!(helps(tx, ann), site.config.contact.email);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn people_are_shown_a_phone_number_that_desktop_clients_do_not_take() {
+        let store = Store::in_memory().unwrap();
+        let mut site = a_site(&store);
+        site.config.contact.phone = Some("+48 (22) 123-456".to_owned());
+        let contact = store.read_blocking(|tx| Inviter::of(tx, &site, None)).unwrap();
+        assert_eq!(contact.phone.as_deref(), Some("+48 (22) 123-456"));
+        assert_eq!(contact.client_phone(), None);
     }
 }

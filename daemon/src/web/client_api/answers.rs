@@ -127,7 +127,7 @@ impl StartAnswer {
         Self {
             admin: Admin {
                 name: started.inviter.name(),
-                phone_number: started.inviter.phone,
+                phone_number: started.inviter.client_phone().map(str::to_owned),
                 email: started.inviter.email,
             },
             instance: Instance::new(site, started.username.clone()),

@@ -38,7 +38,7 @@ pub(super) struct Helper {
 /// A phone number.
 pub(super) struct Phone {
     pub(super) shown: String,
-    /// Without spaces.
+    /// Digits, and perhaps a plus.
     pub(super) dialled: String,
 }
 
@@ -84,12 +84,13 @@ impl Frame {
     /// Shows who helps.
     #[must_use]
     pub(super) fn helped_by(self, inviter: Inviter) -> Self {
-        let phone = |shown: String| Phone { dialled: shown.split_whitespace().collect(), shown };
+        let dialled = |shown: &str| shown.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+        let phone = |shown: String| Phone { dialled: dialled(&shown), shown };
         let helper = Helper { name: inviter.name(), email: inviter.email, phone: inviter.phone.map(phone) };
         Self { helper: Some(helper), ..self }
     }
 
-    /// Shows how far one is; `first` are the steps there are before the last one.
+    /// Shows how far one is on the way of `steps`.
     #[must_use]
     pub(super) fn at(self, here: Step, steps: &[Step]) -> Self {
         let steps = steps.iter().map(|step| {
