@@ -332,6 +332,7 @@ story("a forgotten password is replaced by way of the mail", async (visitor, use
     await visitor.look("forgotten");
     await page.locator("#email").fill(`${username}@example.com`);
     await visitor.click('form[action="/password"] button');
+    await page.waitForURL("**/password/sent");
     await visitor.look("forgotten-sent");
     await page.goto(await linkFor(username, { besides: before }));
     await visitor.look("reset-start");

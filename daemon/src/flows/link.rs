@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::flows::inviter::Inviter;
-use crate::rules::enrollment::{Enrollment, EnrollmentKind, OpenError, Stage, Subject};
+use crate::rules::enrollment::{Enrollment, EnrollmentKind, OpenError, Subject};
 use crate::rules::ids::UserId;
 use crate::rules::token::TokenHash;
 use crate::site::Site;
@@ -35,8 +35,6 @@ pub struct Invitation {
     pub user: User,
     /// Who helps.
     pub inviter: Inviter,
-    /// Until when it may be started, or, once started, when its session ends (Unix seconds).
-    pub ends_at: i64,
     /// Whether its session runs.
     pub is_open: bool,
 }
@@ -73,7 +71,14 @@ pub fn look(tx: &Tx<'_>, site: &Site, hash: TokenHash, now: Timestamp) -> Result
     }
     let Some(withdrawn) = tx.withdrawn_by_token(hash)? else { return Ok(Link::Unknown) };
     let inviter = Inviter::of(tx, site, withdrawn.issued_by)?;
-    Ok(Link::Dead(DeadLink { user: withdrawn.user, inviter, why: Death::Withdrawn }))
+    let Some(user) = tx.user(withdrawn.user)? else { return Ok(Link::Unknown) };
+    // A disabled account's tokens are withdrawn, too, and a finished one needs no newer link.
+    let why = match (user.disabled_at.is_some(), user.password_hash.is_some()) {
+        (true, _) => Death::Disabled,
+        (false, true) => Death::Done,
+        (false, false) => Death::Withdrawn,
+    };
+    Ok(Link::Dead(DeadLink { user: user.id, inviter, why }))
 }
 
 fn look_at(tx: &Tx<'_>, site: &Site, enrollment: &Enrollment, now: Timestamp) -> Result<Link, StoreError> {
@@ -89,11 +94,8 @@ fn look_at(tx: &Tx<'_>, site: &Site, enrollment: &Enrollment, now: Timestamp) ->
     if let Some(why) = death(enrollment, &user, site, now) {
         return Ok(Link::Dead(DeadLink { user: user.id, inviter, why }));
     }
-    let (ends_at, is_open) = match enrollment.stage(now) {
-        Stage::Open(open) => (open.deadline, true),
-        Stage::Unused(_) | Stage::Spent => (enrollment.expires_at, false),
-    };
-    Ok(Link::Good(Invitation { kind: enrollment.kind, user, inviter, ends_at, is_open }))
+    let is_open = enrollment.session(now).is_some();
+    Ok(Link::Good(Invitation { kind: enrollment.kind, user, inviter, is_open }))
 }
 
 /// `None`: the token opens or joins a session. Agrees with [`crate::flows::enroll::open`].

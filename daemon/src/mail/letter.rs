@@ -164,9 +164,18 @@ fn address(
         | Message::DeviceAbandoned { user, device } => about(*user, vec![("device", device.clone())]),
         Message::Welcome { user }
         | Message::PasswordChanged { user }
-        | Message::EnrollmentFinished { user }
-        | Message::NewLinkWanted { user } => about(*user, Vec::new()),
+        | Message::EnrollmentFinished { user } => about(*user, Vec::new()),
+        Message::NewLinkWanted { user } => {
+            let Some(asking) = active(tx, *user)? else { return Ok(Err(NOBODY)) };
+            about(asking.id, vec![("command", command_for_another_link(&asking))])
+        }
     }
+}
+
+/// What gives this user another link.
+fn command_for_another_link(user: &User) -> String {
+    let command = if user.password_hash.is_some() { "activate-client" } else { "reinvite" };
+    format!("postern user {command} {}", user.username)
 }
 
 /// Whether a message goes to who invited the user it is about.

@@ -1,6 +1,9 @@
 //! What people may be called and what they may type: usernames, device names, e-mail addresses, phone numbers and
 //! passwords (protocol 3.5 to 3.7). Each function gives the accepted form or says what is wrong.
 
+/// The longest password, which is still quickly made to a hash.
+pub const MOST_PASSWORD_BYTES: usize = 1024;
+
 /// Why something typed was not accepted; the text is shown to whoever typed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -101,7 +104,11 @@ pub fn folded(name: &str) -> String {
 /// A password as typed: it is never trimmed, and accepted whenever any client accepts it (protocol 3.5). Clients count
 /// in UTF-16 units, so one emoji is two.
 pub fn password(text: &str) -> Result<(), NameError> {
-    if text.len() <= 1024 && text.encode_utf16().count() >= 8 { Ok(()) } else { Err(NameError::Password) }
+    if text.len() <= MOST_PASSWORD_BYTES && text.encode_utf16().count() >= 8 {
+        Ok(())
+    } else {
+        Err(NameError::Password)
+    }
 }
 
 fn word(text: &str) -> Option<String> {

@@ -198,7 +198,7 @@ impl Tx<'_> {
         self.one(&format!("SELECT {COLUMNS} FROM outbox WHERE id = ?1"), [id], outgoing)
     }
 
-    /// The newest messages, newest first; with `open_only` without those that left.
+    /// The newest messages, newest first.
     pub fn newest_mail(&self, which: Listed, limit: u32) -> Result<Vec<Outgoing>, StoreError> {
         let condition = match which {
             Listed::All => "1",

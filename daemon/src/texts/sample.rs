@@ -60,11 +60,8 @@ pub fn sample(kind: Kind) -> Values {
         Kind::EnrollmentExpired => vec![expires],
         Kind::DeviceAdded | Kind::DeviceRemoved | Kind::DeviceAbandoned => vec![("device", "Ann's laptop")],
         Kind::LocationFull => vec![("location", "hq")],
-        Kind::Welcome
-        | Kind::PasswordChanged
-        | Kind::EnrollmentFinished
-        | Kind::NewLinkWanted
-        | Kind::Test => vec![],
+        Kind::NewLinkWanted => vec![("command", "postern user reinvite ann")],
+        Kind::Welcome | Kind::PasswordChanged | Kind::EnrollmentFinished | Kind::Test => vec![],
     };
     let mut values = house();
     values.extend(final_page());

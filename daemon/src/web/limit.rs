@@ -99,9 +99,9 @@ impl Limits {
         self.mailboxes.take(mailbox.0, now)
     }
 
-    /// Takes one of a user's allowance of asking for another link.
-    pub(super) fn asks_for_link(&self, user: UserId, now: Timestamp) -> Result<(), Duration> {
-        self.askers.take(user, now)
+    /// Whether a user may ask for another link; takes one of their allowance.
+    pub(super) fn asks_for_link(&self, user: UserId, now: Timestamp) -> bool {
+        self.askers.take(user, now).is_ok()
     }
 
     /// What was issued just now is known from the start.

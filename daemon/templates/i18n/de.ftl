@@ -165,7 +165,7 @@ reset-lead = Nennen Sie uns Ihre E-Mail-Adresse. Wir schicken Ihnen einen Link, 
 reset-email = E-Mail-Adresse
 reset-send = Link schicken
 reset-sent-title = Sehen Sie in Ihr Postfach
-reset-sent-text = Wenn es ein Konto für { $email } gibt, ist ein Link unterwegs. Er gilt 24 Stunden.
+reset-sent-text = Wenn es ein Konto mit dieser Adresse gibt, ist ein Link unterwegs. Er gilt 24 Stunden.
 reset-sent-nothing = Nach einigen Minuten ist nichts da? Sehen Sie im Spam-Ordner nach, oder fragen Sie Ihren Administrator.
 reset-start-title = Neues Passwort wählen
 reset-start-text = { $minutes ->
@@ -182,6 +182,7 @@ reset-done-text = Überall, wo Sie angemeldet waren, sind Sie jetzt abgemeldet. 
 
 # Was nicht angenommen wird und was schiefging.
 refused-password = Wählen Sie ein Passwort mit mindestens 8 Zeichen.
+refused-password-long = Wählen Sie ein kürzeres Passwort: höchstens 1024 Zeichen.
 refused-phone = Eine Telefonnummer besteht nur aus Ziffern, Leerzeichen und + - ( ).
 refused-email = Geben Sie eine E-Mail-Adresse ein, wie name@example.com.
 refused-device-name = Geben Sie dem Gerät einen Namen mit 1 bis 64 Zeichen.
@@ -192,6 +193,7 @@ refused-key-taken = Dieser Schlüssel ist schon registriert. Erzeugen Sie einen 
 refused-too-many-devices = Mit diesem Link lassen sich keine weiteren Geräte registrieren. Bitten Sie um einen neuen.
 refused-no-location = Im VPN ist für dieses Gerät gerade kein Platz. Bitte fragen Sie um Hilfe.
 refused-unknown-device = Dieses Gerät ist nicht mehr registriert. Beginnen Sie neu.
+refused-no-mail = Dieser Server verschickt keine Mails und kann Ihnen daher keinen Link schicken. Bitte wenden Sie sich an Ihren Administrator.
 refused-skip = Zum Abschluss wird hier ein Gerät gebraucht.
 trouble-home = Zum Anfang
 trouble-refused = Das ist nicht möglich

@@ -165,7 +165,7 @@ reset-lead = Tell us your e-mail address, and we send you a link with which you 
 reset-email = E-mail address
 reset-send = Send the link
 reset-sent-title = Check your mail
-reset-sent-text = If there is an account for { $email }, a link is on its way. It is good for 24 hours.
+reset-sent-text = If there is an account for this address, a link is on its way. It is good for 24 hours.
 reset-sent-nothing = Nothing arrived after some minutes? Look into the spam folder, or ask your administrator.
 reset-start-title = Choose a new password
 reset-start-text = { $minutes ->
@@ -182,6 +182,7 @@ reset-done-text = Wherever you were signed in you have been signed out. You can 
 
 # What is refused, and what went wrong.
 refused-password = Choose a password of at least 8 characters.
+refused-password-long = Choose a shorter password: at most 1024 characters.
 refused-phone = A phone number has only digits, spaces and + - ( ).
 refused-email = Enter an e-mail address, like name@example.com.
 refused-device-name = Give the device a name of 1 to 64 characters.
@@ -192,6 +193,7 @@ refused-key-taken = This key is registered already. Make a new one.
 refused-too-many-devices = With this link you cannot register any more devices. Ask for a new link.
 refused-no-location = There is no place in the VPN for this device at the moment. Please ask for help.
 refused-unknown-device = This device is not registered any more. Start again.
+refused-no-mail = This server sends no mail, so it cannot send you a link. Please ask your administrator.
 refused-skip = A device is needed to finish here.
 trouble-home = Go to the start
 trouble-refused = That is not possible

@@ -169,7 +169,7 @@ reset-lead = Podaj swój adres e-mail, a wyślemy link, dzięki któremu wybierz
 reset-email = Adres e-mail
 reset-send = Wyślij link
 reset-sent-title = Sprawdź pocztę
-reset-sent-text = Jeśli istnieje konto dla { $email }, link jest już w drodze. Jest ważny 24 godziny.
+reset-sent-text = Jeśli istnieje konto z tym adresem, link jest już w drodze. Jest ważny 24 godziny.
 reset-sent-nothing = Po kilku minutach nic nie przyszło? Zajrzyj do folderu ze spamem lub zapytaj administratora.
 reset-start-title = Wybierz nowe hasło
 reset-start-text = { $minutes ->
@@ -188,6 +188,7 @@ reset-done-text = Wszystkie Twoje sesje zostały zakończone. Możesz zamknąć 
 
 # Czego nie przyjmujemy i co poszło nie tak.
 refused-password = Wybierz hasło, które ma co najmniej 8 znaków.
+refused-password-long = Wybierz krótsze hasło: najwyżej 1024 znaki.
 refused-phone = Numer telefonu składa się tylko z cyfr, spacji oraz znaków + - ( ).
 refused-email = Podaj adres e-mail, na przykład name@example.com.
 refused-device-name = Nadaj urządzeniu nazwę od 1 do 64 znaków.
@@ -198,6 +199,7 @@ refused-key-taken = Ten klucz jest już zarejestrowany. Utwórz nowy.
 refused-too-many-devices = Z tym linkiem nie można zarejestrować więcej urządzeń. Poproś o nowy link.
 refused-no-location = W sieci VPN nie ma teraz miejsca dla tego urządzenia. Poproś o pomoc.
 refused-unknown-device = To urządzenie nie jest już zarejestrowane. Zacznij od nowa.
+refused-no-mail = Ten serwer nie wysyła poczty, więc nie może wysłać linku. Zwróć się do administratora.
 refused-skip = Aby zakończyć, potrzebne jest urządzenie.
 trouble-home = Przejdź na początek
 trouble-refused = To nie jest możliwe

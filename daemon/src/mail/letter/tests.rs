@@ -88,6 +88,29 @@ fn markup_in_names_is_shown_and_never_obeyed() {
 }
 
 #[test]
+fn who_is_asked_for_another_link_is_told_the_command_that_gives_one() {
+    let store = Store::in_memory().unwrap();
+    let site = a_site(&store);
+    let told = |tx: &Tx<'_>, user| {
+        let Ok(Composed::Letter(letter)) = compose(tx, &site, &Message::NewLinkWanted { user }, at(1)) else {
+            panic!("no letter")
+        };
+        (letter.text, letter.html)
+    };
+    store
+        .write_blocking(|tx| {
+            let ann = a_person(tx, "ann");
+            let (text, html) = told(tx, ann);
+            assert!([text, html].iter().all(|form| form.contains("postern user reinvite ann")));
+            tx.activate_user(ann, "hash", None)?;
+            let (text, html) = told(tx, ann);
+            assert!([text, html].iter().all(|form| form.contains("postern user activate-client ann")));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn a_message_about_somebody_disabled_is_not_sent() {
     on_every_message(
         |_| {},

@@ -31,6 +31,8 @@ use crate::web::limit::Presented;
 struct PastePage {
     frame: Frame,
     help_text: String,
+    /// Whether a forgotten password can be replaced: that takes a mail.
+    sends_mail: bool,
 }
 
 #[derive(Template)]
@@ -99,8 +101,8 @@ async fn paste(pages: &Pages, visit: &Visit) -> Result<Response, Trouble> {
     {
         return Ok(see_other(step::path(progress.next)));
     }
-    let help_text = site.config.branding.help_text.clone();
-    page(&PastePage { frame: Frame::new(&site, visit), help_text })
+    let (help_text, sends_mail) = (site.config.branding.help_text.clone(), site.config.mail.is_sent());
+    page(&PastePage { frame: Frame::new(&site, visit), help_text, sends_mail })
 }
 
 async fn show_link(pages: &Pages, visit: &Visit, token: Token) -> Result<Response, Trouble> {
@@ -139,7 +141,10 @@ fn shown(site: &Site, visit: &Visit, link: Link, token: &Token) -> Result<Respon
             let (frame, url) = (frame.helped_by(inviter), site.config.public_url.clone());
             (StatusCode::OK, page(&MachinePage { frame, name, url, token })?)
         }
-        Link::Dead(dead) => (StatusCode::GONE, page(&dead_page(visit, frame, dead, token))?),
+        Link::Dead(dead) => {
+            let token = may_ask(site, &dead).then_some(token);
+            (StatusCode::GONE, page(&dead_page(visit, frame, dead, token))?)
+        }
     };
     Ok((status, shown).into_response())
 }
@@ -161,19 +166,24 @@ fn invitation_page(site: &Site, frame: Frame, invitation: Invitation, token: Str
     }
 }
 
-fn dead_page(visit: &Visit, frame: Frame, dead: DeadLink, token: String) -> DeadPage {
-    let (title, text, may_ask) = match dead.why {
-        Death::Expired => (Key("dead-expired"), Key("dead-expired-text"), true),
-        Death::Used => (Key("dead-used"), Key("dead-used-text"), true),
-        Death::Done => (Key("dead-done"), Key("dead-done-text"), true),
-        Death::Withdrawn => (Key("dead-withdrawn"), Key("dead-withdrawn-text"), true),
-        Death::Disabled => (Key("trouble-disabled"), Key("trouble-disabled-text"), false),
+/// Whether asking for another link reaches somebody who could issue one.
+fn may_ask(site: &Site, dead: &DeadLink) -> bool {
+    site.config.mail.is_sent() && dead.why != Death::Disabled
+}
+
+fn dead_page(visit: &Visit, frame: Frame, dead: DeadLink, token: Option<String>) -> DeadPage {
+    let (title, text) = match dead.why {
+        Death::Expired => (Key("dead-expired"), Key("dead-expired-text")),
+        Death::Used => (Key("dead-used"), Key("dead-used-text")),
+        Death::Done => (Key("dead-done"), Key("dead-done-text")),
+        Death::Withdrawn => (Key("dead-withdrawn"), Key("dead-withdrawn-text")),
+        Death::Disabled => (Key("trouble-disabled"), Key("trouble-disabled-text")),
     };
     DeadPage {
         frame: frame.helped_by(dead.inviter),
         title: visit.language.say(title),
         text: visit.language.say(text),
-        token: may_ask.then_some(token),
+        token,
     }
 }
 
@@ -245,10 +255,14 @@ pub(super) async fn ask_for_another(
     }
     let site = pages.app.site();
     let Link::Dead(dead) = link else { return shown(&site, &visit, link, &token) };
-    let wait = pages.limits.asks_for_link(dead.user, now);
-    wait.map_err(|wait| Trouble::TooMany(crate::web::seconds_of(wait)))?;
-    let (app, user) = (pages.app.clone(), dead.user);
-    pages.app.store.write(move |tx| new_link::ask(tx, &app.site(), user, now)).await?;
+    if !may_ask(&site, &dead) {
+        return shown(&site, &visit, Link::Dead(dead), &token);
+    }
+    // Whoever asks again has asked: the administrator is not told again.
+    if pages.limits.asks_for_link(dead.user, now) {
+        let (app, user) = (pages.app.clone(), dead.user);
+        pages.app.store.write(move |tx| new_link::ask(tx, &app.site(), user, now)).await?;
+    }
     page(&AskedPage { frame: Frame::new(&site, &visit).helped_by(dead.inviter) })
 }
 

@@ -12,12 +12,11 @@ use super::form::Form;
 use super::frame::Frame;
 use super::language::{Key, Phrase};
 use super::step::{frame, path};
-use super::trouble::{Trouble, page};
+use super::trouble::{Trouble, page, password_refusal};
 use super::visit::Visit;
 use super::{Pages, see_other};
 use crate::flows::enroll::{EnrollError, may_activate};
 use crate::flows::wizard::{self, Progress};
-use crate::rules::names;
 use crate::rules::wizard::Step;
 
 #[derive(Template)]
@@ -50,8 +49,7 @@ pub(super) async fn set(
         Err(elsewhere) => return Ok(elsewhere),
     };
     let password = Zeroizing::new(Form::read(body).await?.get("password").to_owned());
-    if names::password(&password).is_err() {
-        let error = Some(Key("refused-password"));
+    if let error @ Some(_) = password_refusal(&password) {
         let shown = page(&password_page(&pages, &visit, progress, error))?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response());
     }

@@ -1,8 +1,6 @@
 //! A forgotten password: asking for a link, starting it, choosing another password. Whoever asks learns nothing of which
 //! addresses there are: the answer, and how long it takes, is the same.
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::Extension;
 use axum::body::Body;
@@ -14,12 +12,13 @@ use zeroize::Zeroizing;
 use super::form::Form;
 use super::frame::Frame;
 use super::language::{Key, Phrase};
-use super::trouble::{Trouble, page};
+use super::trouble::{Trouble, page, password_refusal};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
 use crate::flows::password_reset::{self, ResetError};
 use crate::rules::names;
 use crate::rules::token::{Token, TokenHash};
+use crate::site::Site;
 use crate::store::account::User;
 use crate::web::forgotten;
 use crate::web::limit::Presented;
@@ -36,7 +35,6 @@ struct AskPage {
 #[template(path = "pages/reset-sent.html")]
 struct SentPage {
     frame: Frame,
-    email: String,
 }
 
 #[derive(Template)]
@@ -67,8 +65,9 @@ pub(super) async fn ask(
     State(pages): State<Pages>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Trouble> {
-    let frame = Frame::new(&pages.app.site(), &visit);
-    page(&AskPage { frame, email: String::new(), error: None })
+    let site = pages.app.site();
+    sends_mail(&site)?;
+    page(&AskPage { frame: Frame::new(&site, &visit), email: String::new(), error: None })
 }
 
 /// Sends the link to whoever has an account.
@@ -77,15 +76,24 @@ pub(super) async fn request(
     Extension(visit): Extension<Visit>,
     body: Body,
 ) -> Result<Response, Trouble> {
+    let site = pages.app.site();
+    sends_mail(&site)?;
     let email = Form::read(body).await?.get("email").trim().to_owned();
-    let frame = Frame::new(&pages.app.site(), &visit);
     if names::email(&email).is_err() {
-        let error = Some(visit.language.say(Key("refused-email")));
+        let (frame, error) = (Frame::new(&site, &visit), Some(visit.language.say(Key("refused-email"))));
         let shown = page(&AskPage { frame, email, error })?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response());
     }
     forgotten::request(&pages.app, &pages.limits, visit.client, &email).await?;
-    page(&SentPage { frame, email })
+    Ok(see_other("/password/sent"))
+}
+
+/// What came of asking; reloading it asks for nothing.
+pub(super) async fn sent(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Trouble> {
+    page(&SentPage { frame: Frame::new(&pages.app.site(), &visit) })
 }
 
 /// The page of a link.
@@ -152,8 +160,7 @@ pub(super) async fn set(
 ) -> Result<Response, Trouble> {
     let (session, user, deadline) = pages.resetting(&visit).await?;
     let password = Zeroizing::new(Form::read(body).await?.get("password").to_owned());
-    if names::password(&password).is_err() {
-        let error = Some(Key("refused-password"));
+    if let error @ Some(_) = password_refusal(&password) {
         let shown = page(&choose_page(&pages, &visit, user, deadline, error))?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response());
     }
@@ -161,7 +168,21 @@ pub(super) async fn set(
     let (app, now) = (pages.app.clone(), pages.app.now());
     let set = pages.app.store.write(move |tx| password_reset::reset(tx, &app.site(), session, &hash, now));
     set.await?;
+    Ok(pages.seated("/password-reset/done", Seat::Reset, "", 0))
+}
+
+/// The end of it; reloading it changes nothing.
+pub(super) async fn done(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Trouble> {
     page(&DonePage { frame: Frame::new(&pages.app.site(), &visit) })
+}
+
+/// Without mail there is no way to whoever forgot a password.
+fn sends_mail(site: &Site) -> Result<(), Trouble> {
+    let refused = Trouble::Refused(StatusCode::NOT_FOUND, Key("refused-no-mail"));
+    if site.config.mail.is_sent() { Ok(()) } else { Err(refused) }
 }
 
 impl Pages {
@@ -183,8 +204,8 @@ impl Pages {
 
 fn start_page(pages: &Pages, visit: &Visit, token: Option<String>) -> Result<Response, Trouble> {
     let site = pages.app.site();
-    let seconds = site.config.enrollment.session_ttl.as_secs();
-    let minutes = i64::try_from(Duration::from_secs(seconds).as_secs().div_ceil(60)).unwrap_or(i64::MAX);
+    let minutes =
+        i64::try_from(site.config.enrollment.session_ttl.as_secs().div_ceil(60)).unwrap_or(i64::MAX);
     let status = if token.is_some() { StatusCode::OK } else { StatusCode::GONE };
     let shown = page(&StartPage { frame: Frame::new(&site, visit), token, minutes })?;
     Ok((status, shown).into_response())

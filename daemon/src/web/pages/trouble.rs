@@ -139,6 +139,14 @@ pub(super) fn page(template: &impl Template) -> Result<Response, Trouble> {
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
+/// Why a new password is refused, if it is.
+pub(super) fn password_refusal(password: &str) -> Option<Key> {
+    names::password(password).err().map(|_| {
+        let is_long = password.len() > names::MOST_PASSWORD_BYTES;
+        if is_long { Key("refused-password-long") } else { Key("refused-password") }
+    })
+}
+
 /// Why a flow refuses, in the reader's words.
 pub(super) fn refusal(error: &EnrollError) -> Option<Key> {
     Some(match error {
