@@ -4,9 +4,10 @@
 //! ([`Observed`]) and says which steps lead there; [`apply()`] takes them on a [`Backend`]. Nothing here knows
 //! users, SQL, HTTP or mail, and nothing else in the project touches WireGuard, links, routes or nftables.
 //!
-//! What is deliberately absent: "replace all peers" (it drops every session), keepalives towards peers (the
-//! kernel would start handshakes for peers that have no endpoint), and any change to an interface that does
-//! not carry our mark.
+//! What is deliberately absent: "replace all peers" (it drops every session), keepalives towards peers that have no
+//! endpoint (the kernel would start handshakes all the same), and any change to an interface that does not carry our
+//! mark. An interface without anybody's mark gets ours if it has the key of a desired one of its name: nobody else
+//! has that key.
 
 pub mod apply;
 pub mod backend;
@@ -23,7 +24,7 @@ pub mod stats;
 
 pub use apply::{Outcome, apply, chain};
 pub use backend::{Backend, BackendError, BackendKind};
-pub use desired::{Desired, DesiredInterface, DesiredPeer, ForwardPolicy};
+pub use desired::{Desired, DesiredInterface, DesiredPeer, Dialled, ForwardPolicy};
 pub use firewall::Firewall;
 pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey};
 pub use model::OwnerIndex;

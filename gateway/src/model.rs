@@ -39,7 +39,7 @@ impl fmt::Debug for OwnerIndex {
 impl ObservedPeer {
     /// Whether nothing about it is to be changed.
     pub fn is(&self, wanted: &DesiredPeer) -> bool {
-        self.keepalive.is_none()
+        self.keepalive == wanted.keepalive()
             && self.allowed_ips == wanted.allowed_ips
             && self.preshared_key == wanted.preshared_key
     }
@@ -72,6 +72,13 @@ impl Observed {
                 self.interfaces.remove(interface);
                 self.owners.0.remove(interface);
             }
+            Step::Adopt { interface } => {
+                self.foreign.remove(interface);
+                if let Some(found) = self.unmarked.remove(interface) {
+                    self.interfaces.insert(interface.clone(), found);
+                    self.owners.0.remove(interface);
+                }
+            }
             Step::CreateInterface { interface, backend, mtu } => {
                 let made = ObservedInterface::made(*backend, mtu.get());
                 self.interfaces.insert(interface.clone(), made);
@@ -92,7 +99,8 @@ impl Observed {
             | Step::AddAddress { interface, .. }
             | Step::SetMtu { interface, .. }
             | Step::SetLinkUp { interface }
-            | Step::AddRoute { interface, .. } => {
+            | Step::AddRoute { interface, .. }
+            | Step::RemoveRoute { interface, .. } => {
                 if let Some(found) = self.interfaces.get_mut(interface) {
                     found.after(step);
                 }
@@ -157,8 +165,12 @@ impl ObservedInterface {
             Step::AddRoute { destination, .. } => {
                 self.routes.insert(*destination);
             }
+            Step::RemoveRoute { destination, .. } => {
+                self.routes.remove(destination);
+            }
             Step::DeleteInterface { .. }
             | Step::ReplaceFirewall { .. }
+            | Step::Adopt { .. }
             | Step::CreateInterface { .. }
             | Step::RemovePeers { .. }
             | Step::UpdatePeers { .. }
@@ -221,7 +233,7 @@ fn made(wanted: &DesiredPeer) -> ObservedPeer {
     ObservedPeer {
         allowed_ips: wanted.allowed_ips.clone(),
         preshared_key: wanted.preshared_key.clone(),
-        keepalive: None,
+        keepalive: wanted.keepalive(),
     }
 }
 

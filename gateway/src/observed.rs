@@ -19,6 +19,9 @@ pub struct Observed {
     pub interfaces: BTreeMap<InterfaceName, ObservedInterface>,
     /// Names of links that are not ours: they are never touched.
     pub foreign: BTreeSet<InterfaceName>,
+    /// Of those, the kernel's WireGuard links that carry nobody's mark: one of them that has the key of a desired
+    /// interface is that interface, run by somebody else so far, and is adopted.
+    pub unmarked: BTreeMap<InterfaceName, ObservedInterface>,
     /// What our nftables table says, as a fingerprint of the policies it was made from; `None` when it does
     /// not exist or somebody changed it.
     pub firewall: Option<FirewallFingerprint>,
@@ -56,7 +59,7 @@ pub struct ObservedPeer {
     pub allowed_ips: AllowedIps,
     /// `None`: without one.
     pub preshared_key: Option<PresharedKey>,
-    /// In seconds; `None`: off, which is what we want.
+    /// In seconds; `None`: off.
     pub keepalive: Option<u16>,
 }
 

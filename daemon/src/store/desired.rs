@@ -63,7 +63,7 @@ impl Tx<'_> {
             let allowed_ips =
                 ips.iter().flatten().filter_map(|ip| ip.parse::<std::net::IpAddr>().ok()).map(Into::into);
             let allowed_ips = allowed_ips.collect();
-            interface.peers.insert(key, DesiredPeer { allowed_ips, preshared_key: None });
+            interface.peers.insert(key, DesiredPeer { allowed_ips, preshared_key: None, dialled: None });
             rows.push(PeerRow { device: DeviceId(device), location, key, live });
         }
         Ok(())
@@ -86,6 +86,7 @@ fn interface(location: &SiteLocation) -> DesiredInterface {
         mtu: config.mtu,
         addresses: config.pool().gateway().into_iter().collect(),
         peers: BTreeMap::new(),
+        routes: BTreeSet::new(),
         policy: ForwardPolicy {
             routes: config.routes.iter().copied().collect::<BTreeSet<_>>(),
             host_services: config.host_services.clone(),

@@ -27,6 +27,8 @@ pub struct MemoryBackend(Arc<Mutex<Kernel>>);
 struct Kernel {
     links: BTreeMap<InterfaceName, Link>,
     foreign: BTreeSet<InterfaceName>,
+    /// WireGuard links without a mark.
+    unmarked: BTreeMap<InterfaceName, Link>,
     firewall: Option<FirewallFingerprint>,
     stats: BTreeMap<(InterfaceName, PublicKey), PeerStats>,
     written: Vec<Step>,
@@ -92,6 +94,14 @@ impl MemoryBackend {
         let mut kernel = self.kernel();
         kernel.links.remove(interface);
         kernel.foreign.insert(interface.clone());
+    }
+
+    /// A link of ours is what it was before it was ours: the same, without our mark. Nothing of ours is left.
+    pub fn unmark(&self, interface: &InterfaceName) {
+        let mut kernel = self.kernel();
+        let found = kernel.links.remove(interface);
+        kernel.unmarked.extend(found.map(|link| (interface.clone(), link)));
+        kernel.firewall = None;
     }
 
     /// The link that is not ours goes away.
@@ -179,7 +189,8 @@ impl Kernel {
     fn observe(&self) -> Observed {
         Observed {
             interfaces: self.links.iter().map(|(name, link)| (name.clone(), link.observe())).collect(),
-            foreign: self.foreign.clone(),
+            foreign: self.foreign.iter().chain(self.unmarked.keys()).cloned().collect(),
+            unmarked: self.unmarked.iter().map(|(name, link)| (name.clone(), link.observe())).collect(),
             firewall: self.firewall,
             ..Observed::default()
         }
@@ -201,8 +212,17 @@ impl Kernel {
                 self.firewall = (!firewall.is_empty()).then(|| firewall.fingerprint());
                 Ok(())
             }
+            Step::Adopt { interface } => {
+                let missing = || error(&step.to_string(), io::ErrorKind::NotFound);
+                let link = self.unmarked.remove(interface).ok_or_else(missing)?;
+                self.links.insert(interface.clone(), link);
+                Ok(())
+            }
             Step::CreateInterface { interface, backend, mtu } => {
-                if self.foreign.contains(interface) || self.links.contains_key(interface) {
+                if self.foreign.contains(interface)
+                    || self.unmarked.contains_key(interface)
+                    || self.links.contains_key(interface)
+                {
                     return Err(error(&step.to_string(), io::ErrorKind::AlreadyExists).into());
                 }
                 self.links.insert(interface.clone(), Link::new(*backend, mtu.get()));
@@ -224,7 +244,8 @@ impl Kernel {
             | Step::AddAddress { interface, .. }
             | Step::SetMtu { interface, .. }
             | Step::SetLinkUp { interface }
-            | Step::AddRoute { interface, .. } => {
+            | Step::AddRoute { interface, .. }
+            | Step::RemoveRoute { interface, .. } => {
                 let missing = || error(&step.to_string(), io::ErrorKind::NotFound);
                 let link = self.links.get_mut(interface).ok_or_else(missing)?;
                 link.perform(step, &self.refused_peers)

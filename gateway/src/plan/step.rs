@@ -24,6 +24,11 @@ pub enum Step {
         /// What the table enforces afterwards.
         firewall: Firewall,
     },
+    /// Puts our mark on a WireGuard link that carries nobody's. Nothing else about it changes.
+    Adopt {
+        /// A kernel link with the key of the interface of that name.
+        interface: InterfaceName,
+    },
     /// Makes the link, marked as ours, down.
     CreateInterface {
         /// Its name, which no link has.
@@ -54,7 +59,7 @@ pub enum Step {
         /// In ascending order; one that is not there is no error.
         peers: Vec<PublicKey>,
     },
-    /// Changes existing peers: allowed IPs replaced, keepalive off, preshared key as given. An allowed IP of another
+    /// Changes existing peers: allowed IPs replaced, keepalive and preshared key as given. An allowed IP of another
     /// peer moves here. A peer that somebody else removed meanwhile may come back by it, as it is desired.
     UpdatePeers {
         /// An interface of ours.
@@ -95,11 +100,19 @@ pub enum Step {
         /// An interface of ours.
         interface: InterfaceName,
     },
-    /// Adds a route to a subnet of the interface, in the main table; one that is there already is no error.
+    /// Adds a route to a subnet of the interface or a network behind its peers, in the main table; one that is there
+    /// already is no error.
     AddRoute {
-        /// An interface of ours, up and with an address in the subnet.
+        /// An interface of ours that is up.
         interface: InterfaceName,
-        /// The subnet.
+        /// The network.
+        destination: IpNet,
+    },
+    /// Removes such a route; one that is not there is no error.
+    RemoveRoute {
+        /// An interface of ours.
+        interface: InterfaceName,
+        /// The network.
         destination: IpNet,
     },
 }
@@ -110,6 +123,7 @@ impl Step {
         match self {
             Self::ReplaceFirewall { .. } => None,
             Self::DeleteInterface { interface }
+            | Self::Adopt { interface }
             | Self::CreateInterface { interface, .. }
             | Self::SetDevice { interface, .. }
             | Self::LeavePort { interface }
@@ -120,7 +134,8 @@ impl Step {
             | Self::AddAddress { interface, .. }
             | Self::SetMtu { interface, .. }
             | Self::SetLinkUp { interface }
-            | Self::AddRoute { interface, .. } => Some(interface),
+            | Self::AddRoute { interface, .. }
+            | Self::RemoveRoute { interface, .. } => Some(interface),
         }
     }
 
@@ -134,6 +149,7 @@ impl Step {
             }
             Self::DeleteInterface { .. }
             | Self::ReplaceFirewall { .. }
+            | Self::Adopt { .. }
             | Self::CreateInterface { .. }
             | Self::SetDevice { .. }
             | Self::LeavePort { .. }
@@ -141,7 +157,8 @@ impl Step {
             | Self::AddAddress { .. }
             | Self::SetMtu { .. }
             | Self::SetLinkUp { .. }
-            | Self::AddRoute { .. } => {}
+            | Self::AddRoute { .. }
+            | Self::RemoveRoute { .. } => {}
         }
         rest
     }

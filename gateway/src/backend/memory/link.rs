@@ -20,7 +20,7 @@ pub(super) struct Link {
     pub(super) listen_port: u16,
     addresses: BTreeSet<IpNet>,
     pub(super) routes: BTreeSet<IpNet>,
-    pub(super) peers: BTreeMap<PublicKey, Option<PresharedKey>>,
+    pub(super) peers: BTreeMap<PublicKey, (Option<PresharedKey>, Option<u16>)>,
     /// WireGuard's own table: an allowed IP leads to one peer.
     owners: BTreeMap<IpNet, PublicKey>,
 }
@@ -45,11 +45,12 @@ impl Link {
         for (network, key) in &self.owners {
             networks.entry(*key).or_default().push(*network);
         }
-        let peer = |key: &PublicKey, preshared_key: &Option<PresharedKey>| ObservedPeer {
-            allowed_ips: networks.get(key).into_iter().flatten().copied().collect(),
-            preshared_key: preshared_key.clone(),
-            keepalive: None,
-        };
+        let peer =
+            |key: &PublicKey, preshared_key: &Option<PresharedKey>, keepalive: Option<u16>| ObservedPeer {
+                allowed_ips: networks.get(key).into_iter().flatten().copied().collect(),
+                preshared_key: preshared_key.clone(),
+                keepalive,
+            };
         ObservedInterface {
             backend: self.backend,
             up: self.up,
@@ -59,7 +60,11 @@ impl Link {
             fwmark: 0,
             addresses: self.addresses.clone(),
             routes: self.routes.clone(),
-            peers: self.peers.iter().map(|(key, preshared)| (*key, peer(key, preshared))).collect(),
+            peers: self
+                .peers
+                .iter()
+                .map(|(key, (preshared, keepalive))| (*key, peer(key, preshared, *keepalive)))
+                .collect(),
         }
     }
 
@@ -99,8 +104,14 @@ impl Link {
                 accepted(peers, refused, |(key, _)| key).for_each(|(key, peer)| self.put_peer(*key, peer));
                 refusals(peers.iter().map(|(key, _)| key), refused)
             }
-            Step::RemoveAddress { .. } | Step::AddAddress { .. } | Step::AddRoute { .. } => self.route(step),
-            Step::DeleteInterface { .. } | Step::ReplaceFirewall { .. } | Step::CreateInterface { .. } => {
+            Step::RemoveAddress { .. }
+            | Step::AddAddress { .. }
+            | Step::AddRoute { .. }
+            | Step::RemoveRoute { .. } => self.route(step),
+            Step::DeleteInterface { .. }
+            | Step::ReplaceFirewall { .. }
+            | Step::Adopt { .. }
+            | Step::CreateInterface { .. } => {
                 Err(error(&step.to_string(), io::ErrorKind::Unsupported).into())
             }
         }
@@ -131,8 +142,12 @@ impl Link {
                 }
                 self.routes.insert(*destination);
             }
+            Step::RemoveRoute { destination, .. } => {
+                self.routes.remove(destination);
+            }
             Step::DeleteInterface { .. }
             | Step::ReplaceFirewall { .. }
+            | Step::Adopt { .. }
             | Step::CreateInterface { .. }
             | Step::SetDevice { .. }
             | Step::LeavePort { .. }
@@ -162,7 +177,7 @@ impl Link {
     }
 
     fn put_peer(&mut self, key: PublicKey, peer: &DesiredPeer) {
-        if self.peers.insert(key, peer.preshared_key.clone()).is_some() {
+        if self.peers.insert(key, (peer.preshared_key.clone(), peer.keepalive())).is_some() {
             self.owners.retain(|_, owner| *owner != key);
         }
         self.owners.extend(peer.allowed_ips.iter().map(|network| (network, key)));
