@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use postern_gateway::BackendKind;
 
 use crate::app::App;
-use crate::config::{ConfigErrors, Draft, Loaded, load_with};
+use crate::config::{ConfigErrors, Draft, Loaded, Problem, load_with};
 use crate::durable::{self, Changed};
 use crate::flows::configure::{ConfigureError, fit};
 use crate::flows::refusal::Refusal;
@@ -70,6 +70,8 @@ pub struct Reloaded<T> {
     pub revision: Revision,
     /// Keys that differ from what runs and that only a restart changes.
     pub needs_restart: Vec<&'static str>,
+    /// What works, but hardly as it was meant.
+    pub warnings: Vec<Problem>,
     /// Locations whose clients get through again only with a fresh configuration.
     pub cut_off: Vec<String>,
 }
@@ -129,6 +131,7 @@ impl Parts {
             Change::File(draft) => load_with(&self.path, Some(draft))?,
         };
         let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
+        let warnings = loaded.warnings.clone();
         let loaded = Loaded { config, ..loaded };
         let (mut changed, mut cut_off) = (None, Vec::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
@@ -147,11 +150,14 @@ impl Parts {
         for key in &needs_restart {
             tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
         }
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
         let file = match change {
             Change::File(draft) => Some(draft.file),
             Change::Nothing | Change::Key(_) => None,
         };
-        Ok(Reloaded { value, file, revision, needs_restart, cut_off })
+        Ok(Reloaded { value, file, revision, needs_restart, warnings, cut_off })
     }
 
     fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Option<Changed>, ReloadError> {

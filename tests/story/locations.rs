@@ -178,6 +178,22 @@ fn a_key_that_only_a_restart_changes_is_named_until_it_is_put_back() {
 }
 
 #[test]
+fn what_works_but_hardly_as_it_was_meant_is_told_with_the_reload_as_check_config_tells_it() {
+    let Some(postern) = Postern::start() else { return };
+    let main = format!("{}[mail]\ntemplates_dir = \"texts\"\n", postern.read("postern.toml"));
+    fs::write(postern.path("postern.toml"), main).unwrap();
+    fs::create_dir(postern.path("texts")).unwrap();
+    fs::write(postern.path("texts/final.md"), "Hi {{ frist_name }}").unwrap();
+    let said = postern.run(&["reload"]);
+    let told = format!("{}: there is no variable \"frist_name\"", postern.path("texts/final.md").display());
+    assert!(said.code == 0 && said.err.starts_with(&format!("postern: warning: {told}")), "{}", said.err);
+    let checked = postern.run(&["check-config"]);
+    assert!(checked.code == 0 && checked.err.starts_with(&format!("warning: {told}")), "{}", checked.err);
+    let json: Value = serde_json::from_str(&postern.run(&["reload", "--json"]).out).unwrap();
+    assert!(json["warnings"][0].as_str().unwrap().starts_with(&told), "{json}");
+}
+
+#[test]
 fn a_location_with_machines_goes_only_by_force_and_they_go_with_it() {
     let Some(postern) = Postern::start() else { return };
     let id = postern.app.site().location_named("hq").unwrap().id;

@@ -78,6 +78,9 @@ pub(super) fn warn(answer: &Value, errors: &mut impl Write) -> Result<(), Failur
     for key in list("needs_restart").iter().filter_map(Value::as_str) {
         writeln!(errors, "postern: warning: {key} was changed: restart postern to put that into force")?;
     }
+    for warning in list("warnings").iter().filter_map(Value::as_str) {
+        writeln!(errors, "postern: warning: {warning}")?;
+    }
     for name in list("cut_off").iter().filter_map(Value::as_str) {
         writeln!(
             errors,
