@@ -267,6 +267,7 @@ export class Visitor {
 
     /** Goes, and says everything that was wrong with the pages. */
     async leave() {
+        await Promise.all(this.pending);
         await this.context.close();
         assert.deepEqual(this.errors, []);
     }

@@ -69,7 +69,7 @@ async fn the_link_in_the_mail_leads_to_a_live_device_and_the_welcome() {
     assert_eq!(places.iter().map(|place| &place["file_name"]).collect::<Vec<_>>(), ["hq.conf", "lab.conf"]);
     assert!(places[0]["config"].as_str().unwrap().contains("PrivateKey = YOUR_PRIVATE_KEY\n"));
     let done = browser.get("/enroll/done").await;
-    done.shows(200, &["You are all set", "John’s laptop", "<h1>Welcome John</h1>", "Step 4 of 4"]);
+    done.shows(200, &["You are all set", "John’s laptop", "<h2>Welcome John</h2>", "Step 4 of 4"]);
 
     let user = postern.app.store.read_blocking(|tx| tx.user_by_name("jdoe")).unwrap().unwrap();
     assert!(user.password_hash.is_some());
