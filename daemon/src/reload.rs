@@ -14,7 +14,7 @@ use postern_gateway::BackendKind;
 use crate::app::App;
 use crate::config::{ConfigErrors, Draft, Loaded, Problem, load_with};
 use crate::durable::{self, Changed};
-use crate::flows::configure::{ConfigureError, fit};
+use crate::flows::configure::{ConfigureError, Fit, fit};
 use crate::flows::refusal::Refusal;
 use crate::keys::{Keys, KeysError};
 use crate::site::Site;
@@ -138,7 +138,7 @@ impl Parts {
             let value = within(tx)?;
             let fit = fit(tx, loaded, &self.available)?;
             changed = self.place(tx, &change)?;
-            let site = fit.put_into_force(tx, &self.keys, &|| self.app.random())?;
+            let site = put_into_force::<ReloadError>(tx, fit, &self.keys, || self.app.random())?;
             let app = self.app.clone();
             cut_off = locations_cut_off(&app.site(), &site);
             tx.after_commit(move || app.replace_site(site.into()));
@@ -173,6 +173,17 @@ impl Parts {
     }
 }
 
+/// Puts a configuration into force, with the keys of the key files, which are made where they are missing.
+pub fn put_into_force<E: From<KeysError> + From<StoreError>>(
+    tx: &Tx<'_>,
+    fit: Fit,
+    keys: &Keys,
+    random: impl Fn() -> [u8; 32],
+) -> Result<Site, E> {
+    let token_key = keys.token_key(random())?;
+    fit.put_into_force(tx, token_key, |id| Ok(keys.location_key(id, random())?), random())
+}
+
 fn locations_cut_off(before: &Site, after: &Site) -> Vec<String> {
     let changed = after.locations().filter(|location| {
         before.location(location.id).is_some_and(|before| !location.answers_clients_of(before))
@@ -205,7 +216,6 @@ impl From<ConfigureError> for ReloadError {
     fn from(error: ConfigureError) -> Self {
         match error {
             ConfigureError::Unfit(errors) => Self::Config(errors),
-            ConfigureError::Keys(error) => Self::Keys(error),
             ConfigureError::Store(error) => error.into(),
         }
     }

@@ -29,7 +29,7 @@ use crate::flows::configure::{ConfigureError, fit_at_start};
 use crate::flows::first_admin::{FIRST_ADMIN, first_admin, waiting_admin};
 use crate::gateway_view::GatewayView;
 use crate::keys::{Keys, KeysError};
-use crate::reload::{Change, Reloader};
+use crate::reload::{self, Change, Reloader};
 use crate::rules::action::Action;
 use crate::site::Site;
 use crate::store::{Store, StoreError, Tx};
@@ -169,13 +169,13 @@ fn put_into_force(
     loaded: Loaded,
     keys: &Keys,
     available: &[BackendKind],
-) -> Result<Site, ConfigureError> {
+) -> Result<Site, RunError> {
     let configured = store.write_blocking(|tx| {
         let (fit, unknown) = fit_at_start(tx, loaded, available)?;
         for problem in unknown {
             tracing::warn!("{problem}; until then nobody joins by it");
         }
-        fit.put_into_force(tx, keys, &rand::random::<[u8; 32]>)
+        reload::put_into_force::<RunError>(tx, fit, keys, rand::random::<[u8; 32]>)
     });
     configured.map(|(site, _)| site)
 }

@@ -222,7 +222,7 @@ fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
     let mut pem = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;
     file.take(MOST_CA_BYTES).read_to_end(&mut pem).map_err(unreadable)?;
-    if crate::mail::are_certificates(&pem) {
+    if crate::mailbox::are_certificates(&pem) {
         Ok(pem)
     } else {
         Err(format!("{}: holds no certificates in PEM form", path.display()))

@@ -9,8 +9,9 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::backend::{Backend, BackendError, BackendKind, StepError};
+use crate::backend::{Backend, BackendError, StepError};
 use crate::key::PublicKey;
+use crate::kind::BackendKind;
 use crate::net::InterfaceName;
 use crate::observed::{FirewallFingerprint, Observed};
 use crate::plan::Step;

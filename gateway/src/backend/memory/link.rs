@@ -6,9 +6,10 @@ use std::io;
 use ipnet::IpNet;
 
 use super::error;
-use crate::backend::{BackendKind, StepError};
+use crate::backend::StepError;
 use crate::desired::DesiredPeer;
 use crate::key::{PresharedKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::observed::{ObservedInterface, ObservedPeer};
 use crate::plan::Step;
 
