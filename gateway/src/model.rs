@@ -50,13 +50,7 @@ impl Observed {
                 self.interfaces.remove(interface);
                 self.owners.0.remove(interface);
             }
-            Step::Adopt { interface } => {
-                self.foreign.remove(interface);
-                if let Some(found) = self.unmarked.remove(interface) {
-                    self.interfaces.insert(interface.clone(), found);
-                    self.owners.0.remove(interface);
-                }
-            }
+            Step::Adopt { interface } => self.adopt(interface),
             Step::CreateInterface { interface, backend, mtu } => {
                 let made = ObservedInterface::made(*backend, mtu.get());
                 self.interfaces.insert(interface.clone(), made);
@@ -83,6 +77,14 @@ impl Observed {
                     found.after(step);
                 }
             }
+        }
+    }
+
+    fn adopt(&mut self, interface: &InterfaceName) {
+        self.foreign.remove(interface);
+        if let Some(found) = self.unmarked.remove(interface) {
+            self.interfaces.insert(interface.clone(), found);
+            self.owners.0.remove(interface);
         }
     }
 

@@ -3,6 +3,9 @@
 
 use super::{in_sources, is_below, lines_where, names_crate};
 
+/// Modules, each with the others that it may use.
+type Table = [(&'static str, &'static [&'static str])];
+
 /// Who may name a crate: the crate, then the path prefixes below the root.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("rusqlite", &["daemon/src/store"]),
@@ -33,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// What each module of the daemon may use of the others. `app` is what every request and every loop is given; `app/`,
 /// its folder, is the composition root, above all others but the command line.
-const DAEMON: &[(&str, &[&str])] = &[
+const DAEMON: &Table = &[
     ("rules", &[]),
     ("durable", &[]),
     ("password", &[]),
@@ -97,7 +100,7 @@ const DAEMON: &[(&str, &[&str])] = &[
 ];
 
 /// What each module of the gateway may use of the others.
-const GATEWAY: &[(&str, &[&str])] = &[
+const GATEWAY: &Table = &[
     ("key", &[]),
     ("kind", &[]),
     ("net", &[]),
@@ -113,7 +116,7 @@ const GATEWAY: &[(&str, &[&str])] = &[
 ];
 
 /// The crates' modules, and what tests may use beyond the table.
-const CRATES: &[(&str, &[(&str, &[&str])], &[&str])] =
+const CRATES: &[(&str, &Table, &[&str])] =
     &[("daemon/src/", DAEMON, &["fixtures"]), ("gateway/src/", GATEWAY, &["backend", "desired", "fixtures"])];
 
 /// Not modules: the crate's root, and the program.
@@ -183,7 +186,7 @@ pub(super) fn circles() -> Vec<String> {
 }
 
 /// The module a file belongs to: the first word of its path, or the folder where a table tells it apart.
-fn module_of<'a>(inside: &'a str, table: &[(&str, &[&str])]) -> &'a str {
+fn module_of<'a>(inside: &'a str, table: &Table) -> &'a str {
     let Some((folder, _)) = inside.split_once('/') else { return inside.trim_end_matches(".rs") };
     let with_slash = &inside[..=folder.len()];
     if table.iter().any(|(name, _)| *name == with_slash) { with_slash } else { folder }
@@ -201,7 +204,7 @@ fn used(line: &str) -> Vec<&str> {
         .flat_map(|(at, found)| {
             let rest = &line[at + found.len()..];
             match rest.strip_prefix('{') {
-                Some(list) => list.split(['}', ',']).map(|item| item.trim()).collect(),
+                Some(list) => list.split(['}', ',']).map(str::trim).collect(),
                 None => vec![rest],
             }
         })

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::branding::branding;
-use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawLocation, RawMail, RawSocket};
+use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawEnrollment, RawLocation, RawMail, RawSocket};
 use super::smtp::smtp;
 use super::{
     BackendChoice, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail, Security, Smtp,
@@ -264,15 +264,8 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
     let branding = branding(raw.branding, &raw.instance_name, base, file, problems);
     let texts = texts(&below(base, &raw.mail.templates_dir), problems);
     let mail = mail(raw.mail, &public_url, &contact, base, file, problems);
-    let mut time = |key: &str, text: &str| {
-        values::duration(text).unwrap_or_else(|reason| {
-            problems.add(file, key, reason);
-            Duration::ZERO
-        })
-    };
-    let token_ttl = time("enrollment.token_ttl", &raw.enrollment.token_ttl);
-    let session_ttl = time("enrollment.session_ttl", &raw.enrollment.session_ttl);
-    let reconcile_interval = time("gateway.reconcile_interval", &raw.gateway.reconcile_interval);
+    let reconcile_interval =
+        time("gateway.reconcile_interval", &raw.gateway.reconcile_interval, file, problems);
     Config {
         instance_name: raw.instance_name,
         public_url,
@@ -285,12 +278,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         branding,
         mail,
         texts,
-        enrollment: Enrollment {
-            token_ttl,
-            session_ttl,
-            device_step: device_step(raw.enrollment.device_step),
-            devices_per_session: raw.enrollment.devices_per_session,
-        },
+        enrollment: enrollment(&raw.enrollment, file, problems),
         backend: backend(raw.gateway.backend),
         reconcile_interval,
         client_versions: ClientVersions {
@@ -298,6 +286,22 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
             component: raw.client.component_version,
         },
         locations: BTreeMap::new(),
+    }
+}
+
+fn time(key: &str, text: &str, file: &Path, problems: &mut Problems) -> Duration {
+    values::duration(text).unwrap_or_else(|reason| {
+        problems.add(file, key, reason);
+        Duration::ZERO
+    })
+}
+
+fn enrollment(raw: &RawEnrollment, file: &Path, problems: &mut Problems) -> Enrollment {
+    Enrollment {
+        token_ttl: time("enrollment.token_ttl", &raw.token_ttl, file, problems),
+        session_ttl: time("enrollment.session_ttl", &raw.session_ttl, file, problems),
+        device_step: device_step(raw.device_step),
+        devices_per_session: raw.devices_per_session,
     }
 }
 

@@ -117,6 +117,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// What to do next.
+    #[expect(clippy::too_many_lines, reason = "a table: one arm for each refusal")]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Value { .. } => "correct it and try again",

@@ -73,11 +73,27 @@ struct UserCounts {
     not_enrolled: u64,
 }
 
+impl From<&Census> for UserCounts {
+    fn from(census: &Census) -> Self {
+        Self { total: census.users, disabled: census.disabled_users, not_enrolled: census.unfinished_users }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct MailCounts {
     sent: bool,
     waiting: u64,
     troubled: u64,
+}
+
+impl MailCounts {
+    fn new(site: &Site, census: &Census) -> Self {
+        Self {
+            sent: site.config.mail.is_sent(),
+            waiting: census.mail_waiting,
+            troubled: census.mail_troubled,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -130,17 +146,9 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
         healthy: false,
         locations,
         firewall_drift_repaired: world.applied.firewall_drift_repaired,
-        users: UserCounts {
-            total: census.users,
-            disabled: census.disabled_users,
-            not_enrolled: census.unfinished_users,
-        },
+        users: UserCounts::from(&census),
         devices: census.devices,
-        mail: MailCounts {
-            sent: site.config.mail.is_sent(),
-            waiting: census.mail_waiting,
-            troubled: census.mail_troubled,
-        },
+        mail: MailCounts::new(site, &census),
         pending: shown(tx.pending_devices(MOST_LISTED)?),
         waiting: shown(tx.waiting_devices(MOST_LISTED)?),
         refused_activations: refused.into_iter().map(RefusedActivation::from).collect(),
