@@ -6,24 +6,19 @@ use clap::Args;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::reload::Form;
 use super::{Cli, Failure, table};
 
 #[derive(Args)]
 pub(super) struct StatusArgs {
-    /// As JSON; the field names are stable.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 impl StatusArgs {
     pub(super) fn perform(&self, cli: &Cli, out: &mut impl Write) -> Result<(), Failure> {
-        let answer = cli.ask(Method::GET, "/status", &json!({}))?;
-        if self.json {
-            writeln!(out, "{answer}")?;
-        } else {
-            show(&answer, out)?;
-        }
-        Ok(())
+        let answer = self.form.ask(cli, (Method::GET, "/status"), &json!({}), out)?;
+        Ok(self.form.tell(&answer, out, |out| show(&answer, out))?)
     }
 }
 
