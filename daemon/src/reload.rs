@@ -6,10 +6,11 @@
 //! next start puts the file into force, which has been judged already; if the commit fails, the file is put back.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postern_gateway::BackendKind;
+use postern_gateway::{BackendKind, PrivateKey};
 
 use crate::app::App;
 use crate::config::{ConfigErrors, Draft, Loaded, load_with};
@@ -57,6 +58,25 @@ pub enum Change {
     File(Draft),
     /// The location of this name gets another key.
     Key(String),
+    /// A location that ran elsewhere.
+    Import(Box<Import>),
+}
+
+/// A location's file, and the key its clients know.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Its file.
+    pub draft: Draft,
+    /// As in the file.
+    pub name: String,
+    /// Its own.
+    pub key: PrivateKey,
+}
+
+impl fmt::Debug for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Import").field("draft", &self.draft).finish_non_exhaustive()
+    }
 }
 
 /// What was put into force.
@@ -127,10 +147,11 @@ impl Parts {
         let loaded = match &change {
             Change::Nothing | Change::Key(_) => present,
             Change::File(draft) => load_with(&self.path, Some(draft))?,
+            Change::Import(import) => load_with(&self.path, Some(&import.draft))?,
         };
         let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
         let loaded = Loaded { config, ..loaded };
-        let (mut changed, mut cut_off) = (None, Vec::new());
+        let (mut changed, mut cut_off) = (Vec::new(), Vec::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
             let value = within(tx)?;
             let fit = fit(tx, loaded, &self.available)?;
@@ -141,27 +162,31 @@ impl Parts {
             tx.after_commit(move || app.replace_site(site.into()));
             Ok::<_, ReloadError>(value)
         })?;
-        if let Some(changed) = changed {
-            changed.keep();
-        }
+        changed.into_iter().for_each(Changed::keep);
         for key in &needs_restart {
             tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
         }
         let file = match change {
             Change::File(draft) => Some(draft.file),
+            Change::Import(import) => Some(import.draft.file),
             Change::Nothing | Change::Key(_) => None,
         };
         Ok(Reloaded { value, file, revision, needs_restart, cut_off })
     }
 
-    fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Option<Changed>, ReloadError> {
+    fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Vec<Changed>, ReloadError> {
         match change {
-            Change::Nothing => Ok(None),
-            Change::File(draft) => place_file(draft).map(Some),
+            Change::Nothing => Ok(Vec::new()),
+            Change::File(draft) => Ok(vec![place_file(draft)?]),
+            Change::Import(import) => {
+                // The key first: a start in between makes none of its own for the file.
+                let key = self.keys.put_location_key(tx.location_id(&import.name)?, &import.key)?;
+                Ok(vec![key, place_file(&import.draft)?])
+            }
             Change::Key(name) => {
                 let unknown = || Refusal::UnknownLocation(name.clone());
                 let id = tx.known_location(name)?.ok_or_else(unknown)?;
-                Ok(Some(self.keys.rotate_location_key(id, self.app.random())?))
+                Ok(vec![self.keys.rotate_location_key(id, self.app.random())?])
             }
         }
     }

@@ -6,7 +6,7 @@ use postern_gateway::BackendKind;
 use super::permit::settle_all;
 use crate::config::{BackendChoice, Config, ConfigErrors, Loaded, Location, Problem};
 use crate::keys::{Keys, KeysError};
-use crate::site::{Site, SiteLocation};
+use crate::site::{Site, SiteKeys, SiteLocation};
 use crate::store::{StoreError, Tx};
 
 /// Why a configuration that is valid by itself is not put into force.
@@ -95,11 +95,12 @@ impl Fit {
             let key = keys.location_key(id, random())?;
             locations.push(SiteLocation::new(id, location.clone(), key, backend));
         }
-        let [first, second] = [random(), random()];
+        let [first, second, third] = [random(), random(), random()];
         let mut uuid = [0; 16];
         uuid.iter_mut().zip(first).for_each(|(to, from)| *to = from);
         let instance = tx.instance(uuid::Builder::from_random_bytes(uuid).into_uuid())?;
-        let site = Site::new(self.config, instance, keys.token_key(second)?, locations);
+        let keys = SiteKeys { token: keys.token_key(second)?, seal: keys.seal_key(third)? };
+        let site = Site::new(self.config, instance, keys, locations);
         readdress(tx, &site)?;
         settle_all(tx, &site)?;
         tx.locations_changed();

@@ -43,7 +43,7 @@ impl Arena {
             location
         });
         let hq: Vec<_> = hq.collect();
-        self.site = Site::new(self.site.config.clone(), self.site.instance, self.site.token_key.clone(), hq);
+        self.site = Site::new(self.site.config.clone(), self.site.instance, self.site.keys.clone(), hq);
         self
     }
 
@@ -173,7 +173,7 @@ fn a_device_registered_while_its_owner_is_moved_between_groups_holds_what_the_gr
     });
     let restricted: Vec<_> = restricted.collect();
     arena.site =
-        Site::new(arena.site.config.clone(), arena.site.instance, arena.site.token_key.clone(), restricted);
+        Site::new(arena.site.config.clone(), arena.site.instance, arena.site.keys.clone(), restricted);
     let site = &arena.site;
     let day = std::time::Duration::from_hours(24);
     let user = arena
