@@ -10,8 +10,9 @@ use crate::config::{
 };
 use crate::rules::colour::Colour;
 use crate::rules::ids::UserId;
+use crate::rules::seal::SealKey;
 use crate::rules::token::TokenKey;
-use crate::site::{Site, SiteLocation};
+use crate::site::{Site, SiteKeys, SiteLocation};
 use crate::store::account::NewUser;
 use crate::store::{Store, StoreError, Tx};
 use crate::texts::Texts;
@@ -35,7 +36,8 @@ pub(crate) fn a_site(store: &Store) -> Site {
             BackendKind::Kernel,
         )
     });
-    Site::new(config(), uuid::Uuid::nil(), TokenKey::from_bytes([1; 32]), locations)
+    let keys = SiteKeys { token: TokenKey::from_bytes([1; 32]), seal: SealKey::from_bytes([2; 32]) };
+    Site::new(config(), uuid::Uuid::nil(), keys, locations)
 }
 
 /// An active user without a password.

@@ -26,6 +26,7 @@ pub mod roster;
 pub mod session_view;
 pub mod status;
 pub mod sweep;
+pub mod take_over;
 pub mod tell;
 pub mod welcome;
 pub mod wizard;

@@ -10,6 +10,8 @@ pub mod links;
 pub mod message;
 pub mod names;
 pub mod reset;
+pub mod seal;
 pub mod token;
 pub mod vacancy;
+pub mod wg_quick;
 pub mod wizard;

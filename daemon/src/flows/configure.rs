@@ -6,8 +6,7 @@ use postern_gateway::{BackendKind, PrivateKey};
 use super::permit::settle_all;
 use crate::config::{BackendChoice, Config, ConfigErrors, Loaded, Location, Problem};
 use crate::rules::ids::LocationId;
-use crate::rules::token::TokenKey;
-use crate::site::{Site, SiteLocation};
+use crate::site::{Site, SiteKeys, SiteLocation};
 use crate::store::{StoreError, Tx};
 
 /// Why a configuration that is valid by itself is not put into force.
@@ -85,7 +84,7 @@ impl Fit {
     pub fn put_into_force<E: From<StoreError>>(
         self,
         tx: &Tx<'_>,
-        token_key: TokenKey,
+        keys: SiteKeys,
         key_of: impl Fn(LocationId) -> Result<PrivateKey, E>,
         random: [u8; 32],
     ) -> Result<Site, E> {
@@ -97,7 +96,7 @@ impl Fit {
         let mut uuid = [0; 16];
         uuid.iter_mut().zip(random).for_each(|(to, from)| *to = from);
         let instance = tx.instance(uuid::Builder::from_random_bytes(uuid).into_uuid())?;
-        let site = Site::new(self.config, instance, token_key, locations);
+        let site = Site::new(self.config, instance, keys, locations);
         readdress(tx, &site)?;
         settle_all(tx, &site)?;
         tx.locations_changed();

@@ -13,6 +13,7 @@ use crate::applied::Applied;
 use crate::rules::action::Action;
 use crate::rules::addressing::FIRST_SLOT;
 use crate::site::{Site, SiteLocation};
+use crate::store::device::DeviceOwner;
 use crate::store::{StoreError, Tx};
 
 /// What becomes of the machines of a location that is removed.
@@ -39,6 +40,11 @@ pub fn clear(
         return Err(Refusal::LocationHasMachines { location: name.to_owned(), machines: names });
     }
     for device in &found {
+        if let Some(elsewhere) = tx.fixed_places_of(device.id)?.into_iter().find(|place| place.location != id)
+        {
+            tx.give_device(device.id, DeviceOwner::Machine(elsewhere.location))?;
+            continue;
+        }
         tx.delete_device(device)?;
         tx.audit(&actor.name, Action::DeviceRemove, &device.name, Some("with its location"), now)?;
     }

@@ -38,7 +38,7 @@ impl Arena {
         });
         let restricted: Vec<_> = restricted.collect();
         self.site =
-            Site::new(self.site.config.clone(), self.site.instance, self.site.token_key.clone(), restricted);
+            Site::new(self.site.config.clone(), self.site.instance, self.site.keys.clone(), restricted);
     }
 
     fn new() -> Self {
@@ -56,7 +56,7 @@ impl Arena {
             location
         });
         let hq: Vec<_> = hq.collect();
-        self.site = Site::new(self.site.config.clone(), self.site.instance, self.site.token_key.clone(), hq);
+        self.site = Site::new(self.site.config.clone(), self.site.instance, self.site.keys.clone(), hq);
         self
     }
 

@@ -10,6 +10,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::{Backend, BackendError, StepError};
+use crate::desired::DesiredInterface;
 use crate::key::PublicKey;
 use crate::kind::BackendKind;
 use crate::net::InterfaceName;
@@ -103,6 +104,11 @@ impl MemoryBackend {
         let found = kernel.links.remove(interface);
         kernel.unmarked.extend(found.map(|link| (interface.clone(), link)));
         kernel.firewall = None;
+    }
+
+    /// Somebody else runs this WireGuard, up and with nobody's mark.
+    pub fn run_elsewhere(&self, name: &InterfaceName, interface: &DesiredInterface) {
+        self.kernel().unmarked.insert(name.clone(), Link::running(interface));
     }
 
     /// The link that is not ours goes away.

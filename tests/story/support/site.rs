@@ -7,8 +7,9 @@ use postern::config::{
     BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail,
 };
 use postern::rules::colour::Colour;
+use postern::rules::seal::SealKey;
 use postern::rules::token::TokenKey;
-use postern::site::{Site, SiteLocation};
+use postern::site::{Site, SiteKeys, SiteLocation};
 use postern::store::Store;
 use postern::texts::Texts;
 use postern_gateway::{BackendKind, Mtu, PrivateKey};
@@ -38,8 +39,8 @@ impl Plan {
             let seed = u8::try_from(location.listen_port.get() - 51_820).unwrap();
             SiteLocation::new(id, location, PrivateKey::from_random([seed; 32]), BackendKind::Kernel)
         });
-        let key = TokenKey::from_bytes([1; 32]);
-        Site::new(self.config, uuid::Uuid::from_u128(7), key, locations.collect::<Vec<_>>())
+        let keys = SiteKeys { token: TokenKey::from_bytes([1; 32]), seal: SealKey::from_bytes([2; 32]) };
+        Site::new(self.config, uuid::Uuid::from_u128(7), keys, locations.collect::<Vec<_>>())
     }
 }
 

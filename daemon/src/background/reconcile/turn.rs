@@ -7,6 +7,7 @@ use postern_gateway::{Backend, InterfaceName, Observed, Outcome, Plan, Scope, ap
 
 use crate::app::App;
 use crate::applied::{Applied, LocationState};
+use crate::flows::take_over::LinkState;
 use crate::flows::welcome::welcome_when_done;
 use crate::gateway_view::{GatewayQuestion, Stats};
 use crate::site::Site;
@@ -77,6 +78,9 @@ impl World {
         match question {
             GatewayQuestion::Plan(answer) => {
                 let _ = answer.send(self.what_would_change());
+            }
+            GatewayQuestion::Link(name, answer) => {
+                let _ = answer.send(self.link(&name));
             }
             GatewayQuestion::Stats(answer) => {
                 let _ = answer.send(self.stats());
@@ -151,6 +155,16 @@ impl World {
         let observed = self.backend.observe().map_err(|error| chain(&error))?;
         let (_, desired, _) = wanted(&self.app, &Scope::Everything)?;
         Ok(plan(&desired, &observed, &Scope::Everything).to_string())
+    }
+
+    fn link(&mut self, name: &InterfaceName) -> Result<LinkState, String> {
+        let mut observed = self.backend.observe().map_err(|error| chain(&error))?;
+        Ok(match observed.unmarked.remove(name) {
+            Some(found) => LinkState::Unmarked(Box::new(found)),
+            None if observed.interfaces.contains_key(name) => LinkState::Ours,
+            None if observed.foreign.contains(name) => LinkState::Foreign,
+            None => LinkState::Free,
+        })
     }
 
     fn stats(&mut self) -> Result<Stats, String> {

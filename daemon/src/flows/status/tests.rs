@@ -130,7 +130,7 @@ fn a_group_that_a_location_names_and_nobody_made_is_told() {
         location.config.groups = Some(["ops".to_owned()].into());
         location
     });
-    let site = Site::new(site.config.clone(), site.instance, site.token_key.clone(), naming);
+    let site = Site::new(site.config.clone(), site.instance, site.keys.clone(), naming);
     let told = || {
         let world = World { applied: &well(), stats: Ok(Stats::new()), started_at: at(0) };
         let seen = store.read_blocking(|tx| status(tx, &site, &world, at(9))).unwrap();

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::error;
 use crate::backend::StepError;
-use crate::desired::DesiredPeer;
+use crate::desired::{DesiredInterface, DesiredPeer};
 use crate::key::{PresharedKey, PublicKey};
 use crate::kind::BackendKind;
 use crate::observed::{ObservedInterface, ObservedPeer};
@@ -39,6 +39,19 @@ impl Link {
             peers: BTreeMap::new(),
             owners: BTreeMap::new(),
         }
+    }
+
+    /// One that is as this, up.
+    pub(super) fn running(interface: &DesiredInterface) -> Self {
+        let mut link = Self::new(interface.backend, interface.mtu.get());
+        link.public_key = Some(interface.private_key.public());
+        link.listen_port = interface.listen_port.get();
+        link.addresses.clone_from(&interface.addresses);
+        interface.peers.iter().for_each(|(key, peer)| link.put_peer(*key, peer));
+        link.up = true;
+        link.connect();
+        link.routes.extend(&interface.routes);
+        link
     }
 
     pub(super) fn observe(&self) -> ObservedInterface {
