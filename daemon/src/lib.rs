@@ -19,6 +19,7 @@ pub mod location_files;
 pub mod mail;
 pub mod mailbox;
 pub mod markdown;
+pub mod metrics;
 pub mod password;
 pub mod reload;
 pub mod rules;

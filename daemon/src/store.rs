@@ -23,6 +23,7 @@ pub mod fixed;
 mod full;
 pub mod instance;
 pub mod location;
+pub mod measure;
 pub mod membership;
 mod migrate;
 pub mod outbox;
