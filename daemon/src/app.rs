@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod greeting;
+mod listeners;
 mod parts;
 mod run;
 mod state_dir;
@@ -18,6 +19,7 @@ use crate::applied::Applied;
 use crate::rules::ids::LocationId;
 use crate::site::Site;
 use crate::store::{Revision, Store};
+use crate::tls::presented::Presented;
 
 pub use run::{RunError, run};
 pub use state_dir::StateDirError;
@@ -31,6 +33,8 @@ pub struct App {
     pub applied: watch::Receiver<Applied>,
     /// When this was put together.
     pub started_at: Timestamp,
+    /// The certificate visitors are shown, where we speak TLS.
+    pub presented: Presented,
     site: Arc<ArcSwap<Site>>,
     clock: Clock,
 }
@@ -61,7 +65,14 @@ impl App {
     /// Puts the parts together.
     pub fn new(store: Store, site: Site, applied: watch::Receiver<Applied>, clock: Clock) -> Self {
         let started_at = clock.now();
-        Self { store, applied, started_at, site: Arc::new(ArcSwap::from_pointee(site)), clock }
+        Self {
+            store,
+            applied,
+            started_at,
+            presented: Presented::default(),
+            site: Arc::new(ArcSwap::from_pointee(site)),
+            clock,
+        }
     }
 
     /// The same, listening to the reconcile loop that publishes into `applied`.

@@ -19,6 +19,7 @@ use crate::flows::refusal::Refusal;
 use crate::keys::{Keys, KeysError};
 use crate::site::Site;
 use crate::store::{Revision, StoreError, Tx};
+use crate::tls::own_files;
 
 /// A new location file: for everybody to read, as there is no secret in it.
 const FILE_MODE: u32 = 0o644;
@@ -147,6 +148,7 @@ impl Parts {
         if let Some(changed) = changed {
             changed.keep();
         }
+        own_files::present(&self.app);
         for key in &needs_restart {
             tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
         }

@@ -31,6 +31,7 @@ mod limit;
 pub mod listener;
 mod live;
 mod pages;
+pub mod redirect;
 
 use error::WebError;
 use limit::Limits;

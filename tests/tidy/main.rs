@@ -22,6 +22,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hyper", &["daemon/src/cli", "daemon/src/web", "daemon/src/app"]),
     ("defguard_wireguard_rs", &["gateway/src/backend"]),
     ("rtnetlink", &["gateway/src/backend"]),
+    ("tokio_rustls", &["daemon/src/web"]),
+    ("instant_acme", &["daemon/src/tls"]),
     ("gotatun", &["gateway/src/backend"]),
     ("nftables", &["gateway/src/backend", "gateway/src/firewall"]),
     ("nix", &["gateway/src/backend", "daemon/src/app", "daemon/src/cli", "daemon/src/web"]),
