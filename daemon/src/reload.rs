@@ -149,6 +149,7 @@ impl Parts {
             changed.keep();
         }
         own_files::present(&self.app);
+        self.app.presented.ask_to_try();
         for key in &needs_restart {
             tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
         }

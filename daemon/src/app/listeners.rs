@@ -13,7 +13,7 @@ use super::parts::Parts;
 use super::run::RunError;
 use crate::config::Tls;
 use crate::gateway_view::GatewayView;
-use crate::tls::own_files;
+use crate::tls::{acme, own_files};
 use crate::web::listener::Http;
 use crate::web::{self, redirect};
 
@@ -86,7 +86,11 @@ pub(super) async fn open(
 pub(super) fn look_after_certificate(app: &App, parts: &mut Parts, stop: &watch::Receiver<bool>) {
     match &app.site().config.http.tls {
         Tls::Proxy => {}
-        Tls::Files(_) | Tls::Acme(_) => {
+        Tls::Acme(_) => {
+            acme::present(app);
+            parts.start("the asking for certificates", acme::run(app.clone(), stop.clone()));
+        }
+        Tls::Files(_) => {
             own_files::present(app);
             parts.start("the watch over the certificate", own_files::run(app.clone(), stop.clone()));
         }

@@ -33,6 +33,7 @@ use tower::ServiceExt as _;
 
 use super::limit::network_of;
 use crate::app::App;
+use crate::tls::presented::ACME_TLS;
 use activity::Activity;
 use places::{Place, Places, Visitor};
 
@@ -149,6 +150,8 @@ impl Visit {
         // However a client ends its handshake is its own affair.
         let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await else { return };
         match stream.get_ref().1.alpn_protocol() {
+            // A proof is all that was asked for.
+            Some(ACME_TLS) => {}
             Some(b"h2") => self.in_http2(stream, stop).await,
             Some(_) | None => self.in_http1(stream, Cover::Tls, stop).await,
         }
