@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod greeting;
+mod listeners;
 mod parts;
 mod run;
 mod state_dir;
@@ -19,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::rules::ids::LocationId;
 use crate::site::Site;
 use crate::store::{Revision, Store};
+use crate::tls::presented::Presented;
 
 pub use run::{RunError, run};
 pub use state_dir::StateDirError;
@@ -34,6 +36,8 @@ pub struct App {
     pub started_at: Timestamp,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// The certificate visitors are shown, where we speak TLS.
+    pub presented: Presented,
     site: Arc<ArcSwap<Site>>,
     clock: Clock,
 }
@@ -69,6 +73,7 @@ impl App {
             applied,
             started_at,
             metrics: Arc::default(),
+            presented: Presented::default(),
             site: Arc::new(ArcSwap::from_pointee(site)),
             clock,
         }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use postern_gateway::{BackendKind, Mtu, PrivateKey};
 
 use crate::config::{
-    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail,
+    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http, Location, Mail,
+    Tls,
 };
 use crate::rules::colour::Colour;
 use crate::rules::ids::UserId;
@@ -81,8 +82,12 @@ fn config() -> Config {
         state_dir: "state".into(),
         admin_socket: "admin.sock".into(),
         locations_dir: "locations.d".into(),
-        listen: Vec::new(),
-        trusted_proxies: Vec::new(),
+        http: Http {
+            listen: Vec::new(),
+            redirect_listen: Vec::new(),
+            trusted_proxies: Vec::new(),
+            tls: Tls::Proxy,
+        },
         contact: Contact { name: "Ada".to_owned(), email: "ada@example.com".to_owned(), phone: None },
         branding: Branding {
             company: "Example".to_owned(),

@@ -2,6 +2,7 @@
 //! talks to a device, a socket or a mail server.
 
 pub mod accounts;
+pub mod certificate_trouble;
 pub mod client_config;
 pub mod configure;
 pub mod devices;

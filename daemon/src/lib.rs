@@ -28,4 +28,5 @@ pub mod store;
 pub mod taken;
 pub mod template;
 pub mod texts;
+pub mod tls;
 pub mod web;

@@ -20,6 +20,7 @@ use crate::flows::refusal::Refusal;
 use crate::keys::{Keys, KeysError};
 use crate::site::{Site, SiteKeys};
 use crate::store::{Revision, StoreError, Tx};
+use crate::tls::own_files;
 
 /// A new location file: for everybody to read, as there is no secret in it.
 const FILE_MODE: u32 = 0o644;
@@ -166,6 +167,8 @@ impl Parts {
             Ok::<_, ReloadError>(value)
         })?;
         changed.into_iter().for_each(Changed::keep);
+        own_files::present(&self.app);
+        self.app.presented.ask_to_try();
         for key in &needs_restart {
             tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
         }

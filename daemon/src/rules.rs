@@ -3,6 +3,7 @@
 pub mod access;
 pub mod action;
 pub mod addressing;
+pub mod certificate;
 pub mod colour;
 pub mod enrollment;
 pub mod fact;

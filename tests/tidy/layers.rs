@@ -29,6 +29,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("netlink_packet_route", &["gateway/src/backend"]),
     ("netlink_sys", &["gateway/src/backend"]),
     ("libc", &["gateway/src/backend"]),
+    ("tokio_rustls", &["daemon/src/web"]),
+    ("instant_acme", &["daemon/src/tls"]),
     ("gotatun", &["gateway/src/backend"]),
     ("nftables", &["gateway/src/backend", "gateway/src/firewall"]),
     ("nix", &["gateway/src/backend", "daemon/src/app", "daemon/src/cli", "daemon/src/web"]),

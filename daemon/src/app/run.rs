@@ -15,8 +15,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::descriptors;
 use super::greeting::{self, FirstAdmin};
+use super::listeners::{self, Listener};
 use super::parts::{Parts, RECONCILE_LOOP};
 use super::state_dir::{StateDir, StateDirError};
 use super::{App, Clock};
@@ -120,7 +120,9 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let (stop, shutdown) = watch::channel(false);
     let backend = Box::new(opened.host);
     let mut parts = Parts::new(runtime.handle().clone(), app.applied.clone());
-    runtime.block_on(listen(&app, view.clone(), &mut parts, &shutdown))?;
+    let listeners = Listener::bind_all(&app)?;
+    listeners::look_after_certificate(&app, &mut parts, &shutdown);
+    runtime.block_on(listeners::open(listeners, &app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_prometheus(&app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_administrators(&app, view, &reloader, &mut parts, &shutdown))?;
     parts.start("the sweep of what has expired", sweep::run(app.clone(), shutdown.clone()));
@@ -154,6 +156,9 @@ struct Opened {
 impl Opened {
     fn open(config_path: &Path) -> Result<Self, RunError> {
         let loaded = load_with(config_path, None)?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
         // Which backends there are has to be known before the installation has its identity.
         let mut probe = Host::new(Owner::of_instance("probe"))?;
         probe.may_change()?;
@@ -221,27 +226,6 @@ async fn reload(app: &App, reloader: &Reloader) {
         Ok(_) => tracing::info!("configuration reloaded"),
         Err(error) => tracing::error!(error = chain(&error), "not reloaded; the running configuration stays"),
     }
-}
-
-/// Opens the HTTP listeners; each is a task that ends with `stop`.
-async fn listen(
-    app: &App,
-    view: GatewayView,
-    parts: &mut Parts,
-    stop: &watch::Receiver<bool>,
-) -> Result<(), RunError> {
-    let descriptors = descriptors::raise().map_err(|errno| RunError::System {
-        action: "ask for the limit of open files",
-        source: errno.into(),
-    })?;
-    let http = Http::new(app.clone(), web::router(app.clone(), view), descriptors);
-    for address in app.site().config.listen.clone() {
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
-        parts.start("an HTTP listener", http.clone().serve(listener, stop.clone()));
-        tracing::info!(%address, "listening for HTTP");
-    }
-    Ok(())
 }
 
 /// Opens the listeners of the metrics, if there are any; each is a task that ends with `stop`.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::branding::branding;
+use super::https::http;
 use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawEnrollment, RawLocation, RawMail, RawSocket};
 use super::smtp::smtp;
 use super::{
@@ -264,6 +265,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
     let contact = contact(raw.contact, file, problems);
     let branding = branding(raw.branding, &raw.instance_name, base, file, problems);
     let texts = texts(&below(base, &raw.mail.templates_dir), problems);
+    let http = http(raw.http, &public_url, &contact.email, base, file, problems);
     let mail = mail(raw.mail, &public_url, &contact, base, file, problems);
     let reconcile_interval =
         time("gateway.reconcile_interval", &raw.gateway.reconcile_interval, file, problems);
@@ -273,8 +275,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         state_dir: below(base, &raw.state_dir),
         admin_socket: below(base, &raw.admin_socket),
         locations_dir: below(base, &raw.locations_dir),
-        listen: raw.http.listen,
-        trusted_proxies: raw.http.trusted_proxies,
+        http,
         contact,
         branding,
         mail,

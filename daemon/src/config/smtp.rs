@@ -213,11 +213,11 @@ fn login(
     Ok(Some(Login { username, password }))
 }
 
-fn is_file_name(name: &str) -> bool {
+pub(super) fn is_file_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && name != "." && name != ".."
 }
 
-fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| format!("{}: cannot be read: {error}", path.display());
     let mut pem = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;

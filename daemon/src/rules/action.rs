@@ -82,6 +82,8 @@ actions! {
     DeviceReissue = "device.reissue",
     /// A location had no address left for a device.
     PoolExhaust = "pool.exhaust",
+    /// No certificate could be obtained.
+    CertificateFail = "certificate.fail",
     /// A location's file was made.
     LocationAdd = "location.add",
     /// A location's file was changed.

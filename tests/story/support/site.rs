@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use postern::config::{
-    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail,
+    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http, Location, Mail,
+    Tls,
 };
 use postern::rules::colour::Colour;
 use postern::rules::seal::SealKey;
@@ -73,8 +74,12 @@ fn config() -> Config {
         state_dir: "state".into(),
         admin_socket: "admin.sock".into(),
         locations_dir: "locations.d".into(),
-        listen: Vec::new(),
-        trusted_proxies: Vec::new(),
+        http: Http {
+            listen: Vec::new(),
+            redirect_listen: Vec::new(),
+            trusted_proxies: Vec::new(),
+            tls: Tls::Proxy,
+        },
         contact: Contact { name: "Ann Admin".to_owned(), email: "ann@example.com".to_owned(), phone: None },
         branding: Branding {
             company: "Example".to_owned(),
