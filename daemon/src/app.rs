@@ -4,6 +4,7 @@ mod descriptors;
 mod greeting;
 mod parts;
 mod run;
+mod service;
 mod state_dir;
 
 use std::collections::BTreeSet;

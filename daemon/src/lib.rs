@@ -18,6 +18,7 @@ pub mod keys;
 pub mod mail;
 pub mod markdown;
 pub mod password;
+pub mod pulse;
 pub mod reload;
 pub mod rules;
 pub mod site;

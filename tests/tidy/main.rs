@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rtnetlink", &["gateway/src/backend"]),
     ("gotatun", &["gateway/src/backend"]),
     ("nftables", &["gateway/src/backend", "gateway/src/firewall"]),
+    ("sd_notify", &["daemon/src/app"]),
     ("nix", &["gateway/src/backend", "daemon/src/app", "daemon/src/cli", "daemon/src/web"]),
 ];
 
