@@ -5,6 +5,7 @@ mod greeting;
 mod listeners;
 mod parts;
 mod run;
+mod service;
 mod state_dir;
 
 use std::collections::BTreeSet;

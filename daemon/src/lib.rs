@@ -21,6 +21,7 @@ pub mod mailbox;
 pub mod markdown;
 pub mod metrics;
 pub mod password;
+pub mod pulse;
 pub mod reload;
 pub mod rules;
 pub mod site;

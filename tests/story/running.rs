@@ -20,6 +20,7 @@ use postern::flows::configure::fit;
 use postern::flows::permit::settle_all;
 use postern::gateway_view::GatewayView;
 use postern::keys::Keys;
+use postern::pulse::Pulses;
 use postern::reload::{ReloadError, Reloader, put_into_force};
 use postern::store::account::NewUser;
 use postern::store::device::DeviceOwner;
@@ -95,7 +96,8 @@ impl Postern {
         runtime.spawn(admin_api::serve(listener, router, shutdown.clone()));
         let kernel = MemoryBackend::default();
         let backend = Box::new(kernel.clone());
-        let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
+        let pulse = Pulses::default().pulse("the reconcile loop");
+        let reconciler = Reconciler { app: app.clone(), backend, published, questions, pulse, shutdown };
         let reconcile = Some(reconciler.spawn().unwrap());
         let booted = app.applied(Revision(1), Duration::from_secs(10));
         assert!(runtime.block_on(booted), "the gateway did not follow");

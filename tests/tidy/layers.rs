@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("libc", &["gateway/src/backend"]),
     ("tokio_rustls", &["daemon/src/web"]),
     ("instant_acme", &["daemon/src/tls"]),
+    ("sd_notify", &["daemon/src/app"]),
     ("gotatun", &["gateway/src/backend"]),
     ("nftables", &["gateway/src/backend", "gateway/src/firewall"]),
     ("nix", &["gateway/src/backend", "daemon/src/app", "daemon/src/cli", "daemon/src/web"]),

@@ -77,7 +77,7 @@ pub(super) async fn open(
             Err(error) => tracing::warn!(error = chain(&error), ?door, "listening for HTTP somewhere"),
         }
         let http = if door == Door::Main { main.clone() } else { redirect.clone() };
-        parts.start("an HTTP listener", http.serve(listener, stop.clone()));
+        parts.start_loop("an HTTP listener", |pulse| http.serve(listener, pulse, stop.clone()));
     }
     Ok(())
 }

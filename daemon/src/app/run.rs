@@ -19,7 +19,7 @@ use super::greeting::{self, FirstAdmin};
 use super::listeners::{self, Listener};
 use super::parts::{Parts, RECONCILE_LOOP};
 use super::state_dir::{StateDir, StateDirError};
-use super::{App, Clock};
+use super::{App, Clock, service};
 use crate::applied::Applied;
 use crate::background::deliver_mail;
 use crate::background::reconcile::Reconciler;
@@ -125,9 +125,14 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     runtime.block_on(listeners::open(listeners, &app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_prometheus(&app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_administrators(&app, view, &reloader, &mut parts, &shutdown))?;
-    parts.start("the sweep of what has expired", sweep::run(app.clone(), shutdown.clone()));
-    parts.start("the mail loop", deliver_mail::run(app.clone(), shutdown.clone()));
-    let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
+    parts.start_loop("the sweep of what has expired", |pulse| {
+        sweep::run(app.clone(), pulse, shutdown.clone())
+    });
+    parts.start_loop("the mail loop", |pulse| deliver_mail::run(app.clone(), pulse, shutdown.clone()));
+    let pulse = parts.pulse(RECONCILE_LOOP);
+    let pulses = parts.take_pulses();
+    parts.start("the report to the service manager", service::report(app.clone(), pulses, shutdown.clone()));
+    let reconciler = Reconciler { app: app.clone(), backend, published, questions, pulse, shutdown };
     let loops = reconciler.spawn();
     let loops = loops.map_err(|source| RunError::System { action: "start the reconcile loop", source })?;
     announce(&app.site());
@@ -240,7 +245,9 @@ async fn listen_for_prometheus(
     for address in app.site().config.metrics_listen.clone() {
         let listener =
             TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
-        parts.start("a listener of the metrics", http.clone().serve(listener, stop.clone()));
+        parts.start_loop("a listener of the metrics", |pulse| {
+            http.clone().serve(listener, pulse, stop.clone())
+        });
         if address.ip().to_canonical().is_loopback() {
             tracing::info!(%address, "metrics at /metrics");
         } else {

@@ -33,6 +33,7 @@ use tower::ServiceExt as _;
 
 use super::limit::network_of;
 use crate::app::App;
+use crate::pulse::Pulse;
 use crate::tls::presented::ACME_TLS;
 use activity::Activity;
 use places::{Place, Places, Visitor};
@@ -94,14 +95,14 @@ impl Http {
     }
 
     /// Takes connections until `stop` turns true; what is being answered then is finished. Dropping it ends them all.
-    pub async fn serve(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self, listener: TcpListener, mut pulse: Pulse, mut stop: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
         loop {
             // What an arm has not taken is still there the next time.
             let taken = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(_) = connections.join_next() => continue,
-                taken = listener.accept() => taken,
+                taken = pulse.while_waiting(listener.accept()) => taken,
             };
             match taken {
                 Ok((stream, peer)) => {
