@@ -182,6 +182,7 @@ fn what_cannot_be_taken_over_is_told_and_changes_nothing() {
         ("wg2.conf", file(""), "wg2 is there and is not the kernel's WireGuard"),
         ("hq.conf", file(""), "there is a location \"hq\" already"),
         ("wg0.txt", file(""), "is not named INTERFACE.conf"),
+        ("wg0.conf", file(&"#\n".repeat(5_000_000)), "is longer than"),
         ("wg0.conf", file("[Peer]\n"), "this peer has no PublicKey"),
     ] {
         let path = server(&postern, name, &text);
