@@ -104,7 +104,9 @@ fn a_preshared_key_is_sealed_under_a_key_without_which_nothing_starts() {
     let before = postern.peers();
     let secret = PresharedKey::from_bytes([9; 32]).unwrap();
     let dir = postern.stop();
-    let database = fs::read(dir.path().join("state/postern.db")).unwrap();
+    let [mut database, log] =
+        ["postern.db", "postern.db-wal"].map(|name| fs::read(dir.path().join("state").join(name)).unwrap());
+    database.extend(log);
     let holds = |bytes: &[u8]| database.windows(bytes.len()).any(|part| part == bytes);
     assert!(holds(b"ann's laptop"), "the peer is in the database");
     assert!(!holds(secret.expose_bytes()), "its preshared key is not");
