@@ -99,6 +99,15 @@ fn a_running_server_is_taken_over_as_it_is_and_can_leave_as_it_came() {
         !database.windows(32).any(|part| part == secret.expose_bytes()),
         "the preshared key is in the database"
     );
+    let seal = dir.path().join("state/keys/seal.key");
+    let kept = fs::read(&seal).unwrap();
+    fs::remove_file(&seal).unwrap();
+    let refused = Postern::would_not_start(&dir);
+    assert!(
+        refused.contains("seal.key is not the key that secrets in the database are sealed under"),
+        "{refused}"
+    );
+    fs::write(&seal, kept).unwrap();
     let postern = Postern::over(dir);
     assert_eq!(postern.run(&["export", "wg-quick", "wg0"]).out.trim(), text.trim(), "after a restart");
     assert!(postern.kernel.observed().interfaces[&name].peers == before.peers, "on a host that started anew");
@@ -173,6 +182,7 @@ fn what_cannot_be_taken_over_is_told_and_changes_nothing() {
         ("wg2.conf", file(""), "wg2 is there and is not the kernel's WireGuard"),
         ("hq.conf", file(""), "there is a location \"hq\" already"),
         ("wg0.txt", file(""), "is not named INTERFACE.conf"),
+        ("wg0.conf", file(&"#\n".repeat(5_000_000)), "is longer than"),
         ("wg0.conf", file("[Peer]\n"), "this peer has no PublicKey"),
     ] {
         let path = server(&postern, name, &text);
