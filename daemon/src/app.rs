@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::applied::Applied;
+use crate::metrics::Metrics;
 use crate::rules::ids::LocationId;
 use crate::site::Site;
 use crate::store::{Revision, Store};
@@ -31,6 +32,8 @@ pub struct App {
     pub applied: watch::Receiver<Applied>,
     /// When this was put together.
     pub started_at: Timestamp,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
     site: Arc<ArcSwap<Site>>,
     clock: Clock,
 }
@@ -61,7 +64,14 @@ impl App {
     /// Puts the parts together.
     pub fn new(store: Store, site: Site, applied: watch::Receiver<Applied>, clock: Clock) -> Self {
         let started_at = clock.now();
-        Self { store, applied, started_at, site: Arc::new(ArcSwap::from_pointee(site)), clock }
+        Self {
+            store,
+            applied,
+            started_at,
+            metrics: Arc::default(),
+            site: Arc::new(ArcSwap::from_pointee(site)),
+            clock,
+        }
     }
 
     /// The same, listening to the reconcile loop that publishes into `applied`.

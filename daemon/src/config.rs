@@ -57,6 +57,8 @@ pub struct Config {
     pub backend: BackendChoice,
     /// How often everything is compared with the kernel even if nothing happened.
     pub reconcile_interval: Duration,
+    /// Where Prometheus may ask; empty: nowhere.
+    pub metrics_listen: Vec<SocketAddr>,
     /// What we claim to be, for the desktop client's version check (protocol 0.5).
     pub client_versions: ClientVersions,
     /// By name.

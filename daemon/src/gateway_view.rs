@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use postern_gateway::{PeerStats, PublicKey};
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +16,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Counters and handshakes by location and peer.
 pub type Stats = BTreeMap<LocationId, BTreeMap<PublicKey, PeerStats>>;
+
+/// A session lasts no longer than this without another handshake (WireGuard white paper, section 6.1,
+/// `REJECT_AFTER_TIME`).
+const CONNECTED_SECONDS: i64 = 180;
+
+/// Whether a peer shook hands within the last 180 s.
+pub fn is_connected(peer: &PeerStats, now: Timestamp) -> bool {
+    let handshake = peer.last_handshake.and_then(|time| Timestamp::try_from(time).ok());
+    handshake.is_some_and(|time| time.as_second() >= now.as_second().saturating_sub(CONNECTED_SECONDS))
+}
 
 /// A question, with where the answer goes.
 pub enum GatewayQuestion {

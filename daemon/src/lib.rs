@@ -17,6 +17,7 @@ pub mod gateway_view;
 pub mod keys;
 pub mod mail;
 pub mod markdown;
+pub mod metrics;
 pub mod password;
 pub mod reload;
 pub mod rules;

@@ -5,6 +5,7 @@ pub mod action;
 pub mod addressing;
 pub mod colour;
 pub mod enrollment;
+pub mod fact;
 pub mod ids;
 pub mod links;
 pub mod message;

@@ -22,6 +22,7 @@ mod expiry;
 mod full;
 pub mod instance;
 pub mod location;
+pub mod measure;
 pub mod membership;
 mod migrate;
 pub mod outbox;

@@ -30,5 +30,5 @@ pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey};
 pub use model::OwnerIndex;
 pub use net::{AllowedIps, HostService, InterfaceName, ListenPort, Mtu, Owner};
 pub use observed::{Observed, ObservedInterface, ObservedPeer};
-pub use plan::{Plan, Scope, Step, plan};
+pub use plan::{Plan, Scope, Step, StepKind, plan};
 pub use stats::PeerStats;

@@ -38,6 +38,8 @@ use crate::web::{self, admin_api};
 
 /// How long requests under way may take to be answered when the daemon ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// Half of them are for connections to the metrics, and of those an eighth for one client.
+const METRICS_DESCRIPTORS: u64 = 64;
 /// How long the greeting waits for the gateway's first turn.
 const FIRST_TURN: Duration = Duration::from_secs(5);
 
@@ -119,6 +121,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let backend = Box::new(opened.host);
     let mut parts = Parts::new(runtime.handle().clone(), app.applied.clone());
     runtime.block_on(listen(&app, view.clone(), &mut parts, &shutdown))?;
+    runtime.block_on(listen_for_prometheus(&app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_administrators(&app, view, &reloader, &mut parts, &shutdown))?;
     parts.start("the sweep of what has expired", sweep::run(app.clone(), shutdown.clone()));
     parts.start("the mail loop", deliver_mail::run(app.clone(), shutdown.clone()));
@@ -237,6 +240,28 @@ async fn listen(
             TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
         parts.start("an HTTP listener", http.clone().serve(listener, stop.clone()));
         tracing::info!(%address, "listening for HTTP");
+    }
+    Ok(())
+}
+
+/// Opens the listeners of the metrics, if there are any; each is a task that ends with `stop`.
+async fn listen_for_prometheus(
+    app: &App,
+    view: GatewayView,
+    parts: &mut Parts,
+    stop: &watch::Receiver<bool>,
+) -> Result<(), RunError> {
+    let router = web::metrics::router(app.clone(), view);
+    let http = Http::new(app.clone(), router, METRICS_DESCRIPTORS);
+    for address in app.site().config.metrics_listen.clone() {
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
+        parts.start("a listener of the metrics", http.clone().serve(listener, stop.clone()));
+        if address.ip().to_canonical().is_loopback() {
+            tracing::info!(%address, "metrics at /metrics");
+        } else {
+            tracing::warn!(%address, "metrics at /metrics, for whoever reaches this address: there is no login");
+        }
     }
     Ok(())
 }

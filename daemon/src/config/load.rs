@@ -293,6 +293,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         },
         backend: backend(raw.gateway.backend),
         reconcile_interval,
+        metrics_listen: check::metrics(raw.metrics.listen, file, problems),
         client_versions: ClientVersions {
             core: raw.client.core_version,
             component: raw.client.component_version,

@@ -33,6 +33,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ),
     ("enrollment", &["token_ttl", "session_ttl", "device_step", "devices_per_session"]),
     ("gateway", &["backend", "reconcile_interval"]),
+    ("metrics", &["listen"]),
     ("client", &["core_version", "component_version"]),
 ];
 
@@ -51,6 +52,7 @@ pub(super) struct RawConfig {
     pub(super) mail: RawMail,
     pub(super) enrollment: RawEnrollment,
     pub(super) gateway: RawGateway,
+    pub(super) metrics: RawMetrics,
     pub(super) client: RawClient,
 }
 
@@ -140,6 +142,12 @@ pub(super) struct RawGateway {
     pub(super) reconcile_interval: String,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMetrics {
+    pub(super) listen: Vec<SocketAddr>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawClient {
@@ -220,6 +228,7 @@ impl Default for RawConfig {
             mail: RawMail::default(),
             enrollment: RawEnrollment::default(),
             gateway: RawGateway::default(),
+            metrics: RawMetrics::default(),
             client: RawClient::default(),
         }
     }

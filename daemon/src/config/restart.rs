@@ -11,12 +11,14 @@ impl Config {
             ("state_dir", self.state_dir != running.state_dir),
             ("admin_socket", self.admin_socket != running.admin_socket),
             ("http.listen", self.listen != running.listen),
+            ("metrics.listen", self.metrics_listen != running.metrics_listen),
         ];
         let keys = differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect();
         let kept = Self {
             state_dir: running.state_dir.clone(),
             admin_socket: running.admin_socket.clone(),
             listen: running.listen.clone(),
+            metrics_listen: running.metrics_listen.clone(),
             ..self
         };
         (kept, keys)

@@ -7,15 +7,12 @@ use postern_gateway::{BackendKind, PeerStats, PublicKey};
 use serde::Serialize;
 
 use crate::applied::Applied;
-use crate::gateway_view::Stats;
+use crate::gateway_view::{Stats, is_connected};
 use crate::rules::ids::LocationId;
 use crate::site::{Site, SiteLocation};
 use crate::store::census::{Census, Pending, Refused};
 use crate::store::{StoreError, Tx};
 
-/// Peers that shook hands within this many seconds are connected: a session lasts no longer (WireGuard white paper,
-/// section 6.1, `REJECT_AFTER_TIME`).
-const CONNECTED_SECONDS: i64 = 180;
 /// How far back refused activations are shown, in seconds.
 const REFUSALS_SECONDS: i64 = 24 * 60 * 60;
 /// How many single entries are listed of what may be many.
@@ -210,7 +207,6 @@ impl LocationStatus {
         let state = world.applied.locations.get(&location.id);
         let stats = world.stats.as_ref().ok().and_then(|stats| stats.get(&location.id));
         let handshakes: Vec<i64> = stats.into_iter().flatten().filter_map(handshake).collect();
-        let since = now.as_second().saturating_sub(CONNECTED_SECONDS);
         let newest = handshakes.iter().max().and_then(|second| Timestamp::from_second(*second).ok());
         Self {
             name: location.config.name.clone(),
@@ -221,7 +217,11 @@ impl LocationStatus {
             wanted_peers,
             waiting,
             peers: state.map_or(0, |state| state.peers),
-            connected: handshakes.iter().filter(|second| **second >= since).count(),
+            connected: stats
+                .into_iter()
+                .flat_map(BTreeMap::values)
+                .filter(|peer| is_connected(peer, now))
+                .count(),
             last_handshake: newest.map(|time| time.to_string()),
             drift_repaired: state.map_or(0, |state| state.drift_repaired),
             last_drift: state.and_then(|state| state.last_drift.clone()),

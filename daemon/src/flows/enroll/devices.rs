@@ -8,6 +8,7 @@ use crate::flows::exhaustion;
 use crate::flows::permit::{locations_of_user, settle_device};
 use crate::flows::tell::tell;
 use crate::rules::action::Action;
+use crate::rules::fact::Fact;
 use crate::rules::ids::DeviceId;
 use crate::rules::message::Message;
 use crate::rules::names;
@@ -48,6 +49,8 @@ pub fn create_device(
     }
     exhaustion::tell(tx, site, now)?;
     tx.audit(session.owner.name(), Action::DeviceRegister, &device.name, None, now)?;
+    tx.happened(Fact::DeviceRegistered);
+    tx.registered(id, settled.granted, now);
     // The onboarding mail speaks of the devices before it.
     if let Owner::Person(user) = &session.owner
         && user.welcomed_at.is_some()
@@ -73,6 +76,7 @@ pub fn replace_key(
     tx.set_device_key(&known, key)?;
     for held in tx.addresses_of(device)? {
         tx.set_live(device, held.location, None)?;
+        tx.registered(device, [held.location], now);
     }
     tx.audit(session.owner.name(), Action::DeviceRekey, &known.name, None, now)?;
     tx.device(device)?.ok_or(EnrollError::UnknownDevice)
