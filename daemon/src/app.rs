@@ -2,8 +2,10 @@
 
 mod descriptors;
 mod greeting;
+mod listeners;
 mod parts;
 mod run;
+mod service;
 mod state_dir;
 
 use std::collections::BTreeSet;
@@ -19,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::rules::ids::LocationId;
 use crate::site::Site;
 use crate::store::{Revision, Store};
+use crate::tls::presented::Presented;
 
 pub use run::{RunError, run};
 pub use state_dir::StateDirError;
@@ -34,6 +37,8 @@ pub struct App {
     pub started_at: Timestamp,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// The certificate visitors are shown, where we speak TLS.
+    pub presented: Presented,
     site: Arc<ArcSwap<Site>>,
     clock: Clock,
 }
@@ -69,6 +74,7 @@ impl App {
             applied,
             started_at,
             metrics: Arc::default(),
+            presented: Presented::default(),
             site: Arc::new(ArcSwap::from_pointee(site)),
             clock,
         }

@@ -1,12 +1,13 @@
-//! What the administrator may ask the reconcile loop, which alone owns the gateway: two questions, no commands.
+//! What the administrator may ask the reconcile loop, which alone owns the gateway: three questions, no commands.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use postern_gateway::{PeerStats, PublicKey};
+use postern_gateway::{InterfaceName, PeerStats, PublicKey};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::flows::take_over::LinkState;
 use crate::rules::ids::LocationId;
 
 /// More questions than this at once wait.
@@ -31,6 +32,8 @@ pub fn is_connected(peer: &PeerStats, now: Timestamp) -> bool {
 pub enum GatewayQuestion {
     /// What a turn would do now, as a readable diff; empty: nothing.
     Plan(oneshot::Sender<Result<String, String>>),
+    /// What there is of a link.
+    Link(InterfaceName, oneshot::Sender<Result<LinkState, String>>),
     /// What WireGuard counts.
     Stats(oneshot::Sender<Result<Stats, String>>),
 }
@@ -52,6 +55,12 @@ impl GatewayView {
     pub async fn plan(&self) -> Result<String, String> {
         let (answer, answered) = oneshot::channel();
         self.ask(GatewayQuestion::Plan(answer), answered).await
+    }
+
+    /// What there is of a link now.
+    pub async fn link(&self, name: InterfaceName) -> Result<LinkState, String> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(GatewayQuestion::Link(name, answer), answered).await
     }
 
     /// What WireGuard counts now.

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod action;
 pub mod addressing;
+pub mod certificate;
 pub mod colour;
 pub mod enrollment;
 pub mod fact;
@@ -11,6 +12,8 @@ pub mod links;
 pub mod message;
 pub mod names;
 pub mod reset;
+pub mod seal;
 pub mod token;
 pub mod vacancy;
+pub mod wg_quick;
 pub mod wizard;

@@ -18,6 +18,7 @@ pub mod desired;
 pub mod device;
 pub mod enrollment;
 mod expiry;
+pub mod fixed;
 #[cfg(test)]
 mod full;
 pub mod instance;

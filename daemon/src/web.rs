@@ -33,6 +33,7 @@ pub mod listener;
 mod live;
 pub mod metrics;
 mod pages;
+pub mod redirect;
 
 use error::WebError;
 use limit::Limits;

@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::branding::branding;
-use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawLocation, RawMail, RawSocket};
+use super::https::http;
+use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawEnrollment, RawLocation, RawMail, RawSocket};
 use super::smtp::smtp;
 use super::{
     BackendChoice, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail, Security, Smtp,
@@ -263,34 +264,22 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
     let contact = contact(raw.contact, file, problems);
     let branding = branding(raw.branding, &raw.instance_name, base, file, problems);
     let texts = texts(&below(base, &raw.mail.templates_dir), problems);
+    let http = http(raw.http, &public_url, &contact.email, base, file, problems);
     let mail = mail(raw.mail, &public_url, &contact, base, file, problems);
-    let mut time = |key: &str, text: &str| {
-        values::duration(text).unwrap_or_else(|reason| {
-            problems.add(file, key, reason);
-            Duration::ZERO
-        })
-    };
-    let token_ttl = time("enrollment.token_ttl", &raw.enrollment.token_ttl);
-    let session_ttl = time("enrollment.session_ttl", &raw.enrollment.session_ttl);
-    let reconcile_interval = time("gateway.reconcile_interval", &raw.gateway.reconcile_interval);
+    let reconcile_interval =
+        time("gateway.reconcile_interval", &raw.gateway.reconcile_interval, file, problems);
     Config {
         instance_name: raw.instance_name,
         public_url,
         state_dir: below(base, &raw.state_dir),
         admin_socket: below(base, &raw.admin_socket),
         locations_dir: below(base, &raw.locations_dir),
-        listen: raw.http.listen,
-        trusted_proxies: raw.http.trusted_proxies,
+        http,
         contact,
         branding,
         mail,
         texts,
-        enrollment: Enrollment {
-            token_ttl,
-            session_ttl,
-            device_step: device_step(raw.enrollment.device_step),
-            devices_per_session: raw.enrollment.devices_per_session,
-        },
+        enrollment: enrollment(&raw.enrollment, file, problems),
         backend: backend(raw.gateway.backend),
         reconcile_interval,
         metrics_listen: check::metrics(raw.metrics.listen, file, problems),
@@ -299,6 +288,22 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
             component: raw.client.component_version,
         },
         locations: BTreeMap::new(),
+    }
+}
+
+fn time(key: &str, text: &str, file: &Path, problems: &mut Problems) -> Duration {
+    values::duration(text).unwrap_or_else(|reason| {
+        problems.add(file, key, reason);
+        Duration::ZERO
+    })
+}
+
+fn enrollment(raw: &RawEnrollment, file: &Path, problems: &mut Problems) -> Enrollment {
+    Enrollment {
+        token_ttl: time("enrollment.token_ttl", &raw.token_ttl, file, problems),
+        session_ttl: time("enrollment.session_ttl", &raw.session_ttl, file, problems),
+        device_step: device_step(raw.device_step),
+        devices_per_session: raw.devices_per_session,
     }
 }
 

@@ -5,10 +5,10 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use crate::backend::BackendKind;
 use crate::desired::DesiredPeer;
 use crate::firewall::Firewall;
 use crate::key::{PrivateKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::net::{InterfaceName, ListenPort, Mtu};
 
 /// One thing to do.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::applied::{Applied, LocationState};
+use crate::flows::take_over::LinkState;
 use crate::flows::welcome::welcome_when_done;
 use crate::gateway_view::{GatewayQuestion, Stats};
 use crate::metrics;
@@ -82,6 +83,9 @@ impl World {
         match question {
             GatewayQuestion::Plan(answer) => {
                 let _ = answer.send(self.what_would_change());
+            }
+            GatewayQuestion::Link(name, answer) => {
+                let _ = answer.send(self.link(&name));
             }
             GatewayQuestion::Stats(answer) => {
                 let _ = answer.send(self.stats());
@@ -162,6 +166,16 @@ impl World {
         let observed = self.backend.observe().map_err(|error| chain(&error))?;
         let (_, desired, _) = wanted(&self.app, &Scope::Everything)?;
         Ok(plan(&desired, &observed, &Scope::Everything).to_string())
+    }
+
+    fn link(&mut self, name: &InterfaceName) -> Result<LinkState, String> {
+        let mut observed = self.backend.observe().map_err(|error| chain(&error))?;
+        Ok(match observed.unmarked.remove(name) {
+            Some(found) => LinkState::Unmarked(Box::new(found)),
+            None if observed.interfaces.contains_key(name) => LinkState::Ours,
+            None if observed.foreign.contains(name) => LinkState::Foreign,
+            None => LinkState::Free,
+        })
     }
 
     fn stats(&mut self) -> Result<Stats, String> {

@@ -162,7 +162,7 @@ fn invented_name(tx: &Tx<'_>, user: &User) -> Result<String, StoreError> {
 /// Generations grow with time, so that a database that was restored does not give a token a second time.
 fn renew_polling(tx: &Tx<'_>, site: &Site, device: &Device, now: Timestamp) -> Result<Token, StoreError> {
     let generation = now.as_second().max(device.polling_generation.saturating_add(1));
-    let token = site.token_key.derive(TokenKind::Polling, device.id.0, generation);
+    let token = site.keys.token.derive(TokenKind::Polling, device.id.0, generation);
     tx.set_polling(device.id, generation, token.hash())?;
     Ok(token)
 }
