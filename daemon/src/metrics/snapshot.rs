@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub stats: Option<Stats>,
     /// What happened since the start.
     pub facts: BTreeMap<Fact, u64>,
+    /// Until when the certificate of https is good; `None`: there is none.
+    pub certificate_until: Option<Timestamp>,
     /// What the database holds; `None`: it cannot be asked.
     pub stored: Option<Stored>,
 }
