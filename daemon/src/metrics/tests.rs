@@ -85,7 +85,8 @@ fn a_scrape_tells_of_every_location_what_the_database_and_wireguard_say() {
 
 #[test]
 fn what_cannot_be_asked_is_said_and_everything_else_is_told() {
-    let text = Metrics::default().write(&Snapshot { stored: None, certificate_until: None, ..a_snapshot(None) });
+    let text =
+        Metrics::default().write(&Snapshot { stored: None, certificate_until: None, ..a_snapshot(None) });
     assert_eq!(value(&text, "postern_wireguard_statistics_up"), "0");
     assert_eq!(value(&text, "postern_database_up"), "0");
     assert!(value(&text, "process_resident_memory_bytes").parse::<u64>().unwrap() > 0);

@@ -166,7 +166,7 @@ impl Step {
     /// What it is about.
     pub fn kind(&self) -> StepKind {
         match self {
-            Self::Adopt { .. } | Self::DeleteInterface { .. } | Self::CreateInterface { .. } => {
+            Self::DeleteInterface { .. } | Self::Adopt { .. } | Self::CreateInterface { .. } => {
                 StepKind::Interface
             }
             Self::ReplaceFirewall { .. } => StepKind::Firewall,
@@ -174,7 +174,7 @@ impl Step {
             Self::RemovePeers { .. } | Self::UpdatePeers { .. } | Self::AddPeers { .. } => StepKind::Peers,
             Self::RemoveAddress { .. } | Self::AddAddress { .. } => StepKind::Addresses,
             Self::SetMtu { .. } | Self::SetLinkUp { .. } => StepKind::Link,
-            Self::RemoveRoute { .. } | Self::AddRoute { .. } => StepKind::Routes,
+            Self::AddRoute { .. } | Self::RemoveRoute { .. } => StepKind::Routes,
         }
     }
 
