@@ -1,8 +1,10 @@
 //! The TCP listeners: bound one by one, then given their door. Who binds them does not matter to the doors.
 
-use std::net::{SocketAddr, TcpListener as Bound};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as Bound};
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use postern_gateway::chain;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -42,9 +44,19 @@ impl Listener {
     }
 
     fn bind(address: SocketAddr, door: Door) -> Result<Self, RunError> {
-        let bound = Bound::bind(address).map_err(|source| RunError::Listen { address, source })?;
-        Ok(Self { bound, door })
+        let bound = Bound::bind(address).or_else(|error| match stand_in(address, &error) {
+            Some(address) => Bound::bind(address),
+            None => Err(error),
+        });
+        Ok(Self { bound: bound.map_err(|source| RunError::Listen { address, source })?, door })
     }
+}
+
+/// Every address of IPv4 alone, where every address was meant and the kernel has no IPv6.
+fn stand_in(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let lacks_ipv6 = error.raw_os_error().map(Errno::from_raw) == Some(Errno::EAFNOSUPPORT);
+    (lacks_ipv6 && address.ip() == Ipv6Addr::UNSPECIFIED)
+        .then(|| (Ipv4Addr::UNSPECIFIED, address.port()).into())
 }
 
 /// Opens the doors; each listener is a task that ends with `stop`.
@@ -64,7 +76,7 @@ pub(super) async fn open(
     let main = match &app.site().config.http.tls {
         Tls::Proxy => plain,
         Tls::Files(_) | Tls::Acme(_) => {
-            let config = app.presented.server_config().map_err(std::io::Error::other);
+            let config = app.presented.server_config().map_err(io::Error::other);
             plain.over_tls(Arc::new(config.map_err(system("set up TLS"))?))
         }
     };
@@ -94,5 +106,18 @@ pub(super) fn look_after_certificate(app: &App, parts: &mut Parts, stop: &watch:
             own_files::present(app);
             parts.start("the watch over the certificate", own_files::run(app.clone(), stop.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_ipv6_is_listened_on_by_ipv4_where_every_address_was_meant() {
+        let stand_in = |address: &str, errno: Errno| stand_in(address.parse().unwrap(), &errno.into());
+        assert_eq!(stand_in("[::]:443", Errno::EAFNOSUPPORT), "0.0.0.0:443".parse().ok());
+        assert_eq!(stand_in("[::1]:443", Errno::EAFNOSUPPORT), None);
+        assert_eq!(stand_in("[::]:443", Errno::EACCES), None);
     }
 }
