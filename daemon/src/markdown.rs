@@ -62,6 +62,16 @@ pub fn to_html(markdown: &str) -> String {
     SANITISER.clean(&html).to_string()
 }
 
+/// [`to_html`] to be shown below a page's own heading: every heading is a level lower.
+pub fn to_html_below_a_heading(markdown: &str) -> String {
+    // The sanitiser leaves tags without attributes, and no such thing in texts.
+    (1..=5).rev().fold(to_html(markdown), |html, level| {
+        let lower = level + 1;
+        html.replace(&format!("<h{level}>"), &format!("<h{lower}>"))
+            .replace(&format!("</h{level}>"), &format!("</h{lower}>"))
+    })
+}
+
 fn parsed(markdown: &str) -> Parser<'_> {
     Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH)
 }

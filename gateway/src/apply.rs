@@ -90,7 +90,9 @@ impl Outcome {
     /// Why a step must not be tried.
     fn withheld(&self, step: &Step, observed: &Observed) -> Option<String> {
         let reason = match (step, &self.firewall_failed) {
-            (Step::CreateInterface { .. } | Step::SetLinkUp { .. }, Some(reason)) => reason,
+            (Step::Adopt { .. } | Step::CreateInterface { .. } | Step::SetLinkUp { .. }, Some(reason)) => {
+                reason
+            }
             // An older table that stands is as closed to a further peer as it is to the others.
             (Step::AddPeers { .. }, reason) if observed.firewall.is_none() => {
                 reason.as_deref().unwrap_or("the nftables table is not there")

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
 
 use ipnet::IpNet;
 
-use crate::backend::BackendKind;
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::net::{AllowedIps, HostService, InterfaceName, ListenPort, Mtu};
 
 /// Everything that should exist. An interface of ours that is not named here is to be removed.
@@ -31,17 +33,37 @@ pub struct DesiredInterface {
     pub addresses: BTreeSet<IpNet>,
     /// By public key; nobody else is a peer.
     pub peers: BTreeMap<PublicKey, DesiredPeer>,
+    /// Networks behind its peers, routed to it besides the subnets of its addresses.
+    pub routes: BTreeSet<IpNet>,
     /// What its peers may reach.
     pub policy: ForwardPolicy,
 }
 
-/// One peer. It has no endpoint (peers roam) and no keepalive (see the crate's documentation).
+/// One peer. As a rule it calls the gateway, and has neither endpoint nor keepalive (see the crate's documentation).
 #[derive(Clone, PartialEq, Eq)]
 pub struct DesiredPeer {
     /// Its addresses.
     pub allowed_ips: AllowedIps,
     /// `None`: without one.
     pub preshared_key: Option<PresharedKey>,
+    /// `None`: it calls the gateway.
+    pub dialled: Option<Dialled>,
+}
+
+/// How the gateway calls a peer that stands at a known place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dialled {
+    /// Where it is when it is added. Peers roam, so another place than this is no difference later.
+    pub endpoint: SocketAddr,
+    /// Seconds between keepalives; `None`: none are sent.
+    pub keepalive: Option<NonZeroU16>,
+}
+
+impl DesiredPeer {
+    /// Seconds between keepalives; `None`: none are sent.
+    pub fn keepalive(&self) -> Option<u16> {
+        self.dialled.and_then(|dialled| dialled.keepalive).map(NonZeroU16::get)
+    }
 }
 
 /// What the peers of an interface may reach besides pinging the gateway's own addresses: nothing by default.
@@ -66,6 +88,7 @@ impl fmt::Debug for DesiredInterface {
             .field("mtu", &self.mtu)
             .field("addresses", &self.addresses)
             .field("peers", &self.peers)
+            .field("routes", &self.routes)
             .field("policy", &self.policy)
             .finish()
     }
@@ -76,6 +99,7 @@ impl fmt::Debug for DesiredPeer {
         f.debug_struct("DesiredPeer")
             .field("allowed_ips", &self.allowed_ips)
             .field("has_preshared_key", &self.preshared_key.is_some())
+            .field("dialled", &self.dialled)
             .finish()
     }
 }

@@ -1,12 +1,14 @@
 //! Desired states for tests, built from small numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 
 use crate::apply::{Outcome, apply};
+use crate::backend::Backend as _;
 use crate::backend::memory::MemoryBackend;
-use crate::backend::{Backend as _, BackendKind};
-use crate::desired::{Desired, DesiredInterface, DesiredPeer, ForwardPolicy};
+use crate::desired::{Desired, DesiredInterface, DesiredPeer, Dialled, ForwardPolicy};
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::net::{InterfaceName, Mtu};
 use crate::plan::{Scope, plan};
 
@@ -22,7 +24,15 @@ pub(crate) fn peer(allowed_ips: &[&str]) -> DesiredPeer {
     DesiredPeer {
         allowed_ips: allowed_ips.iter().map(|text| text.parse().unwrap()).collect(),
         preshared_key: None,
+        dialled: None,
     }
+}
+
+/// With a keepalive every 25 seconds.
+pub(crate) fn called_at(endpoint: &str, mut peer: DesiredPeer) -> DesiredPeer {
+    let endpoint = endpoint.parse().unwrap();
+    peer.dialled = Some(Dialled { endpoint, keepalive: NonZeroU16::new(25) });
+    peer
 }
 
 pub(crate) fn with_preshared_key(mut peer: DesiredPeer, seed: u8) -> DesiredPeer {
@@ -39,6 +49,7 @@ pub(crate) fn an_interface(peers: impl IntoIterator<Item = (PublicKey, DesiredPe
         mtu: Mtu::DEFAULT,
         addresses: ["10.77.0.1/24", "fd00:77::1/64"].map(|text| text.parse().unwrap()).into(),
         peers: peers.into_iter().collect(),
+        routes: BTreeSet::new(),
         policy: ForwardPolicy::default(),
     }
 }

@@ -4,42 +4,20 @@
 //! shows that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use ipnet::IpNet;
 
-use crate::backend::BackendKind;
 use crate::desired::DesiredPeer;
 use crate::key::PublicKey;
+use crate::kind::BackendKind;
 use crate::net::{AllowedIps, InterfaceName};
 use crate::observed::{Observed, ObservedInterface, ObservedPeer};
 use crate::plan::{Step, connected_route};
 
-/// Who holds which allowed IP, by interface: made by [`Observed::index`], or when first needed, and kept by
-/// [`Observed::after`], so that modelling one new peer among thousands looks at none of the others. Whoever changes
-/// the peers of an observation in another way starts with a new one (`OwnerIndex::default()`).
-#[derive(Clone, Default)]
-pub struct OwnerIndex(BTreeMap<InterfaceName, BTreeMap<IpNet, PublicKey>>);
-
-/// It follows from the peers, so it says nothing about whether two observations are the same.
-impl PartialEq for OwnerIndex {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for OwnerIndex {}
-
-impl fmt::Debug for OwnerIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OwnerIndex")
-    }
-}
-
 impl ObservedPeer {
     /// Whether nothing about it is to be changed.
     pub fn is(&self, wanted: &DesiredPeer) -> bool {
-        self.keepalive.is_none()
+        self.keepalive == wanted.keepalive()
             && self.allowed_ips == wanted.allowed_ips
             && self.preshared_key == wanted.preshared_key
     }
@@ -72,6 +50,7 @@ impl Observed {
                 self.interfaces.remove(interface);
                 self.owners.0.remove(interface);
             }
+            Step::Adopt { interface } => self.adopt(interface),
             Step::CreateInterface { interface, backend, mtu } => {
                 let made = ObservedInterface::made(*backend, mtu.get());
                 self.interfaces.insert(interface.clone(), made);
@@ -92,11 +71,20 @@ impl Observed {
             | Step::AddAddress { interface, .. }
             | Step::SetMtu { interface, .. }
             | Step::SetLinkUp { interface }
-            | Step::AddRoute { interface, .. } => {
+            | Step::AddRoute { interface, .. }
+            | Step::RemoveRoute { interface, .. } => {
                 if let Some(found) = self.interfaces.get_mut(interface) {
                     found.after(step);
                 }
             }
+        }
+    }
+
+    fn adopt(&mut self, interface: &InterfaceName) {
+        self.foreign.remove(interface);
+        if let Some(found) = self.unmarked.remove(interface) {
+            self.interfaces.insert(interface.clone(), found);
+            self.owners.0.remove(interface);
         }
     }
 
@@ -157,8 +145,12 @@ impl ObservedInterface {
             Step::AddRoute { destination, .. } => {
                 self.routes.insert(*destination);
             }
+            Step::RemoveRoute { destination, .. } => {
+                self.routes.remove(destination);
+            }
             Step::DeleteInterface { .. }
             | Step::ReplaceFirewall { .. }
+            | Step::Adopt { .. }
             | Step::CreateInterface { .. }
             | Step::RemovePeers { .. }
             | Step::UpdatePeers { .. }
@@ -221,7 +213,7 @@ fn made(wanted: &DesiredPeer) -> ObservedPeer {
     ObservedPeer {
         allowed_ips: wanted.allowed_ips.clone(),
         preshared_key: wanted.preshared_key.clone(),
-        keepalive: None,
+        keepalive: wanted.keepalive(),
     }
 }
 

@@ -7,9 +7,8 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use crate::backend::BackendKind;
 use crate::key::{PresharedKey, PublicKey};
-use crate::model::OwnerIndex;
+use crate::kind::BackendKind;
 use crate::net::{AllowedIps, InterfaceName};
 
 /// Everything of ours that exists, and which names are taken by others.
@@ -19,11 +18,35 @@ pub struct Observed {
     pub interfaces: BTreeMap<InterfaceName, ObservedInterface>,
     /// Names of links that are not ours: they are never touched.
     pub foreign: BTreeSet<InterfaceName>,
+    /// Of those, the kernel's WireGuard links that carry nobody's mark: one of them that has the key of a desired
+    /// interface is that interface, run by somebody else so far, and is adopted.
+    pub unmarked: BTreeMap<InterfaceName, ObservedInterface>,
     /// What our nftables table says, as a fingerprint of the policies it was made from; `None` when it does
     /// not exist or somebody changed it.
     pub firewall: Option<FirewallFingerprint>,
     /// Follows from the peers; `OwnerIndex::default()` in a fresh observation.
     pub owners: OwnerIndex,
+}
+
+/// Who holds which allowed IP, by interface: made by [`Observed::index`], or when first needed, and kept by
+/// [`Observed::after`], so that modelling one new peer among thousands looks at none of the others. Whoever changes
+/// the peers of an observation in another way starts with a new one (`OwnerIndex::default()`).
+#[derive(Clone, Default)]
+pub struct OwnerIndex(pub(crate) BTreeMap<InterfaceName, BTreeMap<IpNet, PublicKey>>);
+
+/// It follows from the peers, so it says nothing about whether two observations are the same.
+impl PartialEq for OwnerIndex {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for OwnerIndex {}
+
+impl fmt::Debug for OwnerIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnerIndex")
+    }
 }
 
 /// One interface of ours.
@@ -56,7 +79,7 @@ pub struct ObservedPeer {
     pub allowed_ips: AllowedIps,
     /// `None`: without one.
     pub preshared_key: Option<PresharedKey>,
-    /// In seconds; `None`: off, which is what we want.
+    /// In seconds; `None`: off.
     pub keepalive: Option<u16>,
 }
 

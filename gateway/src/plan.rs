@@ -10,9 +10,9 @@ use crate::desired::{Desired, DesiredInterface};
 use crate::firewall::Firewall;
 use crate::key::PublicKey;
 use crate::net::InterfaceName;
-use crate::observed::Observed;
+use crate::observed::{Observed, ObservedInterface};
 pub(crate) use link::connected_route;
-pub use step::Step;
+pub use step::{Step, StepKind};
 
 mod link;
 mod peers;
@@ -44,8 +44,10 @@ pub struct Plan {
 /// The steps from `observed` to `desired` within `scope`. An unchanged peer is in no step; with nothing to do
 /// the plan is empty.
 pub fn plan(desired: &Desired, observed: &Observed, scope: &Scope) -> Plan {
-    let conflicts =
-        desired.interfaces.keys().filter(|name| observed.foreign.contains(name)).cloned().collect();
+    let is_conflict = |(name, wanted): &(&InterfaceName, &DesiredInterface)| {
+        observed.foreign.contains(*name) && to_adopt(observed, name, wanted).is_none()
+    };
+    let conflicts = desired.interfaces.iter().filter(is_conflict).map(|(name, _)| name.clone()).collect();
     let steps = match scope {
         Scope::Everything => everything(desired, observed, &conflicts),
         Scope::Peers(keys) => only_peers(desired, observed, keys),
@@ -57,8 +59,14 @@ fn everything(desired: &Desired, observed: &Observed, conflicts: &BTreeSet<Inter
     let wanted = || desired.interfaces.iter().filter(|(name, _)| !conflicts.contains(name));
     let mut steps = deletions(desired, observed);
     steps.extend(firewall(desired, observed, conflicts));
+    steps.extend(
+        wanted()
+            .filter(|(name, interface)| to_adopt(observed, name, interface).is_some())
+            .map(|(name, _)| Step::Adopt { interface: name.clone() }),
+    );
     let lasting = |name, interface: &DesiredInterface| {
-        observed.interfaces.get(name).filter(|found| found.backend == interface.backend)
+        let ours = observed.interfaces.get(name).filter(|found| found.backend == interface.backend);
+        ours.or_else(|| to_adopt(observed, name, interface))
     };
     steps.extend(ports::devices(
         wanted().filter_map(|(name, interface)| Some((name, interface, lasting(name, interface)?))),
@@ -92,7 +100,19 @@ fn firewall(desired: &Desired, observed: &Observed, conflicts: &BTreeSet<Interfa
     (fingerprint != observed.firewall).then_some(Step::ReplaceFirewall { firewall })
 }
 
-/// No routes: the kernel makes those to the addresses' subnets when the link comes up.
+/// A link that nobody marked and that is this interface already: it has its key.
+fn to_adopt<'a>(
+    observed: &'a Observed,
+    name: &InterfaceName,
+    wanted: &DesiredInterface,
+) -> Option<&'a ObservedInterface> {
+    let is_it = |found: &&ObservedInterface| {
+        found.backend == wanted.backend && found.public_key == Some(wanted.private_key.public())
+    };
+    observed.unmarked.get(name).filter(is_it)
+}
+
+/// Routes to the addresses' subnets are not among them: the kernel makes those when the link comes up.
 fn creation(name: &InterfaceName, interface: &DesiredInterface) -> Vec<Step> {
     let mut steps = vec![
         Step::CreateInterface { interface: name.clone(), backend: interface.backend, mtu: interface.mtu },
@@ -104,6 +124,7 @@ fn creation(name: &InterfaceName, interface: &DesiredInterface) -> Vec<Step> {
     }
     steps.extend(link::add_addresses(name, interface.addresses.iter()));
     steps.push(Step::SetLinkUp { interface: name.clone() });
+    steps.extend(link::add_routes(name, interface.routes.iter()));
     steps
 }
 

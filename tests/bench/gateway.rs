@@ -137,6 +137,7 @@ fn desired(name: &str, peers: u32) -> Desired {
         mtu: Mtu::DEFAULT,
         addresses: ["10.64.0.1/12", "fd64::1/64"].iter().map(|text| text.parse::<IpNet>().unwrap()).collect(),
         peers: (1..=peers).map(peer).collect(),
+        routes: BTreeSet::new(),
         policy: ForwardPolicy::default(),
     };
     Desired { interfaces: [(name.parse().unwrap(), interface)].into() }
@@ -149,7 +150,8 @@ fn peer(number: u32) -> (PublicKey, DesiredPeer) {
     let v4 = Ipv4Addr::from_bits(u32::from_be_bytes([10, 64, 0, 0]) + number + 1);
     let v6 = Ipv6Addr::from_bits("fd64::".parse::<Ipv6Addr>().unwrap().to_bits() + u128::from(number) + 1);
     let allowed_ips = [IpNet::from(std::net::IpAddr::V4(v4)), IpNet::from(std::net::IpAddr::V6(v6))];
-    let peer = DesiredPeer { allowed_ips: allowed_ips.into_iter().collect(), preshared_key: None };
+    let peer =
+        DesiredPeer { allowed_ips: allowed_ips.into_iter().collect(), preshared_key: None, dialled: None };
     (PublicKey::from_bytes(key).unwrap(), peer)
 }
 

@@ -251,6 +251,35 @@ test("the end of the session takes no key away that was not saved", async () => 
     await visitor.leave();
 });
 
+test("the end of the session leaves codes and files that were saved already", async () => {
+    const visitor = await Visitor.come(browser);
+    const { page } = visitor;
+    settings('[enrollment]\nsession_ttl = "12s"\n');
+    await visitor.toDevice(await invited("saver"));
+    await visitor.register("laptop");
+    await visitor.download(page.locator('[data-slot="archive"]'));
+    await until("the end", async () => (await page.locator(".countdown").textContent()) === "The time is up.");
+    await page.waitForLoadState("networkidle");
+    const code = page.locator("#device-result .place svg").first();
+    assert.match(await visitor.scan(code), /^PrivateKey = [A-Za-z0-9+/]{43}=$/m);
+    await visitor.leave();
+});
+
+test("another site starts no session in somebody's browser", async () => {
+    const visitor = await Visitor.come(browser);
+    const { page } = visitor;
+    const token = (await invited("intruder")).split("token=")[1];
+    // What a site sends that does not want to be named.
+    await page.setContent(
+        `<form method="post" action="${SITE}/enroll/start"><input name="token" value="${token}"></form>`,
+    );
+    await page.evaluate("document.forms[0].submit()");
+    await page.waitForURL(`${SITE}/enroll/start`);
+    assert.equal(await visitor.title(), "This was not sent from our page");
+    assert.deepEqual(await visitor.context.cookies(), []);
+    await visitor.leave();
+});
+
 test("the end of the session leaves the last page to be read", async () => {
     const visitor = await Visitor.come(browser);
     settings('[enrollment]\nsession_ttl = "10s"\ndevice_step = "optional"\n');

@@ -6,14 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
 use std::process::Command;
 
 use defguard_wireguard_rs::{Kernel, WGApi, WireguardInterfaceApi as _};
 use ipnet::IpNet;
 use postern_gateway::backend::host::Host;
 use postern_gateway::{
-    Backend as _, BackendKind, Desired, DesiredInterface, DesiredPeer, ForwardPolicy, InterfaceName, Mtu,
-    Outcome, Owner, Plan, PresharedKey, PrivateKey, PublicKey, Scope, Step, apply, plan,
+    Backend as _, BackendKind, Desired, DesiredInterface, DesiredPeer, Dialled, ForwardPolicy, InterfaceName,
+    Mtu, Outcome, Owner, Plan, PresharedKey, PrivateKey, PublicKey, Scope, Step, apply, plan,
 };
 
 #[test]
@@ -120,6 +121,44 @@ fn a_foreign_interface_of_the_same_name_is_never_touched() {
     turn(&mut host, &Desired::default());
     assert_eq!(before, sh("ip -d addr show dev k5; wg show k5"));
     sh("ip link del k5");
+}
+
+#[test]
+fn what_wg_quick_set_up_is_taken_over_without_a_change_to_any_peer() {
+    let Some(mut host) = host("k14") else { return };
+    let mut desired = desired("k14", 14, 2);
+    let interface = desired.interfaces.values_mut().next().unwrap();
+    let (key, mut called) = peer(14, 3);
+    called.preshared_key = PresharedKey::from_bytes([7; 32]);
+    called.allowed_ips = called.allowed_ips.iter().chain(["192.168.5.0/24".parse().unwrap()]).collect();
+    let endpoint = "192.0.2.9:51820".parse().unwrap();
+    called.dialled = Some(Dialled { endpoint, keepalive: NonZeroU16::new(25) });
+    interface.peers.insert(key, called);
+    interface.routes.insert("192.168.5.0/24".parse().unwrap());
+    turn(&mut host, &desired);
+    assert_eq!(turn(&mut host, &desired).0.steps, [], "endpoint, keepalive and route are read as written");
+    sh("ip link set k14 alias ''");
+    let shown = || sh("ip -o addr show dev k14; ip route show dev k14; wg showconf k14");
+    let before = shown();
+    assert!(
+        before.contains("Endpoint = 192.0.2.9:51820") && before.contains("PersistentKeepalive = 25"),
+        "{before}"
+    );
+    let (plan, outcome) = turn(&mut host, &desired);
+    assert!(outcome.is_complete(), "{outcome:?}");
+    assert_eq!(plan.steps, [Step::Adopt { interface: name("k14") }]);
+    assert_eq!(turn(&mut host, &desired).0.steps, []);
+    assert_eq!(shown(), before);
+    only_mut(&mut desired).peers.remove(&key);
+    only_mut(&mut desired).routes.clear();
+    turn(&mut host, &desired);
+    assert!(!sh("ip route show dev k14").contains("192.168.5.0"));
+    assert_eq!(turn(&mut host, &desired).0.steps, []);
+    clear(host);
+}
+
+fn only_mut(desired: &mut Desired) -> &mut DesiredInterface {
+    desired.interfaces.values_mut().next().unwrap()
 }
 
 #[test]
@@ -295,6 +334,7 @@ fn desired(interface: &str, number: u8, peers: u32) -> Desired {
             .map(|text| text.parse::<IpNet>().unwrap())
             .collect(),
         peers: (1..=peers).map(|peer| self::peer(number, peer)).collect(),
+        routes: BTreeSet::new(),
         policy: ForwardPolicy::default(),
     };
     Desired { interfaces: [(name(interface), desired)].into() }
@@ -307,7 +347,8 @@ fn peer(net: u8, number: u32) -> (PublicKey, DesiredPeer) {
     let v6: Ipv6Addr = format!("fd{net:02x}::1").parse().unwrap();
     let v6 = Ipv6Addr::from_bits(v6.to_bits() + u128::from(number));
     let allowed_ips = [IpNet::from(std::net::IpAddr::V4(v4)), IpNet::from(std::net::IpAddr::V6(v6))];
-    let peer = DesiredPeer { allowed_ips: allowed_ips.into_iter().collect(), preshared_key: None };
+    let peer =
+        DesiredPeer { allowed_ips: allowed_ips.into_iter().collect(), preshared_key: None, dialled: None };
     (PublicKey::from_bytes(key).unwrap(), peer)
 }
 

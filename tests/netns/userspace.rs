@@ -139,6 +139,7 @@ fn desired() -> Desired {
         mtu: Mtu::DEFAULT,
         addresses: BTreeSet::from(["10.77.0.1/24".parse().unwrap()]),
         peers: BTreeMap::from([(laptop_key().public(), peer(&["10.77.0.2/32"]))]),
+        routes: BTreeSet::new(),
         policy: ForwardPolicy::default(),
     };
     Desired { interfaces: BTreeMap::from([(name(), interface)]) }
@@ -150,7 +151,7 @@ fn interface(desired: &mut Desired) -> &mut DesiredInterface {
 
 fn peer(networks: &[&str]) -> DesiredPeer {
     let allowed_ips = networks.iter().map(|text| text.parse().unwrap()).collect();
-    DesiredPeer { allowed_ips, preshared_key: None }
+    DesiredPeer { allowed_ips, preshared_key: None, dialled: None }
 }
 
 fn name() -> InterfaceName {

@@ -10,6 +10,7 @@ use postern::store::device::DeviceOwner;
 use serde_json::Value;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one life of one location")]
 fn a_location_comes_changes_and_goes_and_every_command_returns_when_it_is_so() {
     let Some(postern) = Postern::start() else { return };
     let added = postern.json(&[
@@ -72,10 +73,7 @@ fn what_is_refused_leaves_no_file_no_key_and_no_interface() {
     let unknown = ["--group", "ops"];
     for (more, said) in [
         (&overlap, "sites/lab.toml: ipv4: 10.77.0.128/25 overlaps 10.77.0.0/24"),
-        (
-            &unknown,
-            "sites/lab.toml: groups: there is no group \"ops\": create it first (postern group create ops)",
-        ),
+        (&unknown, "lab.toml: groups: there is no group \"ops\": create it first (postern group create ops)"),
         (&["--port", "51820"], "sites/lab.toml: listen_port: \"51820\" is taken by"),
         (&["--interface", "wg-hq"], "sites/lab.toml: interface: \"wg-hq\" is taken by"),
         (&["--mtu", "100"], "sites/lab.toml: mtu: line "),
@@ -175,6 +173,22 @@ fn a_key_that_only_a_restart_changes_is_named_until_it_is_put_back() {
     }
     fs::write(postern.path("postern.toml"), main).unwrap();
     assert_eq!(postern.run(&["reload"]).err, "");
+}
+
+#[test]
+fn what_works_but_hardly_as_it_was_meant_is_told_with_the_reload_as_check_config_tells_it() {
+    let Some(postern) = Postern::start() else { return };
+    let main = format!("{}[mail]\ntemplates_dir = \"texts\"\n", postern.read("postern.toml"));
+    fs::write(postern.path("postern.toml"), main).unwrap();
+    fs::create_dir(postern.path("texts")).unwrap();
+    fs::write(postern.path("texts/final.md"), "Hi {{ frist_name }}").unwrap();
+    let said = postern.run(&["reload"]);
+    let told = format!("{}: there is no variable \"frist_name\"", postern.path("texts/final.md").display());
+    assert!(said.code == 0 && said.err.starts_with(&format!("postern: warning: {told}")), "{}", said.err);
+    let checked = postern.run(&["check-config"]);
+    assert!(checked.code == 0 && checked.err.starts_with(&format!("warning: {told}")), "{}", checked.err);
+    let json: Value = serde_json::from_str(&postern.run(&["reload", "--json"]).out).unwrap();
+    assert!(json["warnings"][0].as_str().unwrap().starts_with(&told), "{json}");
 }
 
 #[test]

@@ -16,12 +16,12 @@ use postern::app::{App, Clock};
 use postern::applied::Applied;
 use postern::background::reconcile::Reconciler;
 use postern::config::load_with;
-use postern::flows::configure::{ConfigureError, fit};
+use postern::flows::configure::fit;
 use postern::flows::permit::settle_all;
 use postern::gateway_view::GatewayView;
 use postern::keys::Keys;
 use postern::pulse::Pulses;
-use postern::reload::Reloader;
+use postern::reload::{ReloadError, Reloader, put_into_force};
 use postern::store::account::NewUser;
 use postern::store::device::DeviceOwner;
 use postern::store::{Revision, Store, StoreError};
@@ -82,9 +82,9 @@ impl Postern {
         let available = vec![BackendKind::Kernel];
         let site = store.write_blocking(|tx| {
             let fit = fit(tx, load_with(&main, None)?, &available)?;
-            fit.put_into_force(tx, &keys, &rand::random::<[u8; 32]>)
+            put_into_force::<ReloadError>(tx, fit, &keys, rand::random::<[u8; 32]>)
         });
-        let site = site.unwrap_or_else(|error: ConfigureError| panic!("{error}")).0;
+        let site = site.unwrap_or_else(|error| panic!("{error}")).0;
         let (published, applied) = watch::channel(Applied::default());
         let (stop, shutdown) = watch::channel(false);
         let app = App::new(store, site, applied, Clock::system());

@@ -80,6 +80,24 @@ pub fn set_password(
     Ok(())
 }
 
+/// Registers a device. A key that this session registered is that device still: the answer was lost on the way, and the
+/// page, which alone has the private key, asks again.
+pub fn register_device(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    (name, key): (&str, &str),
+    now: Timestamp,
+) -> Result<Device, EnrollError> {
+    // Only the command line client may leave it out.
+    names::device_name(name)?;
+    let known = key.parse().ok().map(|key| tx.device_by_key(key)).transpose()?.flatten();
+    match known.filter(|known| known.registered_in == Some(session.id())) {
+        Some(known) => Ok(known),
+        None => enroll::create_device(tx, site, session, name, key, now).map(|created| created.device),
+    }
+}
+
 /// The person goes without a device, where that is allowed. `false`: it is not.
 pub fn skip_device(tx: &Tx<'_>, site: &Site, session: &Session, now: Timestamp) -> Result<bool, EnrollError> {
     let user = session.person().ok_or(EnrollError::NotAPerson)?;

@@ -16,6 +16,13 @@ fn what_the_company_writes_becomes_html() {
 }
 
 #[test]
+fn below_a_heading_every_heading_is_a_level_lower_however_it_was_written() {
+    let html = to_html_below_a_heading("# One\n\n## Two\n\n<h1>raw</h1>\n\n###### Six\n\n`<h1>`\n");
+    let expected = "<h2>One</h2><h3>Two</h3><h2>raw</h2><h6>Six</h6><p><code>&lt;h1&gt;</code></p>";
+    assert_eq!(html.replace('\n', ""), expected);
+}
+
+#[test]
 fn nothing_that_acts_or_loads_gets_through() {
     for evil in [
         "<script>alert(1)</script>",

@@ -95,7 +95,7 @@ async fn around(State(pages): State<Pages>, mut request: Request, next: Next) ->
     if let Some(trouble) = answer.extensions_mut().remove::<Trouble>() {
         answer = trouble.shown(&site, &visit);
     }
-    guard::add_headers(answer.headers_mut());
+    guard::add_headers(answer.headers_mut(), &site);
     if let Some(language) = visit.chosen {
         let cookie = Cookie {
             name: LANGUAGE_COOKIE,

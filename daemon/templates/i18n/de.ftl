@@ -14,9 +14,10 @@ countdown = { $minutes ->
    *[other] Noch etwa { $minutes } Minuten
 }
 countdown-clock = Noch { $time }
-countdown-warning = Noch zwei Minuten. Was Sie schon erledigt haben, bleibt erhalten.
+countdown-warning = Weniger als zwei Minuten übrig. Was Sie schon erledigt haben, bleibt erhalten.
 countdown-over = Die Zeit ist abgelaufen.
 helper = Fragen? { $name } hilft Ihnen weiter:
+notices = Open-Source-Lizenzen
 continue = Weiter
 copy = Kopieren
 copied = Kopiert
@@ -74,7 +75,7 @@ unknown-title = Dieser Link funktioniert nicht
 unknown-text = Prüfen Sie, ob Sie den ganzen Link aus der Mail geöffnet haben: Manchmal schneidet ein Zeilenumbruch ihn ab.
 machine-title = Dieser Link ist für eine Maschine
 machine-lead = Er verbindet { $name } über den Kommandozeilen-Client.
-machine-text = Führen Sie dies auf der Maschine aus. Es fragt nichts und gilt einmal.
+machine-text = Führen Sie dies auf der Maschine aus. Der Befehl fragt nichts und funktioniert nur einmal.
 machine-command = Befehl
 
 # Daten.
@@ -166,7 +167,7 @@ reset-email = E-Mail-Adresse
 reset-send = Link schicken
 reset-sent-title = Sehen Sie in Ihr Postfach
 reset-sent-text = Wenn es ein Konto mit dieser Adresse gibt, ist ein Link unterwegs. Er gilt 24 Stunden.
-reset-sent-nothing = Nach einigen Minuten ist nichts da? Sehen Sie im Spam-Ordner nach, oder fragen Sie Ihren Administrator.
+reset-sent-nothing = Nach einigen Minuten ist noch nichts da? Sehen Sie im Spam-Ordner nach, oder fragen Sie Ihren Administrator.
 reset-start-title = Neues Passwort wählen
 reset-start-text = { $minutes ->
     [one] Ab dem Start haben Sie eine Minute Zeit.

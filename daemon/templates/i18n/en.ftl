@@ -14,9 +14,10 @@ countdown = { $minutes ->
    *[other] About { $minutes } minutes left
 }
 countdown-clock = { $time } left
-countdown-warning = Two minutes left. What you have finished so far is kept.
+countdown-warning = Less than two minutes left. What you have finished so far is kept.
 countdown-over = The time is up.
 helper = Questions? { $name } can help:
+notices = Open source licences
 continue = Continue
 copy = Copy
 copied = Copied

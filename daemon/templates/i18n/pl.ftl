@@ -9,20 +9,21 @@ step-password = Hasło
 step-device = Urządzenie
 step-done = Gotowe
 countdown = { $minutes ->
-    [0] Została mniej niż minuta
-    [one] Została około minuta
-    [few] Zostały około { $minutes } minuty
-    [many] Zostało około { $minutes } minut
-   *[other] Zostało około { $minutes } minuty
+    [0] Pozostała mniej niż minuta
+    [one] Pozostało około minuty
+    [few] Pozostało około { $minutes } minut
+    [many] Pozostało około { $minutes } minut
+   *[other] Pozostało około { $minutes } minuty
 }
 countdown-clock = Pozostało { $time }
-countdown-warning = Zostały dwie minuty. To, co już zrobione, zostanie zachowane.
+countdown-warning = Pozostały mniej niż dwie minuty. To, co już zrobione, zostanie zachowane.
 countdown-over = Czas minął.
 helper = Masz pytania? Pomoże { $name }:
+notices = Licencje open source
 continue = Dalej
 copy = Kopiuj
 copied = Skopiowano
-error-summary = Sprawdź proszę:
+error-summary = Sprawdź, proszę:
 
 # Bez linku lub z linkiem.
 paste-title = Skonfiguruj dostęp do VPN
@@ -31,8 +32,8 @@ paste-token = Link lub token
 paste-token-hint = Token to długi ciąg liter i cyfr w wiadomości.
 invitation-title = Witaj, { $first_name }
 invitation-by = { $inviter } zaprasza Cię do sieci VPN { $company }.
-invitation-device-by = Dzięki temu linkowi od { $inviter } połączysz kolejne urządzenie z siecią VPN { $company }.
-invitation-what = VPN to chronione połączenie: dzięki niemu z domu lub w podróży korzystasz z systemów firmy tak, jakbyś był na miejscu.
+invitation-device-by = { $inviter } udostępnia Ci ten link: połączysz nim kolejne urządzenie z siecią VPN { $company }.
+invitation-what = VPN to chronione połączenie: dzięki niemu z domu lub w podróży korzystasz z systemów firmy tak samo jak na miejscu.
 invitation-steps = Co Cię czeka
 invitation-step-you = Sprawdzasz swoje dane.
 invitation-step-password = Wybierasz hasło.
@@ -77,7 +78,7 @@ asked-text = Przyjdzie e-mailem. Możesz zamknąć tę stronę.
 unknown-title = Ten link nie działa
 unknown-text = Sprawdź, czy otwierasz cały link z wiadomości: czasem ucina go koniec wiersza.
 machine-title = Ten link jest dla maszyny
-machine-lead = Łączy { $name } za pomocą klienta wiersza poleceń.
+machine-lead = Łączy maszynę { $name } za pomocą klienta wiersza poleceń.
 machine-text = Uruchom to na maszynie. O nic nie pyta i działa raz.
 machine-command = Polecenie
 
@@ -114,14 +115,14 @@ device-no-script = Skrypty są w tej przeglądarce wyłączone, więc nie może 
 device-this = To urządzenie
 device-this-text = Nadaj mu nazwę, a przeglądarka utworzy klucz.
 device-name = Nazwa urządzenia
-device-name-hint = Po niej rozpoznasz je później, na przykład „Telefon { $first_name }”.
+device-name-hint = Po niej rozpoznasz je później, na przykład „{ $first_name }: telefon”.
 device-make = Utwórz klucz i połącz
 device-skip = Zrobię to później
 device-working = Chwileczkę …
 device-failed = Nie udało się. Sprawdź połączenie i spróbuj ponownie.
-guess-phone = Telefon { $first_name }
-guess-tablet = Tablet { $first_name }
-guess-computer = Komputer { $first_name }
+guess-phone = { $first_name }: telefon
+guess-tablet = { $first_name }: tablet
+guess-computer = { $first_name }: komputer
 own-title = Mam własny klucz publiczny
 own-text = Dla osób, które same tworzą klucze WireGuard. Nigdy nie wklejaj tutaj klucza prywatnego.
 own-key = Klucz publiczny

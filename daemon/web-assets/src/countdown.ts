@@ -45,7 +45,8 @@ export function startCountdown(element: HTMLElement): void {
         announce(textOf(element, "over"));
         // A key that was not saved would be lost; what is registered works without a session. And where nothing is left
         // to be sent, what can be read may stay.
-        if (hasUnsaved() || document.querySelector("main form") === null) return;
+        const forms = [...document.querySelectorAll("main form")];
+        if (hasUnsaved() || forms.every((form) => form.closest("[hidden]") !== null)) return;
         // To the page of expired sessions, by the address alone: a form that was sent is not sent again.
         location.replace(location.pathname + location.search);
     };

@@ -43,7 +43,6 @@ function advise(field: HTMLInputElement, target: HTMLElement): void {
 function showAndHide(field: HTMLInputElement, button: HTMLElement): void {
     const set = (shown: boolean): void => {
         field.type = shown ? "text" : "password";
-        button.setAttribute("aria-pressed", String(shown));
         button.textContent = textOf(button, shown ? "hide" : "show");
     };
     button.addEventListener("click", () => set(field.type === "password"));

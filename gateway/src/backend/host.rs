@@ -6,9 +6,10 @@ use crate::backend::batch::{Device, KernelWireguard};
 use crate::backend::firewall::NftTable;
 use crate::backend::rtnl::{Link, Rtnl};
 use crate::backend::userspace::Userspace;
-use crate::backend::{Backend, BackendError, BackendKind, StepError};
+use crate::backend::{Backend, BackendError, StepError};
 use crate::desired::DesiredPeer;
 use crate::key::{PrivateKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::net::{InterfaceName, ListenPort, Mtu, Owner};
 use crate::observed::{Observed, ObservedInterface};
 use crate::plan::Step;
@@ -73,6 +74,18 @@ impl Host {
             // Why it could not be finished is what is told.
             drop(self.discard(&unfinished));
         })
+    }
+
+    /// Marks a link that nobody marked since it was observed.
+    fn adopt(&self, interface: &InterfaceName) -> Result<(), BackendError> {
+        let links = self.rtnl.links()?;
+        if links.get(interface).is_some_and(|link| link.is_wireguard && link.alias.is_none()) {
+            return self.rtnl.mark(interface, &self.owner);
+        }
+        Err(BackendError::new(
+            format!("take over the interface {interface}"),
+            "it carries another mark, or is gone",
+        ))
     }
 
     /// Removes a link that has no peers, if it is there.
@@ -239,6 +252,14 @@ impl Backend for Host {
                 by_index.insert(link.index, name.clone());
                 observed.interfaces.insert(name, interface);
             } else {
+                // One that cannot be read is somebody else's in any case.
+                if link.is_wireguard
+                    && link.alias.is_none()
+                    && let Ok(interface) = self.observe_interface(&name, &link)
+                {
+                    by_index.insert(link.index, name.clone());
+                    observed.unmarked.insert(name.clone(), interface);
+                }
                 observed.foreign.insert(name);
             }
         }
@@ -247,7 +268,8 @@ impl Backend for Host {
         }
         let (mut addresses, mut routes) = (self.rtnl.addresses()?, self.rtnl.routes()?);
         for (index, name) in by_index {
-            let Some(interface) = observed.interfaces.get_mut(&name) else { continue };
+            let found = observed.interfaces.get_mut(&name).or_else(|| observed.unmarked.get_mut(&name));
+            let Some(interface) = found else { continue };
             interface.addresses = addresses.remove(&index).unwrap_or_default();
             interface.routes = routes.remove(&index).unwrap_or_default();
         }
@@ -258,6 +280,7 @@ impl Backend for Host {
         match step {
             Step::DeleteInterface { interface } => self.delete(interface)?,
             Step::ReplaceFirewall { firewall } => self.table.replace(firewall)?,
+            Step::Adopt { interface } => self.adopt(interface)?,
             Step::CreateInterface { interface, backend, mtu } => self.create(interface, *backend, *mtu)?,
             Step::SetDevice { interface, private_key, listen_port } => {
                 self.set_device(interface, private_key, *listen_port)?;
@@ -271,6 +294,9 @@ impl Backend for Host {
             Step::SetMtu { interface, mtu } => self.rtnl.set_mtu(interface, *mtu)?,
             Step::SetLinkUp { interface } => self.rtnl.set_up(interface)?,
             Step::AddRoute { interface, destination } => self.rtnl.add_route(interface, *destination)?,
+            Step::RemoveRoute { interface, destination } => {
+                self.rtnl.remove_route(interface, *destination)?;
+            }
         }
         Ok(())
     }

@@ -9,8 +9,10 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::backend::{Backend, BackendError, BackendKind, StepError};
+use crate::backend::{Backend, BackendError, StepError};
+use crate::desired::DesiredInterface;
 use crate::key::PublicKey;
+use crate::kind::BackendKind;
 use crate::net::InterfaceName;
 use crate::observed::{FirewallFingerprint, Observed};
 use crate::plan::Step;
@@ -27,6 +29,8 @@ pub struct MemoryBackend(Arc<Mutex<Kernel>>);
 struct Kernel {
     links: BTreeMap<InterfaceName, Link>,
     foreign: BTreeSet<InterfaceName>,
+    /// WireGuard links without a mark.
+    unmarked: BTreeMap<InterfaceName, Link>,
     firewall: Option<FirewallFingerprint>,
     stats: BTreeMap<(InterfaceName, PublicKey), PeerStats>,
     written: Vec<Step>,
@@ -92,6 +96,19 @@ impl MemoryBackend {
         let mut kernel = self.kernel();
         kernel.links.remove(interface);
         kernel.foreign.insert(interface.clone());
+    }
+
+    /// A link of ours is what it was before it was ours: the same, without our mark. Nothing of ours is left.
+    pub fn unmark(&self, interface: &InterfaceName) {
+        let mut kernel = self.kernel();
+        let found = kernel.links.remove(interface);
+        kernel.unmarked.extend(found.map(|link| (interface.clone(), link)));
+        kernel.firewall = None;
+    }
+
+    /// Somebody else runs this WireGuard, up and with nobody's mark.
+    pub fn run_elsewhere(&self, name: &InterfaceName, interface: &DesiredInterface) {
+        self.kernel().unmarked.insert(name.clone(), Link::running(interface));
     }
 
     /// The link that is not ours goes away.
@@ -179,10 +196,32 @@ impl Kernel {
     fn observe(&self) -> Observed {
         Observed {
             interfaces: self.links.iter().map(|(name, link)| (name.clone(), link.observe())).collect(),
-            foreign: self.foreign.clone(),
+            foreign: self.foreign.iter().chain(self.unmarked.keys()).cloned().collect(),
+            unmarked: self.unmarked.iter().map(|(name, link)| (name.clone(), link.observe())).collect(),
             firewall: self.firewall,
             ..Observed::default()
         }
+    }
+
+    /// Why a step cannot be done, if so.
+    fn refusal(&self, step: &Step) -> Option<io::ErrorKind> {
+        if step.interface().is_some_and(|name| self.broken_interfaces.contains(name)) {
+            return Some(io::ErrorKind::Other);
+        }
+        if let Step::SetDevice { interface, listen_port, .. } = step {
+            return self.is_taken(interface, listen_port.get()).then_some(io::ErrorKind::AddrInUse);
+        }
+        if let Step::CreateInterface { interface, .. } = step {
+            return self.has_link(interface).then_some(io::ErrorKind::AlreadyExists);
+        }
+        let is_firewall = matches!(step, Step::ReplaceFirewall { .. });
+        (is_firewall && self.firewall_refused).then_some(io::ErrorKind::PermissionDenied)
+    }
+
+    fn has_link(&self, interface: &InterfaceName) -> bool {
+        self.foreign.contains(interface)
+            || self.unmarked.contains_key(interface)
+            || self.links.contains_key(interface)
     }
 
     fn is_taken(&self, interface: &InterfaceName, port: u16) -> bool {
@@ -190,30 +229,26 @@ impl Kernel {
     }
 
     fn perform(&mut self, step: &Step) -> Result<(), StepError> {
-        if step.interface().is_some_and(|name| self.broken_interfaces.contains(name)) {
-            return Err(error(&step.to_string(), io::ErrorKind::Other).into());
+        if let Some(kind) = self.refusal(step) {
+            return Err(error(&step.to_string(), kind).into());
         }
+        let missing = || error(&step.to_string(), io::ErrorKind::NotFound);
         match step {
-            Step::ReplaceFirewall { .. } if self.firewall_refused => {
-                Err(error("replace the nftables table", io::ErrorKind::PermissionDenied).into())
-            }
             Step::ReplaceFirewall { firewall } => {
                 self.firewall = (!firewall.is_empty()).then(|| firewall.fingerprint());
                 Ok(())
             }
+            Step::Adopt { interface } => {
+                let link = self.unmarked.remove(interface).ok_or_else(missing)?;
+                self.links.insert(interface.clone(), link);
+                Ok(())
+            }
             Step::CreateInterface { interface, backend, mtu } => {
-                if self.foreign.contains(interface) || self.links.contains_key(interface) {
-                    return Err(error(&step.to_string(), io::ErrorKind::AlreadyExists).into());
-                }
                 self.links.insert(interface.clone(), Link::new(*backend, mtu.get()));
                 Ok(())
             }
             Step::DeleteInterface { interface } => {
-                let found = self.links.remove(interface);
-                found.map(drop).ok_or_else(|| error(&step.to_string(), io::ErrorKind::NotFound).into())
-            }
-            Step::SetDevice { interface, listen_port, .. } if self.is_taken(interface, listen_port.get()) => {
-                Err(error(&step.to_string(), io::ErrorKind::AddrInUse).into())
+                Ok(self.links.remove(interface).map(drop).ok_or_else(missing)?)
             }
             Step::SetDevice { interface, .. }
             | Step::LeavePort { interface }
@@ -224,8 +259,8 @@ impl Kernel {
             | Step::AddAddress { interface, .. }
             | Step::SetMtu { interface, .. }
             | Step::SetLinkUp { interface }
-            | Step::AddRoute { interface, .. } => {
-                let missing = || error(&step.to_string(), io::ErrorKind::NotFound);
+            | Step::AddRoute { interface, .. }
+            | Step::RemoveRoute { interface, .. } => {
                 let link = self.links.get_mut(interface).ok_or_else(missing)?;
                 link.perform(step, &self.refused_peers)
             }

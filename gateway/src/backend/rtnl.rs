@@ -182,6 +182,36 @@ impl Rtnl {
         self.run(&action, self.handle.route().add(message).replace().execute())
     }
 
+    /// Whoever added it; one that is gone already is no error.
+    pub(super) fn remove_route(
+        &self,
+        interface: &InterfaceName,
+        destination: IpNet,
+    ) -> Result<(), BackendError> {
+        let index = self.index_of(interface)?;
+        let prefix = destination.prefix_len();
+        let message = match destination.network() {
+            IpAddr::V4(network) => RouteMessageBuilder::<Ipv4Addr>::new()
+                .output_interface(index)
+                .protocol(RouteProtocol::Unspec)
+                .scope(RouteScope::NoWhere)
+                .destination_prefix(network, prefix)
+                .build(),
+            IpAddr::V6(network) => RouteMessageBuilder::<Ipv6Addr>::new()
+                .output_interface(index)
+                .protocol(RouteProtocol::Unspec)
+                .destination_prefix(network, prefix)
+                .build(),
+        };
+        let removed = async {
+            match self.handle.route().del(message).execute().await {
+                Err(rtnetlink::Error::NetlinkError(answer)) if answer.raw_code() == -libc::ESRCH => Ok(()),
+                answer => answer,
+            }
+        };
+        self.run(&format!("stop routing {destination} to {interface}"), removed)
+    }
+
     pub(super) fn index_of(&self, interface: &InterfaceName) -> Result<u32, BackendError> {
         let action = format!("find the interface {interface}");
         let request = self.handle.link().get().match_name(interface.to_string());

@@ -2,7 +2,7 @@
 //! are said by `batch`.
 //!
 //! Absent means "leave as it is" to it, so the zero preshared key and the zero keepalive are written. A peer with a
-//! preshared key is not for it: its keys are neither wiped nor kept out of logs. Nothing it fails at is final: its
+//! preshared key is not for it: its keys are neither wiped nor kept out of logs; nor is one the gateway calls. Nothing it fails at is final: its
 //! errors are texts, so `batch` says the same again, which changes nothing twice, and names the cause.
 
 use defguard_wireguard_rs::error::WireguardInterfaceError;
@@ -29,7 +29,10 @@ pub(super) enum Said {
 
 /// Makes a peer what it is to be, whether or not it is there.
 pub(super) fn put(interface: &InterfaceName, (key, wanted): &(PublicKey, DesiredPeer)) -> Said {
-    if wanted.preshared_key.is_some() || wanted.allowed_ips.len() > MOST_ALLOWED_IPS {
+    if wanted.preshared_key.is_some()
+        || wanted.dialled.is_some()
+        || wanted.allowed_ips.len() > MOST_ALLOWED_IPS
+    {
         return Said::Not;
     }
     let mut peer = Peer::new(Key::new(*key.as_bytes()));

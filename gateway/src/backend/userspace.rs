@@ -209,13 +209,13 @@ impl Userspace {
         let device = self.to_change(interface)?;
         let write = device.write(async |device| {
             for (key, peer) in peers {
-                let Peer { public_key, allowed_ips, preshared_key, .. } = fresh(key, peer);
+                let Peer { public_key, allowed_ips, preshared_key, keepalive, .. } = fresh(key, peer);
                 device
                     .modify_peer(&public_key, |peer| {
                         peer.clear_allowed_ips();
                         peer.add_allowed_ips(allowed_ips);
                         peer.set_preshared_key(preshared_key);
-                        peer.set_keepalive(None);
+                        peer.set_keepalive(keepalive);
                     })
                     .await;
             }
@@ -321,6 +321,8 @@ fn fresh(key: &PublicKey, peer: &DesiredPeer) -> Peer {
     new.allowed_ips =
         peer.allowed_ips.iter().filter_map(|network| network.to_string().parse().ok()).collect();
     new.preshared_key = peer.preshared_key.as_ref().map(|preshared| *preshared.expose_bytes());
+    new.endpoint = peer.dialled.map(|dialled| dialled.endpoint);
+    new.keepalive = peer.keepalive();
     new
 }
 

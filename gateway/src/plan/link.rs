@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use super::Step;
 use crate::desired::DesiredInterface;
-use crate::net::InterfaceName;
+use crate::net::{AllowedIps, InterfaceName};
 use crate::observed::ObservedInterface;
 
 /// Whether key, port and firewall mark are as wanted.
@@ -25,7 +25,8 @@ pub(super) fn set_device(name: &InterfaceName, wanted: &DesiredInterface) -> Ste
 
 /// Addresses, MTU, up or down, and routes, in this order.
 pub(super) fn link(name: &InterfaceName, wanted: &DesiredInterface, found: &ObservedInterface) -> Vec<Step> {
-    let mut steps = addresses(name, wanted, found);
+    let mut steps = routes_given_up(name, wanted, found);
+    steps.extend(addresses(name, wanted, found));
     if found.mtu != wanted.mtu.get() {
         steps.push(Step::SetMtu { interface: name.clone(), mtu: wanted.mtu });
     }
@@ -74,9 +75,11 @@ fn excludes(old: &IpNet, new: &IpNet) -> bool {
 /// it as well would fail, or leave a double of another metric behind. Setting a link down takes its IPv6
 /// addresses and routes with it, so a turn that sets it up again also adds the addresses, and if a route stays
 /// missing the next turn sees that.
+///
+/// What is behind peers is routed by nobody else, and routes end with a link's being up.
 fn routes(name: &InterfaceName, wanted: &DesiredInterface, found: &ObservedInterface) -> Vec<Step> {
     if !found.up {
-        return Vec::new();
+        return add_routes(name, wanted.routes.iter()).collect();
     }
     let mut missing: Vec<IpNet> = wanted
         .addresses
@@ -84,8 +87,33 @@ fn routes(name: &InterfaceName, wanted: &DesiredInterface, found: &ObservedInter
         .filter_map(connected_route)
         .filter(|subnet| !found.routes.contains(subnet))
         .collect();
+    missing.extend(wanted.routes.difference(&found.routes));
     missing.dedup();
-    missing.into_iter().map(|destination| Step::AddRoute { interface: name.clone(), destination }).collect()
+    add_routes(name, missing.iter()).collect()
+}
+
+pub(super) fn add_routes<'a>(
+    name: &InterfaceName,
+    destinations: impl Iterator<Item = &'a IpNet>,
+) -> impl Iterator<Item = Step> {
+    destinations.map(|destination| Step::AddRoute { interface: name.clone(), destination: *destination })
+}
+
+/// Routes to networks that were behind a peer and are behind none any more. Others that somebody added are let be.
+fn routes_given_up(name: &InterfaceName, wanted: &DesiredInterface, found: &ObservedInterface) -> Vec<Step> {
+    let connected = |route: &IpNet| {
+        let addresses = || wanted.addresses.iter().chain(&found.addresses);
+        addresses().any(|address| connected_route(address) == Some(*route))
+    };
+    let is_given_up = |route: &&IpNet| {
+        let held = |ips: &AllowedIps| ips.contains(route);
+        !wanted.routes.contains(*route)
+            && !connected(route)
+            && found.peers.values().any(|peer| held(&peer.allowed_ips))
+            && !wanted.peers.values().any(|peer| held(&peer.allowed_ips))
+    };
+    let given_up = found.routes.iter().filter(is_given_up);
+    given_up.map(|route| Step::RemoveRoute { interface: name.clone(), destination: *route }).collect()
 }
 
 /// The subnet the kernel routes to an interface with this address; an address that is its own subnet needs none.

@@ -123,5 +123,6 @@ fn what_stays(wanted: &DesiredPeer, found: &ObservedPeer) -> DesiredPeer {
             .filter(|network| wanted.allowed_ips.contains(network))
             .collect(),
         preshared_key: wanted.preshared_key.clone(),
+        dialled: wanted.dialled,
     }
 }

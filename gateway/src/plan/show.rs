@@ -35,6 +35,9 @@ impl fmt::Display for Step {
                 write!(f, "firewall: ~ table for {}", names.join(", "))
             }
             Self::DeleteInterface { interface } => write!(f, "{interface}: - interface"),
+            Self::Adopt { interface } => {
+                write!(f, "{interface}: ~ taken over as it is, it has this location's key")
+            }
             Self::CreateInterface { interface, backend, mtu } => {
                 write!(f, "{interface}: + interface ({backend}, MTU {})", mtu.get())
             }
@@ -54,6 +57,7 @@ impl fmt::Display for Step {
             Self::SetMtu { interface, mtu } => write!(f, "{interface}: ~ MTU {}", mtu.get()),
             Self::SetLinkUp { interface } => write!(f, "{interface}: ~ up"),
             Self::AddRoute { interface, destination } => write!(f, "{interface}: + route {destination}"),
+            Self::RemoveRoute { interface, destination } => write!(f, "{interface}: - route {destination}"),
         }
     }
 }
@@ -81,5 +85,6 @@ fn show(
     let networks: Vec<String> = peer.allowed_ips.iter().map(|network| network.to_string()).collect();
     let networks = if networks.is_empty() { "nothing".to_owned() } else { networks.join(",") };
     let preshared = if peer.preshared_key.is_some() { " with a preshared key" } else { "" };
-    write!(f, "{interface}: {sign} peer {key} {networks}{preshared}")
+    write!(f, "{interface}: {sign} peer {key} {networks}{preshared}")?;
+    peer.dialled.map_or(Ok(()), |dialled| write!(f, ", called at {}", dialled.endpoint))
 }

@@ -5,10 +5,10 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use crate::backend::BackendKind;
 use crate::desired::DesiredPeer;
 use crate::firewall::Firewall;
 use crate::key::{PrivateKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::net::{InterfaceName, ListenPort, Mtu};
 
 /// One thing to do.
@@ -23,6 +23,11 @@ pub enum Step {
     ReplaceFirewall {
         /// What the table enforces afterwards.
         firewall: Firewall,
+    },
+    /// Puts our mark on a WireGuard link that carries nobody's. Nothing else about it changes.
+    Adopt {
+        /// A kernel link with the key of the interface of that name.
+        interface: InterfaceName,
     },
     /// Makes the link, marked as ours, down.
     CreateInterface {
@@ -54,7 +59,7 @@ pub enum Step {
         /// In ascending order; one that is not there is no error.
         peers: Vec<PublicKey>,
     },
-    /// Changes existing peers: allowed IPs replaced, keepalive off, preshared key as given. An allowed IP of another
+    /// Changes existing peers: allowed IPs replaced, keepalive and preshared key as given. An allowed IP of another
     /// peer moves here. A peer that somebody else removed meanwhile may come back by it, as it is desired.
     UpdatePeers {
         /// An interface of ours.
@@ -95,21 +100,88 @@ pub enum Step {
         /// An interface of ours.
         interface: InterfaceName,
     },
-    /// Adds a route to a subnet of the interface, in the main table; one that is there already is no error.
+    /// Adds a route to a subnet of the interface or a network behind its peers, in the main table; one that is there
+    /// already is no error.
     AddRoute {
-        /// An interface of ours, up and with an address in the subnet.
+        /// An interface of ours that is up.
         interface: InterfaceName,
-        /// The subnet.
+        /// The network.
+        destination: IpNet,
+    },
+    /// Removes such a route; one that is not there is no error.
+    RemoveRoute {
+        /// An interface of ours.
+        interface: InterfaceName,
+        /// The network.
         destination: IpNet,
     },
 }
 
+/// What a step is about, however it is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StepKind {
+    /// A link as a whole.
+    Interface,
+    /// Our nftables table.
+    Firewall,
+    /// Private key, port and mark.
+    Device,
+    /// Peers.
+    Peers,
+    /// Addresses of a link.
+    Addresses,
+    /// Whether a link is up, and its MTU.
+    Link,
+    /// Routes.
+    Routes,
+}
+
+impl StepKind {
+    /// All there are.
+    pub const ALL: [Self; 7] = [
+        Self::Interface,
+        Self::Firewall,
+        Self::Device,
+        Self::Peers,
+        Self::Addresses,
+        Self::Link,
+        Self::Routes,
+    ];
+
+    /// One word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interface => "interface",
+            Self::Firewall => "firewall",
+            Self::Device => "device",
+            Self::Peers => "peers",
+            Self::Addresses => "addresses",
+            Self::Link => "link",
+            Self::Routes => "routes",
+        }
+    }
+}
+
 impl Step {
+    /// What it is about.
+    pub fn kind(&self) -> StepKind {
+        match self {
+            Self::DeleteInterface { .. } | Self::CreateInterface { .. } => StepKind::Interface,
+            Self::ReplaceFirewall { .. } => StepKind::Firewall,
+            Self::SetDevice { .. } | Self::LeavePort { .. } => StepKind::Device,
+            Self::RemovePeers { .. } | Self::UpdatePeers { .. } | Self::AddPeers { .. } => StepKind::Peers,
+            Self::RemoveAddress { .. } | Self::AddAddress { .. } => StepKind::Addresses,
+            Self::SetMtu { .. } | Self::SetLinkUp { .. } => StepKind::Link,
+            Self::AddRoute { .. } => StepKind::Routes,
+        }
+    }
+
     /// The interface it is about; `None` for the firewall, which is about all of them.
     pub fn interface(&self) -> Option<&InterfaceName> {
         match self {
             Self::ReplaceFirewall { .. } => None,
             Self::DeleteInterface { interface }
+            | Self::Adopt { interface }
             | Self::CreateInterface { interface, .. }
             | Self::SetDevice { interface, .. }
             | Self::LeavePort { interface }
@@ -120,7 +192,8 @@ impl Step {
             | Self::AddAddress { interface, .. }
             | Self::SetMtu { interface, .. }
             | Self::SetLinkUp { interface }
-            | Self::AddRoute { interface, .. } => Some(interface),
+            | Self::AddRoute { interface, .. }
+            | Self::RemoveRoute { interface, .. } => Some(interface),
         }
     }
 
@@ -134,6 +207,7 @@ impl Step {
             }
             Self::DeleteInterface { .. }
             | Self::ReplaceFirewall { .. }
+            | Self::Adopt { .. }
             | Self::CreateInterface { .. }
             | Self::SetDevice { .. }
             | Self::LeavePort { .. }
@@ -141,7 +215,8 @@ impl Step {
             | Self::AddAddress { .. }
             | Self::SetMtu { .. }
             | Self::SetLinkUp { .. }
-            | Self::AddRoute { .. } => {}
+            | Self::AddRoute { .. }
+            | Self::RemoveRoute { .. } => {}
         }
         rest
     }

@@ -1,9 +1,12 @@
 //! Plans as diffs: each drift alone, and the orders that keep tunnels and routes alive.
 
 use super::*;
-use crate::backend::BackendKind;
 use crate::backend::memory::MemoryBackend;
-use crate::fixtures::{an_interface, at_port, desired, key, name, peer, reach, with_preshared_key};
+use crate::fixtures::{
+    an_interface, at_port, called_at, desired, key, name, peer, reach, with_preshared_key,
+};
+use crate::key::PrivateKey;
+use crate::kind::BackendKind;
 
 mod properties;
 
@@ -81,6 +84,46 @@ fn a_name_taken_by_somebody_else_is_left_alone_and_gets_no_rules() {
     wg-lab: + address 10.77.0.1/24
     wg-lab: + address fd00:77::1/64
     wg-lab: ~ up
+    ");
+}
+
+#[test]
+fn a_link_without_a_mark_that_has_the_key_is_taken_over_as_it_is() {
+    let unmark = |kernel: &MemoryBackend| kernel.unmark(&name("wg-hq"));
+    insta::assert_snapshot!(shown(&one_of_each_peer(), &one_of_each_peer(), unmark), @r"
+    firewall: ~ table for wg-hq
+    wg-hq: ~ taken over as it is, it has this location's key
+    ");
+}
+
+#[test]
+fn a_link_without_a_mark_and_with_another_key_is_left_alone() {
+    let unmark = |kernel: &MemoryBackend| kernel.unmark(&name("wg-hq"));
+    let mut other = one_of_each_peer();
+    other
+        .interfaces
+        .values_mut()
+        .for_each(|interface| interface.private_key = PrivateKey::from_random([9; 32]));
+    insta::assert_snapshot!(shown(&one_of_each_peer(), &other, unmark), @"wg-hq: ! left alone, a link of this name is not postern's");
+}
+
+#[test]
+fn a_network_behind_a_peer_is_routed_while_the_peer_is_there() {
+    let behind = |networks: &[&str]| {
+        let mut hq = an_interface([(key(1), called_at("192.0.2.7:51820", peer(networks)))]);
+        hq.routes = networks.iter().map(|text| text.parse().unwrap()).collect();
+        desired([("wg-hq", hq)])
+    };
+    let (one, other) = (behind(&["192.168.5.0/24"]), behind(&["192.168.6.0/24"]));
+    insta::assert_snapshot!(shown(&one, &other, |_| {}), @r"
+    wg-hq: ~ peer CwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCwsLCws= 192.168.6.0/24, called at 192.0.2.7:51820
+    wg-hq: - route 192.168.5.0/24
+    wg-hq: + route 192.168.6.0/24
+    ");
+    insta::assert_snapshot!(shown(&one, &one, |kernel| kernel.set_down(&name("wg-hq"))), @r"
+    wg-hq: + address fd00:77::1/64
+    wg-hq: ~ up
+    wg-hq: + route 192.168.5.0/24
     ");
 }
 

@@ -148,7 +148,10 @@ impl Page {
         }
         let scripts = self.text.matches("<script").count();
         assert_eq!(scripts, self.text.matches("<script type=\"module\" src=\"/assets/").count());
-        assert!(self.text.contains("<main id=\"main\"") && self.text.contains("<h1>"), "{}", self.text);
+        assert!(self.text.contains("<main id=\"main\""), "{}", self.text);
+        let seen = self.text.split("<template").map(|part| part.rsplit("</template>").next().unwrap());
+        let headings: usize = seen.map(|part| part.matches("<h1").count()).sum();
+        assert_eq!(headings, 1, "{}", self.text);
     }
 }
 

@@ -40,9 +40,12 @@ async fn the_script_is_told_in_the_readers_words_why_a_device_is_refused() {
     browser.language = "de";
     browser.with_password(&postern.invite("jdoe")).await;
     browser.send("/enroll/device", &json!({ "name": "Laptop", "pubkey": key(1) })).await;
+    let mut other = Browser::new(&postern);
+    other.with_password(&postern.invite("other")).await;
+    other.send("/enroll/device", &json!({ "name": "Laptop", "pubkey": key(3) })).await;
     for (name, pubkey, status, said) in [
         ("laptop", key(2), 409, "Sie haben schon ein Gerät mit diesem Namen"),
-        ("other", key(1), 409, "Dieser Schlüssel ist schon registriert"),
+        ("other", key(3), 409, "Dieser Schlüssel ist schon registriert"),
         ("other", hq, 409, "Das ist der Schlüssel des Gateways"),
         ("other", "x".to_owned(), 409, "Das ist kein öffentlicher WireGuard-Schlüssel"),
         ("", key(2), 409, "Geben Sie dem Gerät einen Namen"),
@@ -55,6 +58,20 @@ async fn the_script_is_told_in_the_readers_words_why_a_device_is_refused() {
         assert_eq!(browser.send("/enroll/device", &body).await.0, 400, "{body}");
     }
     assert_eq!(Browser::new(&postern).send("/enroll/device", &json!({})).await.0, 401);
+}
+
+#[tokio::test]
+async fn whoever_got_no_answer_asks_again_with_the_same_key_and_has_one_device() {
+    let postern = Postern::new();
+    let mut browser = Browser::new(&postern);
+    browser.with_password(&postern.invite("jdoe")).await;
+    let body = json!({ "name": "laptop", "pubkey": key(1) });
+    let first = browser.send("/enroll/device", &body).await;
+    let again = browser.send("/enroll/device", &body).await;
+    assert_eq!((first.0, &again), (200, &first));
+    let renamed = browser.send("/enroll/device", &json!({ "name": "notebook", "pubkey": key(1) })).await;
+    assert_eq!(renamed, first, "it is called what it was called first");
+    assert_eq!(postern.devices().len(), 1);
 }
 
 #[tokio::test]

@@ -56,10 +56,12 @@ impl Admin {
                 failing.push(json!({ "location": location.config.name, "reason": reason }));
             }
         }
+        let warnings: Vec<String> = reloaded.warnings.iter().map(ToString::to_string).collect();
         json!({
             "applied": tried && failing.is_empty(),
             "failing": failing,
             "needs_restart": reloaded.needs_restart,
+            "warnings": warnings,
             "cut_off": reloaded.cut_off,
         })
     }

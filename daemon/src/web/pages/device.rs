@@ -277,9 +277,7 @@ impl Pages {
     ) -> Result<Result<Device, EnrollError>, Trouble> {
         let (name, key, now) = (name.trim().to_owned(), key.to_owned(), self.app.now());
         let created = self.change(visit, move |tx, site, session| {
-            // Only the command line client may leave it out.
-            crate::rules::names::device_name(&name)?;
-            enroll::create_device(tx, site, session, &name, &key, now).map(|created| created.device)
+            wizard::register_device(tx, site, session, (&name, &key), now)
         });
         let created: Result<(Device, Revision), EnrollError> = created.await?;
         match created {

@@ -12,7 +12,7 @@ use super::step::frame;
 use super::trouble::{Trouble, page};
 use super::visit::Visit;
 use crate::config::Link;
-use crate::markdown::to_html;
+use crate::markdown::to_html_below_a_heading;
 use crate::rules::wizard::Step;
 
 #[derive(Template)]
@@ -39,7 +39,7 @@ pub(super) async fn show(
     let site = pages.app.site();
     page(&DonePage {
         frame: frame(&site, &visit, &progress, Step::Done, &pages),
-        welcome: to_html(&progress.onboarding_text(&site)),
+        welcome: to_html_below_a_heading(&progress.onboarding_text(&site)),
         device: progress.devices.last().map(|device| device.name.clone()),
         client: ClientLink::of(&pages, &progress),
         username: progress.user.username,

@@ -17,6 +17,8 @@ pub(super) struct Frame {
     pub(super) mark: String,
     pub(super) styles: [String; 2],
     pub(super) script: &'static str,
+    /// The licences of what scripts and styles are made of.
+    pub(super) notices: &'static str,
     pub(super) language: &'static str,
     /// Address, code and name of the page in each language.
     pub(super) languages: [(String, &'static str, &'static str); 3],
@@ -70,6 +72,7 @@ impl Frame {
             mark: branding::mark_url(brand),
             styles: [assets::url("app.css").to_owned(), branding::styles_url(brand)],
             script: assets::url("app.js"),
+            notices: assets::url("third-party.txt"),
             language: visit.language.code(),
             languages: Language::ALL
                 .map(|language| (visit.here_in(language), language.code(), language.name())),

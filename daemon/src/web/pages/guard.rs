@@ -13,10 +13,13 @@ const PERMISSIONS: &str =
     "camera=(), microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=(), browsing-topics=()";
 
 /// The headers of a page.
-pub(super) fn add_headers(headers: &mut HeaderMap) {
+pub(super) fn add_headers(headers: &mut HeaderMap, site: &Site) {
+    // Without TLS only `Origin` tells where a form comes from, and browsers that may not name a page to itself withhold
+    // it (Fetch, "append a request Origin header"). Neither tells any other site.
+    let referrers = if site.config.is_https() { "no-referrer" } else { "same-origin" };
     for (name, value) in [
         ("content-security-policy", POLICY),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", referrers),
         ("x-content-type-options", "nosniff"),
         ("permissions-policy", PERMISSIONS),
         ("cross-origin-opener-policy", "same-origin"),
@@ -29,9 +32,8 @@ pub(super) fn add_headers(headers: &mut HeaderMap) {
 
 /// Whether a request may change something: it comes from one of our own pages.
 ///
-/// Browsers tell with `Sec-Fetch-Site`, but only under TLS and on loopback. Elsewhere `Origin` tells, or says `null`,
-/// because our pages ask for no referrer; that is let through on plain http only, where the cookie still keeps other
-/// sites from using a session.
+/// Browsers tell with `Sec-Fetch-Site`, but only under TLS and on loopback. Elsewhere `Origin` tells. Who tells neither
+/// is no browser that our pages are made for, and other sites can have `null` said in their place.
 pub(super) fn is_from_here(method: &Method, headers: &HeaderMap, site: &Site) -> bool {
     if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return true;
@@ -39,14 +41,13 @@ pub(super) fn is_from_here(method: &Method, headers: &HeaderMap, site: &Site) ->
     if let Some(relation) = text(headers, "sec-fetch-site") {
         return matches!(relation, "same-origin" | "none");
     }
-    match text(headers, "origin") {
-        None | Some("null") => !site.config.is_https(),
-        Some(origin) => {
-            let (public, _) = site.config.public_url.split_at(site.config.public_url.len().saturating_sub(1));
-            let host = origin.split_once("://").map(|(_, host)| host);
-            origin.eq_ignore_ascii_case(public) || host.is_some() && host == text(headers, "host")
-        }
-    }
+    let Some((scheme, host)) = text(headers, "origin").and_then(|origin| origin.split_once("://")) else {
+        return false;
+    };
+    let Some((our_scheme, rest)) = site.config.public_url.split_once("://") else { return false };
+    let is_our_host =
+        host.eq_ignore_ascii_case(rest.trim_end_matches('/')) || Some(host) == text(headers, "host");
+    scheme.eq_ignore_ascii_case(our_scheme) && is_our_host
 }
 
 #[cfg(test)]
@@ -84,6 +85,7 @@ mod tests {
         for given in [
             &[("origin", "https://evil.example"), ("host", "vpn.example.com")][..],
             &[("origin", "https://vpn.example.com.evil.example")],
+            &[("origin", "http://vpn.example.com"), ("host", "vpn.example.com")],
             &[("origin", "null")],
             &[],
         ] {
@@ -92,10 +94,27 @@ mod tests {
     }
 
     #[test]
-    fn in_a_lab_without_tls_an_origin_that_is_withheld_passes_and_a_foreign_one_does_not() {
+    fn in_a_lab_without_tls_the_origin_decides_and_a_withheld_one_does_not_pass() {
         let http = "http://10.0.0.1:8080/";
-        assert!(is_taken(http, &[("origin", "null")]) && is_taken(http, &[]));
-        assert!(!is_taken(http, &[("origin", "http://evil.example"), ("host", "10.0.0.1:8080")]));
+        assert!(is_taken(http, &[("origin", "http://10.0.0.1:8080")]));
+        for given in
+            [&[("origin", "null")][..], &[], &[("origin", "http://evil.example"), ("host", "10.0.0.1:8080")]]
+        {
+            assert!(!is_taken(http, given), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn no_page_names_itself_to_another_site() {
+        for (public_url, policy) in
+            [("https://a.example/", "no-referrer"), ("http://a.example/", "same-origin")]
+        {
+            let mut site = a_site(&Store::in_memory().unwrap());
+            site.config.public_url = public_url.to_owned();
+            let mut headers = HeaderMap::new();
+            add_headers(&mut headers, &site);
+            assert_eq!(headers["referrer-policy"], policy);
+        }
     }
 
     #[test]

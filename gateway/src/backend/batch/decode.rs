@@ -137,7 +137,7 @@ mod tests {
     use crate::backend::batch::encode;
     use crate::backend::netlink::Message;
     use crate::desired::DesiredPeer;
-    use crate::fixtures::{key, peer, with_preshared_key};
+    use crate::fixtures::{called_at, key, peer, with_preshared_key};
 
     /// As one message of the kernel's would be read.
     fn message(fill: impl FnOnce(&mut Message)) -> Vec<u8> {
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_peer_is_read_as_it_is_written() {
-        let wanted = with_preshared_key(peer(&["10.0.0.9/32", "fd00::/64"]), 7);
+        let wanted = called_at("192.0.2.1:51820", with_preshared_key(peer(&["10.0.0.9/32", "fd00::/64"]), 7));
         let device = read(&[of_peer(1, &wanted)]);
         assert!(device.peers[&key(1)].is(&wanted));
     }
@@ -191,6 +191,17 @@ mod tests {
         v6[23] = 1;
         assert_eq!(endpoint(&v6), Some("[::1]:51820".parse().unwrap()));
         assert_eq!(endpoint(&v6[..20]), None);
+    }
+
+    #[test]
+    fn an_endpoint_is_read_as_it_is_written() {
+        for at in ["192.0.2.1:51820", "[2001:db8::1]:51821"] {
+            let written = message(|message| {
+                encode::addition(message, &(key(1), called_at(at, peer(&["10.0.0.9/32"]))));
+            });
+            let read = Attributes::within(&written).find(wg::peer::ENDPOINT).and_then(endpoint);
+            assert_eq!(read, Some(at.parse().unwrap()));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Peers as the kernel takes them. "Absent" means "leave as it is" to the kernel, so an update writes the zero
 //! preshared key and the zero keepalive.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -19,6 +19,12 @@ pub(super) fn addition(message: &mut Message, (key, peer): &Peer) {
     if let Some(preshared) = &peer.preshared_key {
         message.put(wg::peer::PRESHARED_KEY, preshared.expose_bytes());
     }
+    if let Some(dialled) = &peer.dialled {
+        endpoint(message, dialled.endpoint);
+    }
+    if let Some(seconds) = peer.keepalive() {
+        message.put(wg::peer::KEEPALIVE, &seconds.to_ne_bytes());
+    }
     allowed_ips(message, peer);
 }
 
@@ -30,7 +36,7 @@ pub(super) fn update(message: &mut Message, (key, peer): &Peer) {
     let none = [0; 32];
     let preshared = peer.preshared_key.as_ref().map_or(&none, |preshared| preshared.expose_bytes());
     message.put(wg::peer::PRESHARED_KEY, preshared);
-    message.put(wg::peer::KEEPALIVE, &0_u16.to_ne_bytes());
+    message.put(wg::peer::KEEPALIVE, &peer.keepalive().unwrap_or(0).to_ne_bytes());
     allowed_ips(message, peer);
 }
 
@@ -42,7 +48,7 @@ pub(super) fn removal(message: &mut Message, key: &PublicKey) {
 
 /// At most how many bytes a peer takes, its own header included.
 pub(super) fn size((_, peer): &Peer) -> usize {
-    100 + 44 * peer.allowed_ips.len()
+    132 + 44 * peer.allowed_ips.len()
 }
 
 /// The same of a removal.
@@ -56,6 +62,25 @@ fn allowed_ips(message: &mut Message, peer: &DesiredPeer) {
             message.nest(0, |message| allowed_ip(message, network));
         }
     });
+}
+
+/// A `sockaddr_in` or `sockaddr_in6`: family, port, then what differs.
+fn endpoint(message: &mut Message, endpoint: SocketAddr) {
+    let port = endpoint.port().to_be_bytes();
+    let bytes = match endpoint {
+        SocketAddr::V4(at) => {
+            [&wg::allowed_ip::V4.to_ne_bytes()[..], &port, &at.ip().octets(), &[0; 8]].concat()
+        }
+        SocketAddr::V6(at) => [
+            &wg::allowed_ip::V6.to_ne_bytes()[..],
+            &port,
+            &at.flowinfo().to_be_bytes(),
+            &at.ip().octets(),
+            &at.scope_id().to_ne_bytes(),
+        ]
+        .concat(),
+    };
+    message.put(wg::peer::ENDPOINT, &bytes);
 }
 
 fn allowed_ip(message: &mut Message, network: IpNet) {
@@ -75,12 +100,12 @@ fn allowed_ip(message: &mut Message, network: IpNet) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{key, peer, with_preshared_key};
+    use crate::fixtures::{called_at, key, peer, with_preshared_key};
 
     #[test]
     fn no_peer_is_larger_than_its_size_says() {
         for ips in [&[][..], &["10.0.0.1/32"], &["10.0.0.1/32", "fd00::1/128", "fd00::2/128"]] {
-            let peer = (key(1), with_preshared_key(peer(ips), 7));
+            let peer = (key(1), called_at("[2001:db8::1]:51820", with_preshared_key(peer(ips), 7)));
             for encode in [addition, update] {
                 let mut message = Message::new(0, [0; 4]);
                 message.nest(0, |message| encode(message, &peer));

@@ -6,9 +6,10 @@ use std::io;
 use ipnet::IpNet;
 
 use super::error;
-use crate::backend::{BackendKind, StepError};
-use crate::desired::DesiredPeer;
+use crate::backend::StepError;
+use crate::desired::{DesiredInterface, DesiredPeer};
 use crate::key::{PresharedKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::observed::{ObservedInterface, ObservedPeer};
 use crate::plan::Step;
 
@@ -20,7 +21,7 @@ pub(super) struct Link {
     pub(super) listen_port: u16,
     addresses: BTreeSet<IpNet>,
     pub(super) routes: BTreeSet<IpNet>,
-    pub(super) peers: BTreeMap<PublicKey, Option<PresharedKey>>,
+    pub(super) peers: BTreeMap<PublicKey, (Option<PresharedKey>, Option<u16>)>,
     /// WireGuard's own table: an allowed IP leads to one peer.
     owners: BTreeMap<IpNet, PublicKey>,
 }
@@ -40,16 +41,30 @@ impl Link {
         }
     }
 
+    /// One that is as this, up.
+    pub(super) fn running(interface: &DesiredInterface) -> Self {
+        let mut link = Self::new(interface.backend, interface.mtu.get());
+        link.public_key = Some(interface.private_key.public());
+        link.listen_port = interface.listen_port.get();
+        link.addresses.clone_from(&interface.addresses);
+        interface.peers.iter().for_each(|(key, peer)| link.put_peer(*key, peer));
+        link.up = true;
+        link.connect();
+        link.routes.extend(&interface.routes);
+        link
+    }
+
     pub(super) fn observe(&self) -> ObservedInterface {
         let mut networks: BTreeMap<PublicKey, Vec<IpNet>> = BTreeMap::new();
         for (network, key) in &self.owners {
             networks.entry(*key).or_default().push(*network);
         }
-        let peer = |key: &PublicKey, preshared_key: &Option<PresharedKey>| ObservedPeer {
-            allowed_ips: networks.get(key).into_iter().flatten().copied().collect(),
-            preshared_key: preshared_key.clone(),
-            keepalive: None,
-        };
+        let peer =
+            |key: &PublicKey, preshared_key: &Option<PresharedKey>, keepalive: Option<u16>| ObservedPeer {
+                allowed_ips: networks.get(key).into_iter().flatten().copied().collect(),
+                preshared_key: preshared_key.clone(),
+                keepalive,
+            };
         ObservedInterface {
             backend: self.backend,
             up: self.up,
@@ -59,7 +74,11 @@ impl Link {
             fwmark: 0,
             addresses: self.addresses.clone(),
             routes: self.routes.clone(),
-            peers: self.peers.iter().map(|(key, preshared)| (*key, peer(key, preshared))).collect(),
+            peers: self
+                .peers
+                .iter()
+                .map(|(key, (preshared, keepalive))| (*key, peer(key, preshared, *keepalive)))
+                .collect(),
         }
     }
 
@@ -68,42 +87,38 @@ impl Link {
             Step::SetDevice { private_key, listen_port, .. } => {
                 self.public_key = Some(private_key.public());
                 self.listen_port = listen_port.get();
-                Ok(())
             }
-            Step::LeavePort { .. } => {
-                self.listen_port = 0;
-                Ok(())
-            }
-            Step::SetMtu { mtu, .. } => {
-                self.mtu = mtu.get();
-                Ok(())
-            }
+            Step::LeavePort { .. } => self.listen_port = 0,
+            Step::SetMtu { mtu, .. } => self.mtu = mtu.get(),
             Step::SetLinkUp { .. } => {
                 self.up = true;
                 self.connect();
-                Ok(())
             }
             Step::RemovePeers { peers, .. } => {
                 accepted(peers, refused, |key| key).for_each(|key| self.remove_peer(key));
-                refusals(peers.iter(), refused)
+                return refusals(peers.iter(), refused);
             }
             Step::UpdatePeers { peers, .. } => {
-                for (key, peer) in accepted(peers, refused, |(key, _)| key) {
-                    if self.peers.contains_key(key) {
-                        self.put_peer(*key, peer);
-                    }
-                }
-                refusals(peers.iter().map(|(key, _)| key), refused)
+                let known = accepted(peers, refused, |(key, _)| key);
+                known.for_each(|(key, peer)| self.update_peer(*key, peer));
+                return refusals(peers.iter().map(|(key, _)| key), refused);
             }
             Step::AddPeers { peers, .. } => {
                 accepted(peers, refused, |(key, _)| key).for_each(|(key, peer)| self.put_peer(*key, peer));
-                refusals(peers.iter().map(|(key, _)| key), refused)
+                return refusals(peers.iter().map(|(key, _)| key), refused);
             }
-            Step::RemoveAddress { .. } | Step::AddAddress { .. } | Step::AddRoute { .. } => self.route(step),
-            Step::DeleteInterface { .. } | Step::ReplaceFirewall { .. } | Step::CreateInterface { .. } => {
-                Err(error(&step.to_string(), io::ErrorKind::Unsupported).into())
+            Step::RemoveAddress { .. }
+            | Step::AddAddress { .. }
+            | Step::AddRoute { .. }
+            | Step::RemoveRoute { .. } => return self.route(step),
+            Step::DeleteInterface { .. }
+            | Step::ReplaceFirewall { .. }
+            | Step::Adopt { .. }
+            | Step::CreateInterface { .. } => {
+                return Err(error(&step.to_string(), io::ErrorKind::Unsupported).into());
             }
         }
+        Ok(())
     }
 
     /// Addresses and routes, as strict as Linux.
@@ -131,8 +146,12 @@ impl Link {
                 }
                 self.routes.insert(*destination);
             }
+            Step::RemoveRoute { destination, .. } => {
+                self.routes.remove(destination);
+            }
             Step::DeleteInterface { .. }
             | Step::ReplaceFirewall { .. }
+            | Step::Adopt { .. }
             | Step::CreateInterface { .. }
             | Step::SetDevice { .. }
             | Step::LeavePort { .. }
@@ -161,8 +180,14 @@ impl Link {
         self.owners.retain(|_, owner| owner != key);
     }
 
+    fn update_peer(&mut self, key: PublicKey, peer: &DesiredPeer) {
+        if self.peers.contains_key(&key) {
+            self.put_peer(key, peer);
+        }
+    }
+
     fn put_peer(&mut self, key: PublicKey, peer: &DesiredPeer) {
-        if self.peers.insert(key, peer.preshared_key.clone()).is_some() {
+        if self.peers.insert(key, (peer.preshared_key.clone(), peer.keepalive())).is_some() {
             self.owners.retain(|_, owner| *owner != key);
         }
         self.owners.extend(peer.allowed_ips.iter().map(|network| (network, key)));

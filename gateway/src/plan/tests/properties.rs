@@ -1,6 +1,7 @@
 //! What holds for every plan, tried on the pretend kernel.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 
 use ipnet::IpNet;
 use proptest::prelude::*;
@@ -8,7 +9,7 @@ use proptest::sample::subsequence;
 
 use super::*;
 use crate::backend::Backend as _;
-use crate::desired::{DesiredPeer, ForwardPolicy};
+use crate::desired::{DesiredPeer, Dialled, ForwardPolicy};
 use crate::key::{PresharedKey, PrivateKey};
 use crate::net::{AllowedIps, Mtu};
 
@@ -42,7 +43,7 @@ proptest! {
             kernel.perform(&step).unwrap();
             let found = kernel.observed();
             for (name, key) in &unchanged {
-                prop_assert_eq!(&found.interfaces[name].peers[key], &before.interfaces[name].peers[key]);
+                prop_assert_eq!(&of_anybody(&found)[name].peers[key], &of_anybody(&before)[name].peers[key]);
             }
         }
     }
@@ -62,10 +63,14 @@ proptest! {
     }
 
     #[test]
-    fn a_foreign_interface_is_in_no_step(now in world(), then in a_desired()) {
+    fn a_foreign_interface_is_in_no_step_unless_it_has_our_key(now in world(), then in a_desired()) {
         let found = now.observed();
+        let is_adopted = |name: &InterfaceName| {
+            found.unmarked.get(name).is_some_and(|link| link.public_key == Some(then.interfaces[name].private_key.public()))
+        };
         for step in plan(&then, &found, &Scope::Everything).steps {
-            prop_assert!(step.interface().is_none_or(|name| !found.foreign.contains(name)), "{}", step);
+            let is_ours = |name: &InterfaceName| !found.foreign.contains(name) || is_adopted(name);
+            prop_assert!(step.interface().is_none_or(is_ours), "{}", step);
         }
     }
 
@@ -74,7 +79,7 @@ proptest! {
         let found = now.observed();
         for step in plan(&then, &found, &Scope::Everything).steps {
             let Step::LeavePort { interface } = &step else { continue };
-            let (before, after) = (&found.interfaces[interface], &then.interfaces[interface]);
+            let (before, after) = (of_anybody(&found)[interface], &then.interfaces[interface]);
             prop_assert_ne!(before.listen_port, after.listen_port.get());
             let takes = |other: &DesiredInterface| other.listen_port.get() == before.listen_port;
             prop_assert!(then.interfaces.values().any(takes), "{} for nobody", step);
@@ -143,7 +148,7 @@ fn world() -> impl Strategy<Value = MemoryBackend> {
 }
 
 fn a_disturbance() -> impl Strategy<Value = (u8, &'static str, u8)> {
-    (0..7_u8, prop::sample::select(&NAMES[..]), 0..KEYS)
+    (0..8_u8, prop::sample::select(&NAMES[..]), 0..KEYS)
 }
 
 fn disturb(kernel: &MemoryBackend, what: u8, interface: &InterfaceName, peer: u8) {
@@ -154,6 +159,7 @@ fn disturb(kernel: &MemoryBackend, what: u8, interface: &InterfaceName, peer: u8
         3 => kernel.set_down(interface),
         4 => kernel.delete_link(interface),
         5 => kernel.drop_firewall(),
+        6 => kernel.unmark(interface),
         _ => kernel.make_foreign(interface),
     }
 }
@@ -175,14 +181,16 @@ fn interface() -> impl Strategy<Value = DesiredInterface> {
     let backend = prop_oneof![9 => Just(BackendKind::Kernel), 1 => Just(BackendKind::Userspace)];
     let v4 = subsequence(vec!["10.77.0.1/24", "10.77.0.2/24", "10.77.0.1/16", "10.78.0.1/32"], 0..=3);
     let v6 = prop::option::of(prop::sample::select(&["fd00:77::1/64", "fd00:77::1/48"][..]));
-    (backend, 1..3_u8, 1419..1421_u32, v4, v6, peers(), any::<bool>()).prop_map(
-        |(backend, seed, mtu, v4, v6, peers, masquerade)| DesiredInterface {
+    let routes = subsequence(vec!["192.168.5.0/24", "10.77.0.10/32"], 0..=2);
+    (backend, 1..3_u8, 1419..1421_u32, v4, v6, peers(), any::<bool>(), routes).prop_map(
+        |(backend, seed, mtu, v4, v6, peers, masquerade, routes)| DesiredInterface {
             backend,
             private_key: PrivateKey::from_random([seed << 3; 32]),
             listen_port: 51820.try_into().unwrap(),
             mtu: Mtu::try_from(mtu).unwrap(),
             addresses: v4.into_iter().chain(v6).map(|text| text.parse().unwrap()).collect(),
             peers,
+            routes: routes.into_iter().map(|text| text.parse().unwrap()).collect(),
             policy: ForwardPolicy { masquerade, ..ForwardPolicy::default() },
         },
     )
@@ -201,6 +209,10 @@ fn peers() -> impl Strategy<Value = BTreeMap<PublicKey, DesiredPeer>> {
             let peer = |peer: u8| DesiredPeer {
                 allowed_ips: networks(peer),
                 preshared_key: PresharedKey::from_bytes([preshared[usize::from(peer)]; 32]),
+                dialled: (peer == 1).then(|| Dialled {
+                    endpoint: "192.0.2.1:51820".parse().unwrap(),
+                    keepalive: NonZeroU16::new(u16::from(preshared[0])),
+                }),
             };
             present.into_iter().map(|seed| (key(seed), peer(seed))).collect()
         },
@@ -222,7 +234,9 @@ fn assert_is(desired: &Desired, found: &Observed) {
         assert_eq!(interface.addresses, wanted.addresses);
         let subnets =
             wanted.addresses.iter().filter(|address| address.prefix_len() < address.max_prefix_len());
-        assert_eq!(interface.routes, subnets.map(IpNet::trunc).collect());
+        let routed: BTreeSet<IpNet> =
+            subnets.map(IpNet::trunc).chain(wanted.routes.iter().copied()).collect();
+        assert!(interface.routes.is_superset(&routed));
         assert!(interface.peers.keys().eq(wanted.peers.keys()));
         assert!(wanted.peers.iter().all(|(key, peer)| found.is_live(name, key, peer)));
     }
@@ -231,8 +245,8 @@ fn assert_is(desired: &Desired, found: &Observed) {
 
 fn unchanged(found: &Observed, desired: &Desired) -> BTreeSet<(InterfaceName, PublicKey)> {
     let lasting = desired.interfaces.iter().filter_map(|(name, wanted)| {
-        let found = found.interfaces.get(name).filter(|found| found.backend == wanted.backend)?;
-        Some((name, wanted, found))
+        let ours = found.interfaces.get(name).filter(|found| found.backend == wanted.backend);
+        Some((name, wanted, ours.or_else(|| to_adopt(found, name, wanted))?))
     });
     lasting
         .flat_map(|(name, wanted, found)| {
@@ -241,6 +255,11 @@ fn unchanged(found: &Observed, desired: &Desired) -> BTreeSet<(InterfaceName, Pu
             same.map(|(key, _)| (name.clone(), *key))
         })
         .collect()
+}
+
+/// Whoever's mark they carry.
+fn of_anybody(observed: &Observed) -> BTreeMap<&InterfaceName, &ObservedInterface> {
+    observed.interfaces.iter().chain(&observed.unmarked).collect()
 }
 
 fn keys_of(step: &Step) -> Vec<PublicKey> {

@@ -55,8 +55,11 @@ fn numbers_choose_their_words() {
         |language: Language, number: i64| language.say(Key("countdown")).count("minutes", number).to_string();
     assert_eq!(minutes(Language::English, 1), "About one minute left");
     assert_eq!(minutes(Language::English, 9), "About 9 minutes left");
-    assert_eq!(minutes(Language::Polish, 3), "Zostały około 3 minuty");
-    assert_eq!(minutes(Language::Polish, 5), "Zostało około 5 minut");
+    assert_eq!(minutes(Language::Polish, 3), "Pozostało około 3 minut");
+    let wait =
+        |number: i64| Language::Polish.say(Key("trouble-too-many-text")).count("minutes", number).to_string();
+    assert_eq!(wait(3), "Odczekaj 3 minuty i spróbuj ponownie.");
+    assert_eq!(wait(5), "Odczekaj 5 minut i spróbuj ponownie.");
     assert_eq!(minutes(Language::German, 0), "Weniger als eine Minute übrig");
 }
 
