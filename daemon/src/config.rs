@@ -5,6 +5,7 @@ mod check;
 pub mod edit;
 mod https;
 mod load;
+mod problem;
 mod raw;
 mod restart;
 mod smtp;
@@ -13,6 +14,7 @@ mod tests;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,7 +26,8 @@ use crate::texts::Texts;
 
 pub use branding::{Branding, Link, Logo, LogoKind};
 pub use https::{Acme, Http, OwnFiles, Tls};
-pub use load::{ConfigErrors, Draft, Loaded, Problem, admin_socket, load, load_with};
+pub use load::{Draft, Loaded, admin_socket, load, load_with};
+pub use problem::{ConfigErrors, Problem};
 pub use smtp::{Login, PasswordError, PasswordSource, Security, Smtp};
 
 /// A validated configuration.
