@@ -21,9 +21,11 @@ mod location;
 mod mail;
 mod manual;
 mod reload;
+mod setup;
 mod status;
 mod table;
 mod text;
+mod tools;
 mod user;
 
 use client::AskError;
@@ -57,6 +59,18 @@ enum Command {
     /// SIGHUP reloads the configuration; SIGTERM ends the daemon and leaves every kernel interface up.
     #[command(after_help = "Example:\n  postern run --config /etc/postern/postern.toml")]
     Run,
+    /// Configure this host and start the service; asks at most four questions.
+    ///
+    /// Each has a default, found on the host or configured before. Everything is checked before anything is written. Run
+    /// again it changes only what is answered differently.
+    #[command(
+        after_help = "Examples:\n  postern setup\n  postern setup --yes --public-name vpn.example.com --contact-email \
+                      admin@example.com\n\nA file of answers:\n  public_name = \"vpn.example.com\"\n  tls = \"acme\"\n  \
+                      contact_email = \"admin@example.com\"\n  location = \"hq\"\n  mail_host = \"mail.example.com:587\"\n\nJSON:\n  \
+                      {\"files\": [PATH], \"public_url\", \"service\": started|restarted|reloaded|skipped, \"skipped\": why, \
+                      \"first_administrator\": null or {\"username\", \"enrollment_url\", \"token\", \"expires_at\"}}"
+    )]
+    Setup(Box<setup::SetupArgs>),
     /// Check the configuration files and say everything that is wrong with them.
     #[command(after_help = "Example:\n  postern check-config --config ./postern.toml")]
     CheckConfig,
@@ -164,6 +178,7 @@ impl Cli {
                 writeln!(out, "{} is valid; locations: {}", self.config.display(), names.join(", "))?;
                 Ok(())
             }
+            Command::Setup(args) => args.perform(self, out, errors),
             Command::Plan { json } => {
                 let answer = self.ask(Method::GET, "/plan", &json!({}))?;
                 match answer.get("plan").and_then(Value::as_str) {

@@ -6,6 +6,7 @@ pub mod edit;
 mod load;
 mod raw;
 mod restart;
+pub mod settings;
 mod smtp;
 #[cfg(test)]
 mod tests;
@@ -23,8 +24,9 @@ use crate::rules::addressing::Pool;
 use crate::texts::Texts;
 
 pub use branding::{Branding, Link, Logo, LogoKind};
-pub use load::{ConfigErrors, Draft, Loaded, Problem, admin_socket, load, load_with};
+pub use load::{ConfigErrors, Draft, Loaded, Problem, admin_socket, load, load_drafts, load_with};
 pub use smtp::{Login, PasswordError, PasswordSource, Security, Smtp};
+pub use values::{host_of, is_public_name, mail_host, public_url};
 
 /// A validated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

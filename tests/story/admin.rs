@@ -6,4 +6,5 @@
 mod locations;
 mod people;
 mod running;
+mod setup;
 mod socket;
