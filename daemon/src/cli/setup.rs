@@ -16,6 +16,7 @@ use clap::Args;
 use postern_gateway::chain;
 use serde_json::{Value, json};
 
+use super::doctor::{self, Findings};
 use super::text::text;
 use super::{Cli, Failure};
 use crate::config::edit::LocationKeys;
@@ -89,10 +90,12 @@ impl SetupArgs {
         let runs = !matches!(outcome, Outcome::Skipped(_)) || service::is_there(cli);
         let link = if runs { service::first_link(cli)? } else { None };
         if self.json {
-            writeln!(out, "{}", written.json(&outcome, link.as_ref()))?;
+            writeln!(out, "{}", written.json(&outcome, link.as_ref(), &doctor::examine(cli)))?;
             return Ok(());
         }
         tell_service(&outcome, out)?;
+        writeln!(out)?;
+        doctor::tell(&doctor::examine(cli), out)?;
         tell_next(link.as_ref(), &written.url, out)?;
         Ok(())
     }
@@ -184,7 +187,7 @@ impl Written {
         Ok(())
     }
 
-    fn json(&self, outcome: &Outcome, link: Option<&Value>) -> Value {
+    fn json(&self, outcome: &Outcome, link: Option<&Value>, findings: &Findings) -> Value {
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         let (service, skipped) = match outcome {
             Outcome::Reloaded => ("reloaded", None),
@@ -192,7 +195,7 @@ impl Written {
             Outcome::Started => ("started", None),
             Outcome::Skipped(why) => ("skipped", Some(why)),
         };
-        json!({ "files": files, "public_url": self.url, "service": service, "skipped": skipped, "first_administrator": link })
+        json!({ "files": files, "public_url": self.url, "service": service, "skipped": skipped, "first_administrator": link, "findings": findings.all() })
     }
 }
 
