@@ -7,8 +7,7 @@ pub mod letter;
 pub mod mime;
 mod smtp;
 
-pub use mime::is_mailbox;
-pub use smtp::{SmtpError, are_certificates};
+pub use smtp::SmtpError;
 
 /// What a mail says. It may hold a token: no `Debug`.
 pub struct Letter {

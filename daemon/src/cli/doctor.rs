@@ -1,6 +1,7 @@
 //! `postern doctor`: what keeps this gateway from working, each with the command that mends it. It changes nothing, needs
 //! no daemon, and says what it was not allowed to look at.
 
+mod certificate;
 mod files;
 mod finding;
 mod firewall;
@@ -56,6 +57,7 @@ pub(super) fn examine(cli: &Cli) -> Findings {
     if let Some(loaded) = &loaded {
         network::ports(&loaded.config, &daemon, &mut findings);
         firewall::check(&loaded.config, &mut findings);
+        certificate::check(&loaded.config, &daemon, &mut findings);
         network::name(&loaded.config, &mut findings);
         network::mtu(&loaded.config, &mut findings);
         files::secrets(&loaded.config, &mut findings);
@@ -85,7 +87,11 @@ fn configuration(path: &Path, findings: &mut Findings) -> Option<Loaded> {
     }
     match load_with(path, None) {
         Ok(loaded) => {
-            for warning in &loaded.warnings {
+            // The certificate is looked at by itself.
+            let mut warnings =
+                loaded.warnings.iter().filter(|warning| warning.key != "http.certificate_file").peekable();
+            let is_clean = warnings.peek().is_none();
+            for warning in warnings {
                 findings.warning(
                     "configuration",
                     warning.to_string(),
@@ -95,7 +101,7 @@ fn configuration(path: &Path, findings: &mut Findings) -> Option<Loaded> {
             if loaded.config.locations.is_empty() {
                 let says = "there is no location: nobody gets a tunnel".to_owned();
                 findings.warning("configuration", says, "postern location add hq --endpoint HOST".to_owned());
-            } else if loaded.warnings.is_empty() {
+            } else if is_clean {
                 findings.ok("configuration", format!("{} is valid", path.display()));
             }
             Some(loaded)

@@ -19,11 +19,12 @@ use serde_json::{Value, json};
 use super::doctor::{self, Findings};
 use super::text::text;
 use super::{Cli, Failure};
+use crate::app;
 use crate::config::edit::LocationKeys;
 use crate::config::settings::{self, DOCUMENTED, text_at};
 use crate::config::{ConfigErrors, Draft, Loaded, load_drafts};
 use crate::durable::Changed;
-use crate::flows::locations;
+use crate::location_files;
 use crate::reload::{Change, ReloadError};
 use crate::taken::Taken;
 use answers::Answers;
@@ -205,12 +206,13 @@ fn location(answers: &Answers, loaded: &Loaded, url: &str) -> Result<Option<Draf
     let name = keys.name.clone().unwrap_or_default();
     let is_there = loaded.files.keys().any(|known| known.eq_ignore_ascii_case(&name));
     let without = BTreeSet::new();
+    let random = app::random().first_chunk().copied().map_or(0, u64::from_ne_bytes);
     let change = if !is_there {
-        locations::add(loaded, keys, &without, Taken::on_this_host(), rand::random())
+        location_files::add(loaded, keys, &without, Taken::on_this_host(), random)
     } else if answers.location_keys() == LocationKeys::default() {
         Ok(Change::Nothing)
     } else {
-        locations::edit(loaded, &name, answers.location_keys(), &without)
+        location_files::edit(loaded, &name, answers.location_keys(), &without)
     };
     match change.map_err(|error: ReloadError| refused(&error))? {
         Change::File(draft) => Ok(Some(draft)),

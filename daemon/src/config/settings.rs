@@ -1,6 +1,7 @@
 //! `postern.toml` as text: reads and sets keys of its tables, also of a file that is not valid yet. Comments and formatting
 //! stay, and so does every key that was not named. Pure; what the values mean is judged when the text is loaded.
 
+use serde::de::DeserializeOwned;
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
 use super::edit::{EditError, brought_back, commented_out, put};
@@ -46,6 +47,11 @@ pub fn set(text: &str, settings: &[Setting]) -> Result<String, EditError> {
         };
     }
     Ok(text)
+}
+
+/// What a TOML text says, or what is wrong with it.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
 }
 
 /// The text at a key; `None` where there is none, or where the file is no TOML.

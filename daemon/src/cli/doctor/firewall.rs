@@ -46,7 +46,12 @@ fn wanted(config: &Config) -> Vec<Wanted> {
         .locations
         .values()
         .map(|location| Wanted { protocol: "udp", port: location.listen_port.get() });
-    let tcp = config.listen.iter().filter(|address| !address.ip().is_loopback());
+    let tcp = config
+        .http
+        .listen
+        .iter()
+        .chain(&config.http.redirect_listen)
+        .filter(|address| !address.ip().is_loopback());
     udp.chain(tcp.map(|address| Wanted { protocol: "tcp", port: address.port() })).collect()
 }
 

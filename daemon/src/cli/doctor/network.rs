@@ -31,7 +31,7 @@ enum Port {
 
 /// Ports of TCP answer, ports of UDP are ours, or both are free as long as no daemon runs.
 pub(super) fn ports(config: &Config, daemon: &Daemon, findings: &mut Findings) {
-    for address in &config.listen {
+    for address in config.http.listen.iter().chain(&config.http.redirect_listen) {
         let answers = TcpStream::connect_timeout(&reachable(*address), CONNECTING).is_ok();
         let (check, name) = ("ports", format!("TCP {address}"));
         let filter = format!("ss -ltnp 'sport = :{}'", address.port());

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::config::edit::LocationKeys;
+use crate::config::settings;
 
 /// Each is an option of the command line, and with underscores a key of the file of answers.
 #[derive(Clone, Default, Args, Deserialize)]
@@ -146,8 +147,7 @@ impl Answers {
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        let wrong = |error: toml::de::Error| format!("{}: {}", path.display(), error.to_string().trim_end());
-        toml::from_str(&text).map_err(wrong)
+        settings::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
     /// These, and `others` where these say nothing.

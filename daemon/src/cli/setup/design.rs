@@ -86,6 +86,13 @@ fn https(
     };
     if text_at(present, "http", "tls").as_deref().unwrap_or(Tls::Proxy.name()) != tls.name() {
         settings.push(Setting::new("http", "tls", tls.name()));
+        // Addresses that were meant for TLS would let everybody in without.
+        settings.push(Setting::list("http", "listen", &[]));
+    }
+    if tls != Tls::Files {
+        settings.extend(
+            ["certificate_file", "key_file", "key_credential"].map(|key| Setting::without("http", key)),
+        );
     }
     match tls {
         Tls::Acme => acme(answers, settings),

@@ -18,8 +18,8 @@ pub(super) struct ServiceUser(Option<User>);
 const SECRET: u32 = 0o600;
 /// For what the daemon reads.
 const READ: u32 = 0o640;
-/// For what it writes too: locations, by its own commands.
-const LOCATION: u32 = 0o644;
+/// For what it writes too, by `postern location`; the package has them so.
+const LOCATION: u32 = 0o660;
 
 impl ServiceUser {
     /// The user of the package.
@@ -48,7 +48,7 @@ impl ServiceUser {
             self.make_folder(file)?;
             let mode = if file == main { READ } else { LOCATION };
             changed.push(durable::write(file, text, mode).map_err(cannot("write", file))?);
-            if file == main { self.let_read(file)? } else { self.own(file)? }
+            self.share(file)?;
         }
         Ok(changed)
     }
@@ -58,8 +58,8 @@ impl ServiceUser {
         else {
             return Ok(());
         };
-        DirBuilder::new().recursive(true).mode(0o755).create(folder).map_err(cannot("make", folder))?;
-        self.own(folder)
+        DirBuilder::new().recursive(true).mode(0o770).create(folder).map_err(cannot("make", folder))?;
+        self.share(folder)
     }
 
     fn own(&self, path: &Path) -> Result<(), String> {
@@ -67,7 +67,8 @@ impl ServiceUser {
         chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(cannot("give postern", path))
     }
 
-    fn let_read(&self, path: &Path) -> Result<(), String> {
+    /// Root's, and what its group may is for the daemon.
+    fn share(&self, path: &Path) -> Result<(), String> {
         let Some(user) = &self.0 else { return Ok(()) };
         chown(path, Some(0), Some(user.gid.as_raw())).map_err(cannot("give postern", path))
     }
