@@ -216,7 +216,7 @@ fn location(answers: &Answers, loaded: &Loaded, url: &str) -> Result<Option<Draf
     };
     match change.map_err(|error: ReloadError| refused(&error))? {
         Change::File(draft) => Ok(Some(draft)),
-        Change::Nothing | Change::Key(_) => Ok(None),
+        Change::Nothing | Change::Key(_) | Change::Import(_) => Ok(None),
     }
 }
 

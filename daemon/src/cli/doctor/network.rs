@@ -10,7 +10,7 @@ use nix::ifaddrs::getifaddrs;
 
 use super::finding::Findings;
 use super::service::Daemon;
-use crate::config::{Config, host_of};
+use crate::config::Config;
 use crate::taken::Taken;
 
 /// For a connection to this very host.
@@ -85,7 +85,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// Whether the public name leads here.
 pub(super) fn name(config: &Config, findings: &mut Findings) {
-    let host = host_of(&config.public_url).to_owned();
+    let host = config.host().to_owned();
     if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
         return findings.ok("name", format!("{host} needs no DNS"));
     }
