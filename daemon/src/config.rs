@@ -5,6 +5,7 @@ mod check;
 pub mod edit;
 mod https;
 mod load;
+mod problem;
 mod raw;
 mod restart;
 pub mod settings;
@@ -14,6 +15,7 @@ mod tests;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,7 +27,8 @@ use crate::texts::Texts;
 
 pub use branding::{Branding, Link, Logo, LogoKind};
 pub use https::{Acme, Http, OwnFiles, Tls};
-pub use load::{ConfigErrors, Draft, Loaded, Problem, admin_socket, load, load_drafts, load_with};
+pub use load::{Draft, Loaded, admin_socket, load, load_drafts, load_with};
+pub use problem::{ConfigErrors, Problem};
 pub use smtp::{Login, PasswordError, PasswordSource, Security, Smtp};
 pub use values::{host_of, is_public_name, mail_host, public_url};
 
@@ -177,7 +180,7 @@ pub struct Location {
 impl Config {
     /// The host people and clients know us by.
     pub fn host(&self) -> &str {
-        values::host_of(&self.public_url)
+        host_of(&self.public_url)
     }
 
     /// Whether people and clients reach us over TLS.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use postern_gateway::{InterfaceName, PeerStats, PublicKey};
+use postern_gateway::{InterfaceName, ObservedInterface, PeerStats, PublicKey};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::flows::take_over::LinkState;
 use crate::rules::ids::LocationId;
 
 /// More questions than this at once wait.
@@ -26,6 +25,19 @@ const CONNECTED_SECONDS: i64 = 180;
 pub fn is_connected(peer: &PeerStats, now: Timestamp) -> bool {
     let handshake = peer.last_handshake.and_then(|time| Timestamp::try_from(time).ok());
     handshake.is_some_and(|time| time.as_second() >= now.as_second().saturating_sub(CONNECTED_SECONDS))
+}
+
+/// What there is of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// Nothing of that name.
+    Free,
+    /// The kernel's WireGuard, with nobody's mark.
+    Unmarked(Box<ObservedInterface>),
+    /// Ours.
+    Ours,
+    /// Something else.
+    Foreign,
 }
 
 /// A question, with where the answer goes.

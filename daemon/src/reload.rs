@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use postern_gateway::{BackendKind, PrivateKey};
 
 use crate::app::App;
+use crate::background::own_files;
 use crate::config::{ConfigErrors, Draft, Loaded, Problem, load_with};
 use crate::durable::{self, Changed};
 use crate::flows::configure::{ConfigureError, Fit, fit};
@@ -20,7 +21,6 @@ use crate::flows::refusal::Refusal;
 use crate::keys::{Keys, KeysError};
 use crate::site::{Site, SiteKeys};
 use crate::store::{Revision, StoreError, Tx};
-use crate::tls::own_files;
 
 /// A new location file: for everybody to read, as there is no secret in it.
 const FILE_MODE: u32 = 0o644;

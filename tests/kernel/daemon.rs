@@ -103,18 +103,7 @@ fn a_server_of_wg_quick_is_taken_over_without_losing_a_packet() {
     let Some(mut rig) = a_site(Kernel) else { return };
     let ann = rig.host("ann");
     let dir = rig.dir().display().to_string();
-    // As wg-quick sets it up, with a peer that the server calls and a network behind it.
-    rig.gateway.sh(&format!(
-        "cd {dir}; umask 077; wg genkey >server; wg genkey >ann; wg genpsk >shared; wg genkey >branch
-         printf '[Interface]\\nPrivateKey = %s\\nListenPort = 51999\\n\\n# Name: ann\\n[Peer]\\nPublicKey = %s\\nPresharedKey = %s\\n' \
-             \"$(cat server)\" \"$(wg pubkey <ann)\" \"$(cat shared)\" >wg-old.conf
-         printf 'AllowedIPs = 10.8.0.2/32\\n\\n# Name: branch\\n[Peer]\\nPublicKey = %s\\nAllowedIPs = 10.8.0.3/32, 192.168.5.0/24\\n' \
-             \"$(wg pubkey <branch)\" >>wg-old.conf
-         printf 'Endpoint = 192.0.2.99:51820\\nPersistentKeepalive = 25\\n' >>wg-old.conf
-         ip link add wg-old type wireguard; wg setconf wg-old wg-old.conf
-         ip addr add 10.8.0.254/24 dev wg-old; ip link set wg-old mtu 1420 up; ip route add 192.168.5.0/24 dev wg-old
-         sed -i 's|^ListenPort|Address = 10.8.0.254/24\\nPostDown = touch {dir}/ran\\n&|' wg-old.conf"
-    ));
+    set_up_as_wg_quick_does(&rig, &dir);
     ann.sh(&format!(
         "cd {dir}; ip link add wg0 type wireguard
          wg set wg0 private-key ann peer $(wg pubkey <server) preshared-key shared endpoint 192.0.2.1:51999 allowed-ips 10.8.0.0/24
@@ -143,6 +132,21 @@ fn a_server_of_wg_quick_is_taken_over_without_losing_a_packet() {
             && rig.gateway.look("wg showconf wg-old").contains("192.0.2.99")
             && ann.reaches("10.8.0.254")
     });
+}
+
+/// A server with a client `ann`, a peer that the server calls, and a network behind that.
+fn set_up_as_wg_quick_does(rig: &Rig, dir: &str) {
+    rig.gateway.sh(&format!(
+        "cd {dir}; umask 077; wg genkey >server; wg genkey >ann; wg genpsk >shared; wg genkey >branch
+         printf '[Interface]\\nPrivateKey = %s\\nListenPort = 51999\\n\\n# Name: ann\\n[Peer]\\nPublicKey = %s\\nPresharedKey = %s\\n' \
+             \"$(cat server)\" \"$(wg pubkey <ann)\" \"$(cat shared)\" >wg-old.conf
+         printf 'AllowedIPs = 10.8.0.2/32\\n\\n# Name: branch\\n[Peer]\\nPublicKey = %s\\nAllowedIPs = 10.8.0.3/32, 192.168.5.0/24\\n' \
+             \"$(wg pubkey <branch)\" >>wg-old.conf
+         printf 'Endpoint = 192.0.2.99:51820\\nPersistentKeepalive = 25\\n' >>wg-old.conf
+         ip link add wg-old type wireguard; wg setconf wg-old wg-old.conf
+         ip addr add 10.8.0.254/24 dev wg-old; ip link set wg-old mtu 1420 up; ip route add 192.168.5.0/24 dev wg-old
+         sed -i 's|^ListenPort|Address = 10.8.0.254/24\\nPostDown = touch {dir}/ran\\n&|' wg-old.conf"
+    ));
 }
 
 fn handshakes(rig: &Rig) -> String {

@@ -37,7 +37,7 @@ fn installed_on_a_fresh_host_it_serves_people_and_interrupts_nobody() {
     let reload = || {
         drop(sh(
             "sed -i 's/^dns = .*/dns = [\"10.77.0.1\"]/' /etc/postern/locations.d/hq.toml; postern reload",
-        ))
+        ));
     };
     let die = || drop(sh("systemctl kill --signal=KILL postern"));
     let upgrade = || drop(machine.install(2));

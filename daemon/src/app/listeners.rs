@@ -11,9 +11,9 @@ use super::App;
 use super::descriptors;
 use super::parts::Parts;
 use super::run::RunError;
+use crate::background::{acme, own_files};
 use crate::config::Tls;
 use crate::gateway_view::GatewayView;
-use crate::tls::{acme, own_files};
 use crate::web::listener::Http;
 use crate::web::{self, redirect};
 

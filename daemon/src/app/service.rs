@@ -49,7 +49,7 @@ async fn describe(app: &App) {
             told = Some(state);
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Feeds the watchdog while all loops come round.

@@ -182,7 +182,7 @@ impl Round {
     async fn lane(self) -> Result<(), StoreError> {
         let mut courier = Courier::new(self.transport.clone());
         while let Some(mail) = self.next() {
-            if let Some(error) = self.attempt(&mut courier, mail).await? {
+            if let Some(error) = Box::pin(self.attempt(&mut courier, mail)).await? {
                 let left = std::mem::take(&mut *self.queue());
                 for mail in left {
                     self.failed(mail, Blame::Server, error.clone()).await?;

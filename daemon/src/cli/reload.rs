@@ -73,9 +73,9 @@ impl Form {
         // Standard output takes a line, or a kilobyte, at a time: thousands of calls for a list of thousands of users.
         let mut out = BufWriter::with_capacity(PIECE_BYTES, out);
         if self.json {
-            writeln!(out, "{answer}")?
+            writeln!(out, "{answer}")?;
         } else {
-            to_people(&mut out)?
+            to_people(&mut out)?;
         }
         out.flush()
     }

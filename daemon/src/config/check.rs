@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use super::Location;
-use super::load::Problems;
+use super::problem::Problems;
 use super::values;
 use crate::rules::addressing::{FIRST_SLOT, Pool};
 

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use postern_gateway::chain;
 
-use super::load::{Problems, below};
+use super::load::below;
+use super::problem::Problems;
 use super::raw::{RawAcme, RawHttp, RawTls};
 use super::smtp::{is_file_name, read_ca};
 use super::values;

@@ -2,17 +2,16 @@
 //! that is wrong with them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use postern_gateway::ListenPort;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::branding::branding;
 use super::https::http;
+use super::problem::{ConfigErrors, Problem, Problems};
 use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawEnrollment, RawLocation, RawMail, RawSocket};
 use super::smtp::smtp;
 use super::{
@@ -21,64 +20,6 @@ use super::{
 };
 use crate::rules::names;
 use crate::texts::Texts;
-
-/// One thing that is wrong: which file, which key, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// As given, or as found.
-    pub file: PathBuf,
-    /// Dotted, as in `contact.name`; empty when the file as a whole is meant.
-    pub key: String,
-    /// Names the wrong value and what to do.
-    pub reason: String,
-}
-
-/// Everything that is wrong with a configuration; at least one thing is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigErrors(pub Vec<Problem>);
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
-        if self.key.is_empty() {
-            write!(f, "{file}: {}", self.reason)
-        } else {
-            write!(f, "{file}: {}: {}", self.key, self.reason)
-        }
-    }
-}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, problem) in self.0.iter().enumerate() {
-            let separator = if number == 0 { "" } else { "\n" };
-            write!(f, "{separator}{problem}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Problems found so far, each with its file, and what is only worth telling.
-#[derive(Default)]
-pub(super) struct Problems(Vec<Problem>, Vec<Problem>);
-
-impl Problems {
-    pub(super) fn add(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
-        self.0.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
-    }
-
-    /// Nothing is refused for it.
-    pub(super) fn warn(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
-        self.1.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
-    }
-}
-
-#[cfg(test)]
-impl Problems {
-    pub(super) fn into_texts(self) -> Vec<String> {
-        self.0.iter().map(ToString::to_string).collect()
-    }
-}
 
 /// A valid configuration, and where its locations are written.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::load::{Problems, below};
+use super::load::below;
+use super::problem::Problems;
 use super::raw::{RawSecurity, RawSmtp};
 use super::values;
 

@@ -27,7 +27,7 @@ use crate::store::device::{Device, DeviceOwner};
 use crate::store::fixed::Called;
 use crate::store::{StoreError, Tx};
 
-pub use judge::{LinkState, judge};
+pub use judge::judge;
 
 /// So many devices of one name are told apart by a number.
 const MOST_NAMESAKES: u32 = 1000;

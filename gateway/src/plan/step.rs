@@ -166,13 +166,15 @@ impl Step {
     /// What it is about.
     pub fn kind(&self) -> StepKind {
         match self {
-            Self::DeleteInterface { .. } | Self::CreateInterface { .. } => StepKind::Interface,
+            Self::DeleteInterface { .. } | Self::Adopt { .. } | Self::CreateInterface { .. } => {
+                StepKind::Interface
+            }
             Self::ReplaceFirewall { .. } => StepKind::Firewall,
             Self::SetDevice { .. } | Self::LeavePort { .. } => StepKind::Device,
             Self::RemovePeers { .. } | Self::UpdatePeers { .. } | Self::AddPeers { .. } => StepKind::Peers,
             Self::RemoveAddress { .. } | Self::AddAddress { .. } => StepKind::Addresses,
             Self::SetMtu { .. } | Self::SetLinkUp { .. } => StepKind::Link,
-            Self::AddRoute { .. } => StepKind::Routes,
+            Self::AddRoute { .. } | Self::RemoveRoute { .. } => StepKind::Routes,
         }
     }
 

@@ -52,6 +52,7 @@ impl Machine {
     }
 
     /// Waits for the daemon.
+    #[expect(clippy::unused_self, reason = "there has to be a gateway to ask")]
     pub(crate) fn answers(&self) {
         eventually("a daemon that answers", || {
             look("systemctl is-active postern").trim() == "active" && !look("postern plan").is_empty()
@@ -75,6 +76,7 @@ impl Machine {
     }
 
     /// The host of somebody who has a key.
+    #[expect(clippy::unused_self, reason = "there has to be a gateway to ask")]
     pub(crate) fn again(&self, name: &str) -> Person {
         let host = Host::new(name);
         sh(&format!(

@@ -98,6 +98,7 @@ fn config() -> Config {
         },
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
+        metrics_listen: Vec::new(),
         client_versions: ClientVersions { core: "2.1.0".to_owned(), component: "2.1.0".to_owned() },
         locations: BTreeMap::new(),
     }

@@ -8,9 +8,8 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::applied::{Applied, LocationState};
-use crate::flows::take_over::LinkState;
 use crate::flows::welcome::welcome_when_done;
-use crate::gateway_view::{GatewayQuestion, Stats};
+use crate::gateway_view::{GatewayQuestion, LinkState, Stats};
 use crate::metrics;
 use crate::site::Site;
 use crate::store::desired::PeerRow;

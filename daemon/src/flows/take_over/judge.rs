@@ -9,20 +9,8 @@ use postern_gateway::{ListenPort, Mtu, ObservedInterface, ObservedPeer};
 use super::{Takeover, Wish};
 use crate::config::edit::{LocationKeys, OptionalKey};
 use crate::flows::refusal::Refusal;
+use crate::gateway_view::LinkState;
 use crate::rules::wg_quick::{Parsed, WgPeer, WgQuick};
-
-/// What there is of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LinkState {
-    /// Nothing of that name.
-    Free,
-    /// The kernel's WireGuard, with nobody's mark.
-    Unmarked(Box<ObservedInterface>),
-    /// Ours.
-    Ours,
-    /// Something else.
-    Foreign,
-}
 
 /// Judges what a file says, with what runs on its link at present. `called` says where each endpoint is.
 pub fn judge(

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixtures::{a_site, at};
+use crate::gateway_view::LinkState;
 use crate::rules::wg_quick::tests::a_server;
 use crate::rules::wg_quick::{Parsed, parse};
 use crate::site::SiteLocation;
@@ -49,7 +50,7 @@ fn taken_over(store: &Store, server: &WgQuick) -> Site {
     let Ok(takeover) = judge(wish, parsed, &LinkState::Free, called) else { panic!() };
     let (seal, who) = (site.keys.seal.clone(), actor());
     let taken = store.write_blocking(|tx| {
-        take_over(tx, &takeover, &seal, &rand::random::<[u8; 32]>, (&who, at(1)))?;
+        take_over(tx, &takeover, &seal, &|| [7; 32], (&who, at(1)))?;
         Ok::<_, Refusal>(tx.location_id("wg0")?)
     });
     let id = taken.unwrap_or_else(|refused| panic!("{refused}")).0;
@@ -83,8 +84,11 @@ fn namesakes_are_told_apart_and_no_name_is_too_long() {
         peers: vec![peer(10), peer(20)],
     };
     taken_over(&store, &server);
-    let names: Vec<String> =
-        store.read_blocking(Tx::devices).unwrap().into_iter().map(|device| device.name).collect();
+    let devices = store.read_blocking(|tx| {
+        let devices = tx.devices()?;
+        Ok::<_, StoreError>(devices)
+    });
+    let names: Vec<String> = devices.unwrap().into_iter().map(|device| device.name).collect();
     assert_eq!(names, ["a".repeat(64), format!("{} (2)", "a".repeat(60))]);
 }
 

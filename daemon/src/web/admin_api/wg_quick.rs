@@ -18,9 +18,9 @@ use super::error::AdminError;
 use crate::config::Loaded;
 use crate::config::edit::LocationKeys;
 use crate::flows::invite::Actor;
-use crate::flows::locations;
 use crate::flows::refusal::Refusal;
 use crate::flows::take_over::{self, Takeover, Wish};
+use crate::location_files;
 use crate::reload::{Change, Import, ReloadError};
 use crate::rules::wg_quick::{WgQuick, parse};
 use crate::store::Tx;
@@ -98,10 +98,11 @@ async fn perform(admin: &Admin, caller: Caller, takeover: Takeover) -> Result<Va
     let mut answer = shown(&takeover);
     let (name, key) = (takeover.name.clone(), takeover.server.private_key.clone());
     let (keys, without) = (takeover.keys.clone(), takeover.without.clone());
-    let plan = move |present: &Loaded| match locations::add(present, keys, &without, Taken::default(), 0)? {
-        Change::File(draft) => Ok(Change::Import(Box::new(Import { draft, name, key }))),
-        other @ (Change::Nothing | Change::Key(_) | Change::Import(_)) => Ok::<_, ReloadError>(other),
-    };
+    let plan =
+        move |present: &Loaded| match location_files::add(present, keys, &without, Taken::default(), 0)? {
+            Change::File(draft) => Ok(Change::Import(Box::new(Import { draft, name, key }))),
+            other @ (Change::Nothing | Change::Key(_) | Change::Import(_)) => Ok::<_, ReloadError>(other),
+        };
     let (app, now) = (admin.app.clone(), admin.app.now());
     let within = move |tx: &Tx<'_>, actor: &Actor| {
         let seal = app.site().keys.seal.clone();

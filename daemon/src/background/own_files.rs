@@ -10,10 +10,10 @@ use postern_gateway::chain;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::pair::{Pair, PairError};
-use super::presented::Trouble;
 use crate::app::App;
 use crate::config::{OwnFiles, Tls};
+use crate::tls::pair::{Pair, PairError};
+use crate::tls::presented::Trouble;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

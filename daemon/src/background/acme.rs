@@ -16,12 +16,12 @@ use tokio::time::{sleep, timeout};
 use self::kept::Kept;
 use self::order::AcmeError;
 use self::pace::{Failures, Way};
-use super::pair::Pair;
-use super::presented::Trouble;
 use crate::app::App;
 use crate::config::{Acme, Tls};
 use crate::flows::certificate_trouble;
 use crate::store::StoreError;
+use crate::tls::pair::Pair;
+use crate::tls::presented::Trouble;
 
 /// However slow an authority is, an attempt ends.
 const ATTEMPT_WITHIN: Duration = Duration::from_mins(5);
