@@ -81,8 +81,9 @@ fn a_foreign_firewall_that_drops_is_found_and_opened_as_it_says() {
     let Some(rig) = a_host() else { return };
     assert_eq!(of(&rig, "firewall", "ok").len(), 1);
     rig.gateway.sh("nft 'table inet filter {
-        chain input { type filter hook input priority 0; policy drop; ct state established accept; }
-        chain forward { type filter hook forward priority 0; policy drop; } }'");
+            chain input { type filter hook input priority 0; policy drop; ct state established accept; }
+            chain forward { type filter hook forward priority 0; policy drop; }
+        }'");
     let found = of(&rig, "firewall", "failure");
     for word in ["udp 51821", "tcp 8080", "pst-open"] {
         assert!(found.iter().any(|(says, _)| says.contains(word)), "{word}: {found:?}");
@@ -161,7 +162,10 @@ fn whoever_is_not_root_is_told_what_could_not_be_looked_at() {
     command.arg(postern()).arg("--config").arg(rig.path("postern.toml")).arg("doctor");
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("unseen   configuration") && said.contains("sudo postern doctor"), "{said}");
+    for line in ["unseen   service", "unseen   firewall", "unseen   secrets"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(said.contains("mend: sudo postern doctor"), "{said}");
     assert!(output.status.success(), "{said}");
 }
 
