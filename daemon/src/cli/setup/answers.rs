@@ -82,13 +82,13 @@ pub(in crate::cli) struct Answers {
     pub(super) mail_from: Option<String>,
     /// Never on the command line, where every user of the host could see it.
     #[arg(skip)]
-    mail_password: Option<Password>,
+    pub(super) mail_password: Option<Password>,
 }
 
 /// Wiped when it is dropped, and shown by nothing.
 #[derive(Clone, Deserialize)]
 #[serde(from = "String")]
-struct Password(Zeroizing<String>);
+pub(super) struct Password(Zeroizing<String>);
 
 impl From<String> for Password {
     fn from(text: String) -> Self {
