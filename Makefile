@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything that is missing is installed by tests/support/install.
 
 .DEFAULT_GOAL := help
-.PHONY: help assets run build test test-long bench fmt lint deny advisories install
+.PHONY: help assets run build deb test test-long bench fmt lint deny advisories install
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -17,6 +17,9 @@ assets: install ## bundle the pages' scripts and styles (daemon/web-assets) for 
 
 build: assets ## build the release binary
 	cargo build --release --locked
+
+deb: assets ## build the Debian package (prints where)
+	@daemon/package/build
 
 test: assets ## run every suite
 	@tests/support/run-suites

@@ -2,8 +2,10 @@
 
 mod descriptors;
 mod greeting;
+mod listeners;
 mod parts;
 mod run;
+mod service;
 mod state_dir;
 
 use std::collections::BTreeSet;
@@ -15,9 +17,11 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::applied::Applied;
+use crate::metrics::Metrics;
 use crate::rules::ids::LocationId;
 use crate::site::Site;
 use crate::store::{Revision, Store};
+use crate::tls::presented::Presented;
 
 pub use run::{RunError, run};
 pub use state_dir::StateDirError;
@@ -31,6 +35,10 @@ pub struct App {
     pub applied: watch::Receiver<Applied>,
     /// When this was put together.
     pub started_at: Timestamp,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
+    /// The certificate visitors are shown, where we speak TLS.
+    pub presented: Presented,
     site: Arc<ArcSwap<Site>>,
     clock: Clock,
 }
@@ -61,7 +69,15 @@ impl App {
     /// Puts the parts together.
     pub fn new(store: Store, site: Site, applied: watch::Receiver<Applied>, clock: Clock) -> Self {
         let started_at = clock.now();
-        Self { store, applied, started_at, site: Arc::new(ArcSwap::from_pointee(site)), clock }
+        Self {
+            store,
+            applied,
+            started_at,
+            metrics: Arc::default(),
+            presented: Presented::default(),
+            site: Arc::new(ArcSwap::from_pointee(site)),
+            clock,
+        }
     }
 
     /// The same, listening to the reconcile loop that publishes into `applied`.

@@ -25,6 +25,7 @@ mod status;
 mod table;
 mod text;
 mod user;
+mod wg_quick;
 
 use client::AskError;
 
@@ -86,6 +87,15 @@ enum Command {
     /// Whatever changes a location puts all files into force, as `postern reload` does.
     #[command(subcommand, after_help = "Example:\n  postern location add hq --endpoint vpn.example.com")]
     Location(location::LocationCommand),
+    /// Take over servers that run already.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  postern import wg-quick --endpoint vpn.example.com /etc/wireguard/wg0.conf"
+    )]
+    Import(wg_quick::ImportCommand),
+    /// Write a location down for other programs.
+    #[command(subcommand, after_help = "Example:\n  postern export wg-quick hq")]
+    Export(wg_quick::ExportCommand),
     /// Invite and administer people.
     #[command(subcommand, after_help = "Example:\n  postern user list")]
     User(Box<user::UserCommand>),
@@ -175,6 +185,8 @@ impl Cli {
             }
             Command::Reload(args) => args.perform(self, out, errors),
             Command::Location(command) => command.perform(self, out, errors),
+            Command::Import(command) => command.perform(self, out, errors),
+            Command::Export(command) => command.perform(self, out),
             Command::Mail(command) => command.perform(self, out),
             Command::Status(args) => args.perform(self, out),
             Command::Completions { shell } => Ok(manual::completions(*shell, out)?),

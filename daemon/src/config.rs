@@ -3,7 +3,9 @@
 mod branding;
 mod check;
 pub mod edit;
+mod https;
 mod load;
+mod problem;
 mod raw;
 mod restart;
 mod smtp;
@@ -23,7 +25,9 @@ use crate::rules::addressing::Pool;
 use crate::texts::Texts;
 
 pub use branding::{Branding, Link, Logo, LogoKind};
-pub use load::{ConfigErrors, Draft, Loaded, Problem, admin_socket, load, load_with};
+pub use https::{Acme, Http, OwnFiles, Tls};
+pub use load::{Draft, Loaded, admin_socket, load, load_with};
+pub use problem::{ConfigErrors, Problem};
 pub use smtp::{Login, PasswordError, PasswordSource, Security, Smtp};
 
 /// A validated configuration.
@@ -39,10 +43,8 @@ pub struct Config {
     pub admin_socket: PathBuf,
     /// Where the location files are.
     pub locations_dir: PathBuf,
-    /// HTTP listen addresses.
-    pub listen: Vec<SocketAddr>,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Where we are reached, and who speaks TLS.
+    pub http: Http,
     /// Who helps users: the inviter shown when there is no other.
     pub contact: Contact,
     /// How the pages and mails look.
@@ -57,6 +59,8 @@ pub struct Config {
     pub backend: BackendChoice,
     /// How often everything is compared with the kernel even if nothing happened.
     pub reconcile_interval: Duration,
+    /// Where Prometheus may ask; empty: nowhere.
+    pub metrics_listen: Vec<SocketAddr>,
     /// What we claim to be, for the desktop client's version check (protocol 0.5).
     pub client_versions: ClientVersions,
     /// By name.
@@ -172,6 +176,11 @@ pub struct Location {
 }
 
 impl Config {
+    /// The host people and clients know us by.
+    pub fn host(&self) -> &str {
+        values::host_of(&self.public_url)
+    }
+
     /// Whether people and clients reach us over TLS.
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https:")

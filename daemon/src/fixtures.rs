@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use postern_gateway::{BackendKind, Mtu, PrivateKey};
 
 use crate::config::{
-    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail,
+    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http, Location, Mail,
+    Tls,
 };
 use crate::rules::colour::Colour;
 use crate::rules::ids::UserId;
+use crate::rules::seal::SealKey;
 use crate::rules::token::TokenKey;
-use crate::site::{Site, SiteLocation};
+use crate::site::{Site, SiteKeys, SiteLocation};
 use crate::store::account::NewUser;
 use crate::store::{Store, StoreError, Tx};
 use crate::texts::Texts;
@@ -35,7 +37,8 @@ pub(crate) fn a_site(store: &Store) -> Site {
             BackendKind::Kernel,
         )
     });
-    Site::new(config(), uuid::Uuid::nil(), TokenKey::from_bytes([1; 32]), locations)
+    let keys = SiteKeys { token: TokenKey::from_bytes([1; 32]), seal: SealKey::from_bytes([2; 32]) };
+    Site::new(config(), uuid::Uuid::nil(), keys, locations)
 }
 
 /// An active user without a password.
@@ -79,8 +82,12 @@ fn config() -> Config {
         state_dir: "state".into(),
         admin_socket: "admin.sock".into(),
         locations_dir: "locations.d".into(),
-        listen: Vec::new(),
-        trusted_proxies: Vec::new(),
+        http: Http {
+            listen: Vec::new(),
+            redirect_listen: Vec::new(),
+            trusted_proxies: Vec::new(),
+            tls: Tls::Proxy,
+        },
         contact: Contact { name: "Ada".to_owned(), email: "ada@example.com".to_owned(), phone: None },
         branding: Branding {
             company: "Example".to_owned(),
@@ -99,6 +106,7 @@ fn config() -> Config {
         },
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
+        metrics_listen: Vec::new(),
         client_versions: ClientVersions { core: "2.1.0".to_owned(), component: "2.1.0".to_owned() },
         locations: BTreeMap::new(),
     }

@@ -2,6 +2,7 @@
 //! talks to a device, a socket or a mail server.
 
 pub mod accounts;
+pub mod certificate_trouble;
 pub mod client_config;
 pub mod configure;
 pub mod devices;
@@ -26,6 +27,7 @@ pub mod roster;
 pub mod session_view;
 pub mod status;
 pub mod sweep;
+pub mod take_over;
 pub mod tell;
 pub mod welcome;
 pub mod wizard;

@@ -1,9 +1,10 @@
-//! What the administrator may ask the reconcile loop, which alone owns the gateway: two questions, no commands.
+//! What the administrator may ask the reconcile loop, which alone owns the gateway: three questions, no commands.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use postern_gateway::{PeerStats, PublicKey};
+use jiff::Timestamp;
+use postern_gateway::{InterfaceName, ObservedInterface, PeerStats, PublicKey};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::rules::ids::LocationId;
@@ -16,10 +17,35 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Counters and handshakes by location and peer.
 pub type Stats = BTreeMap<LocationId, BTreeMap<PublicKey, PeerStats>>;
 
+/// A session lasts no longer than this without another handshake (WireGuard white paper, section 6.1,
+/// `REJECT_AFTER_TIME`).
+const CONNECTED_SECONDS: i64 = 180;
+
+/// Whether a peer shook hands within the last 180 s.
+pub fn is_connected(peer: &PeerStats, now: Timestamp) -> bool {
+    let handshake = peer.last_handshake.and_then(|time| Timestamp::try_from(time).ok());
+    handshake.is_some_and(|time| time.as_second() >= now.as_second().saturating_sub(CONNECTED_SECONDS))
+}
+
+/// What there is of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// Nothing of that name.
+    Free,
+    /// The kernel's WireGuard, with nobody's mark.
+    Unmarked(Box<ObservedInterface>),
+    /// Ours.
+    Ours,
+    /// Something else.
+    Foreign,
+}
+
 /// A question, with where the answer goes.
 pub enum GatewayQuestion {
     /// What a turn would do now, as a readable diff; empty: nothing.
     Plan(oneshot::Sender<Result<String, String>>),
+    /// What there is of a link.
+    Link(InterfaceName, oneshot::Sender<Result<LinkState, String>>),
     /// What WireGuard counts.
     Stats(oneshot::Sender<Result<Stats, String>>),
 }
@@ -41,6 +67,12 @@ impl GatewayView {
     pub async fn plan(&self) -> Result<String, String> {
         let (answer, answered) = oneshot::channel();
         self.ask(GatewayQuestion::Plan(answer), answered).await
+    }
+
+    /// What there is of a link now.
+    pub async fn link(&self, name: InterfaceName) -> Result<LinkState, String> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(GatewayQuestion::Link(name, answer), answered).await
     }
 
     /// What WireGuard counts now.

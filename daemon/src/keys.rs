@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::durable::{self, Changed, sync_folder};
 use crate::rules::ids::LocationId;
+use crate::rules::seal::SealKey;
 use crate::rules::token::TokenKey;
 
 /// A key file that cannot be used.
@@ -62,6 +63,14 @@ impl Keys {
         Ok(TokenKey::from_bytes(*key.expose_bytes()))
     }
 
+    /// The key that secrets are sealed under; made of `random` on first use.
+    pub fn seal_key(&self, random: [u8; 32]) -> Result<SealKey, KeysError> {
+        let path = self.dir.join("seal.key");
+        let text = read_or_make(&path, || PrivateKeyText(PrivateKey::from_random(random).to_base64()))?;
+        let key = PrivateKey::from_base64(text.trim()).map_err(|_| KeysError::Unreadable { path })?;
+        Ok(SealKey::from_bytes(*key.expose_bytes()))
+    }
+
     /// A location's own key; made of `random` on first use.
     pub fn location_key(&self, id: LocationId, random: [u8; 32]) -> Result<PrivateKey, KeysError> {
         let path = self.location_path(id);
@@ -72,8 +81,13 @@ impl Keys {
     /// Gives a location another key: every client of it has to fetch its configuration again. Dropping what is
     /// given back puts the old key back.
     pub fn rotate_location_key(&self, id: LocationId, random: [u8; 32]) -> Result<Changed, KeysError> {
+        self.put_location_key(id, &PrivateKey::from_random(random))
+    }
+
+    /// Gives a location the key that its clients know already. Dropping what is given back undoes it.
+    pub fn put_location_key(&self, id: LocationId, key: &PrivateKey) -> Result<Changed, KeysError> {
         let path = self.location_path(id);
-        let mut text = PrivateKey::from_random(random).to_base64();
+        let mut text = key.to_base64();
         text.push('\n');
         durable::write(&path, &text, 0o600).map_err(|source| KeysError::Io { path, source })
     }

@@ -7,9 +7,6 @@ pub mod letter;
 pub mod mime;
 mod smtp;
 
-pub use mime::is_mailbox;
-pub use smtp::are_certificates;
-
 /// What a mail says. It may hold a token: no `Debug`.
 pub struct Letter {
     /// The recipient's address.

@@ -6,18 +6,20 @@
 //! next start puts the file into force, which has been judged already; if the commit fails, the file is put back.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postern_gateway::BackendKind;
+use postern_gateway::{BackendKind, PrivateKey};
 
 use crate::app::App;
+use crate::background::own_files;
 use crate::config::{ConfigErrors, Draft, Loaded, Problem, load_with};
 use crate::durable::{self, Changed};
-use crate::flows::configure::{ConfigureError, fit};
+use crate::flows::configure::{ConfigureError, Fit, fit};
 use crate::flows::refusal::Refusal;
 use crate::keys::{Keys, KeysError};
-use crate::site::Site;
+use crate::site::{Site, SiteKeys};
 use crate::store::{Revision, StoreError, Tx};
 
 /// A new location file: for everybody to read, as there is no secret in it.
@@ -57,6 +59,25 @@ pub enum Change {
     File(Draft),
     /// The location of this name gets another key.
     Key(String),
+    /// A location that ran elsewhere.
+    Import(Box<Import>),
+}
+
+/// A location's file, and the key its clients know.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Its file.
+    pub draft: Draft,
+    /// As in the file.
+    pub name: String,
+    /// Its own.
+    pub key: PrivateKey,
+}
+
+impl fmt::Debug for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Import").field("draft", &self.draft).finish_non_exhaustive()
+    }
 }
 
 /// What was put into force.
@@ -129,24 +150,25 @@ impl Parts {
         let loaded = match &change {
             Change::Nothing | Change::Key(_) => present,
             Change::File(draft) => load_with(&self.path, Some(draft))?,
+            Change::Import(import) => load_with(&self.path, Some(&import.draft))?,
         };
         let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
         let warnings = loaded.warnings.clone();
         let loaded = Loaded { config, ..loaded };
-        let (mut changed, mut cut_off) = (None, Vec::new());
+        let (mut changed, mut cut_off) = (Vec::new(), Vec::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
             let value = within(tx)?;
             let fit = fit(tx, loaded, &self.available)?;
             changed = self.place(tx, &change)?;
-            let site = fit.put_into_force(tx, &self.keys, &|| self.app.random())?;
+            let site = put_into_force::<ReloadError>(tx, fit, &self.keys, || self.app.random())?;
             let app = self.app.clone();
             cut_off = locations_cut_off(&app.site(), &site);
             tx.after_commit(move || app.replace_site(site.into()));
             Ok::<_, ReloadError>(value)
         })?;
-        if let Some(changed) = changed {
-            changed.keep();
-        }
+        changed.into_iter().for_each(Changed::keep);
+        own_files::present(&self.app);
+        self.app.presented.ask_to_try();
         for key in &needs_restart {
             tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
         }
@@ -155,22 +177,39 @@ impl Parts {
         }
         let file = match change {
             Change::File(draft) => Some(draft.file),
+            Change::Import(import) => Some(import.draft.file),
             Change::Nothing | Change::Key(_) => None,
         };
         Ok(Reloaded { value, file, revision, needs_restart, warnings, cut_off })
     }
 
-    fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Option<Changed>, ReloadError> {
+    fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Vec<Changed>, ReloadError> {
         match change {
-            Change::Nothing => Ok(None),
-            Change::File(draft) => place_file(draft).map(Some),
+            Change::Nothing => Ok(Vec::new()),
+            Change::File(draft) => Ok(vec![place_file(draft)?]),
+            Change::Import(import) => {
+                // The key first: a start in between makes none of its own for the file.
+                let key = self.keys.put_location_key(tx.location_id(&import.name)?, &import.key)?;
+                Ok(vec![key, place_file(&import.draft)?])
+            }
             Change::Key(name) => {
                 let unknown = || Refusal::UnknownLocation(name.clone());
                 let id = tx.known_location(name)?.ok_or_else(unknown)?;
-                Ok(Some(self.keys.rotate_location_key(id, self.app.random())?))
+                Ok(vec![self.keys.rotate_location_key(id, self.app.random())?])
             }
         }
     }
+}
+
+/// Puts a configuration into force, with the keys of the key files, which are made where they are missing.
+pub fn put_into_force<E: From<KeysError> + From<StoreError>>(
+    tx: &Tx<'_>,
+    fit: Fit,
+    keys: &Keys,
+    random: impl Fn() -> [u8; 32],
+) -> Result<Site, E> {
+    let site_keys = SiteKeys { token: keys.token_key(random())?, seal: keys.seal_key(random())? };
+    fit.put_into_force(tx, site_keys, |id| Ok(keys.location_key(id, random())?), random())
 }
 
 fn locations_cut_off(before: &Site, after: &Site) -> Vec<String> {
@@ -205,7 +244,6 @@ impl From<ConfigureError> for ReloadError {
     fn from(error: ConfigureError) -> Self {
         match error {
             ConfigureError::Unfit(errors) => Self::Config(errors),
-            ConfigureError::Keys(error) => Self::Keys(error),
             ConfigureError::Store(error) => error.into(),
         }
     }

@@ -3,13 +3,17 @@
 pub mod access;
 pub mod action;
 pub mod addressing;
+pub mod certificate;
 pub mod colour;
 pub mod enrollment;
+pub mod fact;
 pub mod ids;
 pub mod links;
 pub mod message;
 pub mod names;
 pub mod reset;
+pub mod seal;
 pub mod token;
 pub mod vacancy;
+pub mod wg_quick;
 pub mod wizard;

@@ -7,6 +7,7 @@ use postern_gateway::{BackendKind, Owner, PrivateKey, PublicKey};
 
 use crate::config::{Config, Location};
 use crate::rules::ids::LocationId;
+use crate::rules::seal::SealKey;
 use crate::rules::token::TokenKey;
 
 /// Everything a flow may know besides the database.
@@ -16,9 +17,18 @@ pub struct Site {
     pub config: Config,
     /// Identifies this installation for ever (protocol 4.2, `id`).
     pub instance: uuid::Uuid,
-    /// Derives tokens.
-    pub token_key: TokenKey,
+    /// Its own secrets.
+    pub keys: SiteKeys,
     locations: BTreeMap<LocationId, SiteLocation>,
+}
+
+/// The secrets of an installation.
+#[derive(Clone)]
+pub struct SiteKeys {
+    /// Derives tokens.
+    pub token: TokenKey,
+    /// Seals what must be recoverable.
+    pub seal: SealKey,
 }
 
 /// A configured location with its number and key.
@@ -41,11 +51,11 @@ impl Site {
     pub fn new(
         config: Config,
         instance: uuid::Uuid,
-        token_key: TokenKey,
+        keys: SiteKeys,
         locations: impl IntoIterator<Item = SiteLocation>,
     ) -> Self {
         let locations = locations.into_iter().map(|location| (location.id, location)).collect();
-        Self { config, instance, token_key, locations }
+        Self { config, instance, keys, locations }
     }
 
     /// In the order of their numbers.

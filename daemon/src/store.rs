@@ -18,10 +18,12 @@ pub mod desired;
 pub mod device;
 pub mod enrollment;
 mod expiry;
+pub mod fixed;
 #[cfg(test)]
 mod full;
 pub mod instance;
 pub mod location;
+pub mod measure;
 pub mod membership;
 mod migrate;
 pub mod outbox;

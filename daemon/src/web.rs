@@ -18,6 +18,7 @@ use tower::{Layer as _, ServiceExt as _};
 
 use crate::app::App;
 use crate::gateway_view::GatewayView;
+use crate::metrics::Route;
 use crate::password::Passwords;
 
 pub mod admin_api;
@@ -30,7 +31,9 @@ mod forgotten;
 mod limit;
 pub mod listener;
 mod live;
+pub mod metrics;
 mod pages;
+pub mod redirect;
 
 use error::WebError;
 use limit::Limits;
@@ -50,10 +53,14 @@ pub fn router(app: App, view: GatewayView) -> Router {
         .method_not_allowed_fallback(|| async { WebError::Method })
         .layer(from_fn_with_state(app.clone(), outermost));
     let pages = pages::routes(app.clone(), passwords, limits, view);
+    let measured = Arc::clone(&app.metrics);
     let pages = pages.merge(assets::routes()).layer(from_fn_with_state(app, outermost));
     let routes = tower::service_fn(move |request: Request| {
-        let door = if request.uri().path().starts_with("/api/") { &api } else { &pages };
-        door.clone().oneshot(request)
+        let path = request.uri().path();
+        let (route, measured) = (Route::of(path), Arc::clone(&measured));
+        let door = if path.starts_with("/api/") { &api } else { &pages };
+        let answer = door.clone().oneshot(request);
+        async move { answer.await.inspect(|answer| measured.answered(route, answer.status().as_u16())) }
     });
     // A layer on a router sees requests after they were routed; paths must be right before.
     Router::new().fallback_service(MapRequestLayer::new(collapse_slashes).layer(routes))

@@ -18,11 +18,9 @@ mod userspace;
 pub mod watch;
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 
 use crate::key::PublicKey;
+use crate::kind::BackendKind;
 use crate::net::InterfaceName;
 use crate::observed::Observed;
 use crate::plan::Step;
@@ -30,25 +28,6 @@ use crate::stats::PeerStats;
 
 #[cfg(any(test, feature = "memory"))]
 pub mod memory;
-
-/// Where an interface's WireGuard runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BackendKind {
-    /// The kernel module: tunnels outlive the daemon.
-    Kernel,
-    /// Inside this process: tunnels end with it.
-    Userspace,
-}
-
-impl fmt::Display for BackendKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Kernel => "kernel",
-            Self::Userspace => "userspace",
-        })
-    }
-}
 
 /// Observes what exists and performs single steps. The only trait of the crate.
 pub trait Backend: Send {

@@ -7,8 +7,8 @@ use std::num::NonZeroU16;
 
 use ipnet::IpNet;
 
-use crate::backend::BackendKind;
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::net::{AllowedIps, HostService, InterfaceName, ListenPort, Mtu};
 
 /// Everything that should exist. An interface of ours that is not named here is to be removed.

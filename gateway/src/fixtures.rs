@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
 use crate::apply::{Outcome, apply};
+use crate::backend::Backend as _;
 use crate::backend::memory::MemoryBackend;
-use crate::backend::{Backend as _, BackendKind};
 use crate::desired::{Desired, DesiredInterface, DesiredPeer, Dialled, ForwardPolicy};
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::net::{InterfaceName, Mtu};
 use crate::plan::{Scope, plan};
 

@@ -125,9 +125,19 @@ impl PresharedKey {
         if bytes.ct_eq(&[0; 32]).into() { None } else { Some(Self(bytes)) }
     }
 
+    /// Parses base64; `None` for the all-zero key.
+    pub fn from_base64(text: &str) -> Result<Option<Self>, KeyError> {
+        Ok(Self::from_bytes(*Zeroizing::new(decode(text)?)))
+    }
+
     /// The secret bytes, for the backends.
     pub fn expose_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// The secret as text, for files of `wg-quick`.
+    pub fn to_base64(&self) -> Zeroizing<String> {
+        Zeroizing::new(STANDARD.encode(self.0))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod firewall;
 #[cfg(test)]
 mod fixtures;
 pub mod key;
+pub mod kind;
 pub mod model;
 pub mod net;
 pub mod observed;
@@ -23,12 +24,12 @@ pub mod plan;
 pub mod stats;
 
 pub use apply::{Outcome, apply, chain};
-pub use backend::{Backend, BackendError, BackendKind};
+pub use backend::{Backend, BackendError};
 pub use desired::{Desired, DesiredInterface, DesiredPeer, Dialled, ForwardPolicy};
 pub use firewall::Firewall;
 pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey};
-pub use model::OwnerIndex;
+pub use kind::BackendKind;
 pub use net::{AllowedIps, HostService, InterfaceName, ListenPort, Mtu, Owner};
-pub use observed::{Observed, ObservedInterface, ObservedPeer};
-pub use plan::{Plan, Scope, Step, plan};
+pub use observed::{Observed, ObservedInterface, ObservedPeer, OwnerIndex};
+pub use plan::{Plan, Scope, Step, StepKind, plan};
 pub use stats::PeerStats;

@@ -4,37 +4,15 @@
 //! shows that.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use ipnet::IpNet;
 
-use crate::backend::BackendKind;
 use crate::desired::DesiredPeer;
 use crate::key::PublicKey;
+use crate::kind::BackendKind;
 use crate::net::{AllowedIps, InterfaceName};
 use crate::observed::{Observed, ObservedInterface, ObservedPeer};
 use crate::plan::{Step, connected_route};
-
-/// Who holds which allowed IP, by interface: made by [`Observed::index`], or when first needed, and kept by
-/// [`Observed::after`], so that modelling one new peer among thousands looks at none of the others. Whoever changes
-/// the peers of an observation in another way starts with a new one (`OwnerIndex::default()`).
-#[derive(Clone, Default)]
-pub struct OwnerIndex(BTreeMap<InterfaceName, BTreeMap<IpNet, PublicKey>>);
-
-/// It follows from the peers, so it says nothing about whether two observations are the same.
-impl PartialEq for OwnerIndex {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for OwnerIndex {}
-
-impl fmt::Debug for OwnerIndex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OwnerIndex")
-    }
-}
 
 impl ObservedPeer {
     /// Whether nothing about it is to be changed.
@@ -72,13 +50,7 @@ impl Observed {
                 self.interfaces.remove(interface);
                 self.owners.0.remove(interface);
             }
-            Step::Adopt { interface } => {
-                self.foreign.remove(interface);
-                if let Some(found) = self.unmarked.remove(interface) {
-                    self.interfaces.insert(interface.clone(), found);
-                    self.owners.0.remove(interface);
-                }
-            }
+            Step::Adopt { interface } => self.adopt(interface),
             Step::CreateInterface { interface, backend, mtu } => {
                 let made = ObservedInterface::made(*backend, mtu.get());
                 self.interfaces.insert(interface.clone(), made);
@@ -105,6 +77,14 @@ impl Observed {
                     found.after(step);
                 }
             }
+        }
+    }
+
+    fn adopt(&mut self, interface: &InterfaceName) {
+        self.foreign.remove(interface);
+        if let Some(found) = self.unmarked.remove(interface) {
+            self.interfaces.insert(interface.clone(), found);
+            self.owners.0.remove(interface);
         }
     }
 

@@ -7,9 +7,8 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use crate::backend::BackendKind;
 use crate::key::{PresharedKey, PublicKey};
-use crate::model::OwnerIndex;
+use crate::kind::BackendKind;
 use crate::net::{AllowedIps, InterfaceName};
 
 /// Everything of ours that exists, and which names are taken by others.
@@ -27,6 +26,27 @@ pub struct Observed {
     pub firewall: Option<FirewallFingerprint>,
     /// Follows from the peers; `OwnerIndex::default()` in a fresh observation.
     pub owners: OwnerIndex,
+}
+
+/// Who holds which allowed IP, by interface: made by [`Observed::index`], or when first needed, and kept by
+/// [`Observed::after`], so that modelling one new peer among thousands looks at none of the others. Whoever changes
+/// the peers of an observation in another way starts with a new one (`OwnerIndex::default()`).
+#[derive(Clone, Default)]
+pub struct OwnerIndex(pub(crate) BTreeMap<InterfaceName, BTreeMap<IpNet, PublicKey>>);
+
+/// It follows from the peers, so it says nothing about whether two observations are the same.
+impl PartialEq for OwnerIndex {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for OwnerIndex {}
+
+impl fmt::Debug for OwnerIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnerIndex")
+    }
 }
 
 /// One interface of ours.

@@ -12,7 +12,7 @@ use crate::key::PublicKey;
 use crate::net::InterfaceName;
 use crate::observed::{Observed, ObservedInterface};
 pub(crate) use link::connected_route;
-pub use step::Step;
+pub use step::{Step, StepKind};
 
 mod link;
 mod peers;

@@ -13,6 +13,7 @@ use postern::applied::Applied;
 use postern::background::reconcile::Reconciler;
 use postern::flows::issue::issue_enrollment;
 use postern::gateway_view::GatewayView;
+use postern::pulse::Pulses;
 use postern::rules::enrollment::{EnrollmentKind, Subject};
 use postern::web;
 use postern_gateway::PrivateKey;
@@ -39,7 +40,8 @@ pub(crate) fn measure(table: &mut Table) {
     let app = App::new(store, site, applied, Clock::system());
     let (view, questions) = GatewayView::new();
     let router = web::router(app.clone(), view);
-    let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
+    let pulse = Pulses::default().pulse("the reconcile loop");
+    let reconciler = Reconciler { app: app.clone(), backend, published, questions, pulse, shutdown };
     let reconciler = reconciler.spawn().unwrap();
     let runtime = Runtime::new().unwrap();
     let booted = app.applied(app.store.changes().revisions().borrow().to_owned(), Duration::from_mins(1));

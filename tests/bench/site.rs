@@ -5,8 +5,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
 use postern::config::load_with;
-use postern::flows::configure::{ConfigureError, fit};
+use postern::flows::configure::fit;
 use postern::keys::Keys;
+use postern::reload::{ReloadError, put_into_force};
 use postern::site::Site;
 use postern::store::account::NewUser;
 use postern::store::{Store, StoreError, Tx};
@@ -59,9 +60,9 @@ impl Folder {
         let keys = Keys::open(&self.path("state")).unwrap();
         let site = store.write_blocking(|tx| {
             let fit = fit(tx, load_with(&self.path("postern.toml"), None)?, &[BackendKind::Kernel])?;
-            fit.put_into_force(tx, &keys, &rand::random::<[u8; 32]>)
+            put_into_force::<ReloadError>(tx, fit, &keys, rand::random::<[u8; 32]>)
         });
-        site.unwrap_or_else(|error: ConfigureError| panic!("{error}")).0
+        site.unwrap_or_else(|error| panic!("{error}")).0
     }
 }
 

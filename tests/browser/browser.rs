@@ -12,20 +12,53 @@ mod rig;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rig::{Rig, Wireguard, lacking_tools, skip};
+use rig::{GATEWAY, Rig, Wireguard, eventually, lacking_tools, skip};
 
 #[test]
 fn people_enroll_in_their_browser() {
+    let Some(mut rig) = a_gateway() else { return };
+    rig.locate("lab", 2, "routes = [\"10.99.0.0/16\"]");
+    rig.start();
+    browse(&mut rig, &format!("http://{GATEWAY}:8080"), here());
+}
+
+#[test]
+fn people_enroll_over_https() {
+    let Some(mut rig) = a_gateway() else { return };
+    let name = "vpn.example.com";
+    let own = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+    fs::write(rig.path("chain.pem"), own.cert.pem()).unwrap();
+    fs::write(rig.path("key.pem"), own.signing_key.serialize_pem()).unwrap();
+    let path = rig.path("postern.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace(&format!("http://{GATEWAY}:8080/"), &format!("https://{name}/"));
+    let tls = format!(
+        "listen = [\"{GATEWAY}:443\"]\nredirect_listen = []\ntls = \"files\"\ncertificate_file = \"chain.pem\"\n\
+         key_file = \"key.pem\""
+    );
+    fs::write(path, text.replace(&format!("listen = [\"{GATEWAY}:8080\"]"), &tls)).unwrap();
+    rig.launch(&[]);
+    let health = format!("curl -sk --resolve {name}:443:{GATEWAY} https://{name}/api/v1/health");
+    eventually("a daemon that answers", || rig.gateway.look(&health) == "alive");
+    browse(&mut rig, &format!("https://{name}"), &here().join("https"));
+}
+
+/// A gateway host with a location, whose mails are files, and no daemon.
+fn a_gateway() -> Option<Rig> {
     if let Some(lacking) = lacking() {
-        return skip("browser", &lacking);
+        skip("browser", &lacking);
+        return None;
     }
-    let Some(mut rig) = Rig::new(Wireguard::Userspace) else { return };
+    let rig = Rig::new(Wireguard::Userspace)?;
     let mail = rig.path("mail");
     fs::create_dir(&mail).unwrap();
     rig.configure(&format!("\n[mail]\ndirectory = \"{}\"", mail.display()));
     rig.locate("hq", 1, "");
-    rig.locate("lab", 2, "routes = [\"10.99.0.0/16\"]");
-    rig.start();
+    Some(rig)
+}
+
+/// Has a browser do what is written in the suites of a folder.
+fn browse(rig: &mut Rig, site: &str, dir: &Path) {
     let host = rig.host("browser");
     let shots = target().join("screenshots");
     fs::create_dir_all(&shots).unwrap();
@@ -36,14 +69,14 @@ fn people_enroll_in_their_browser() {
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
     // While working on one of them: what its name contains.
     node.args(std::env::var("POSTERN_TEST_BROWSER").map(|only| format!("--test-name-pattern={only}")));
-    node.args(suites());
-    node.env("POSTERN", rig::binary::postern()).env("POSTERN_DIR", rig.dir());
+    node.args(suites(dir));
+    node.env("POSTERN", rig::binary::postern()).env("POSTERN_DIR", rig.dir()).env("POSTERN_SITE", site);
     node.env("POSTERN_SHOTS", shots).env("CHROMIUM", "/usr/bin/chromium");
     assert!(node.status().unwrap().success(), "see above");
 }
 
-fn suites() -> Vec<String> {
-    let mut suites: Vec<String> = fs::read_dir(here())
+fn suites(dir: &Path) -> Vec<String> {
+    let mut suites: Vec<String> = fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path().display().to_string())
         .filter(|path| path.ends_with(".test.mjs"))

@@ -12,6 +12,8 @@ mod rig;
 #[path = "../support/scenes/mod.rs"]
 mod scenes;
 
+use std::os::unix::process::ExitStatusExt as _;
+
 use nix::sys::signal::Signal;
 use rig::Wireguard::Kernel;
 use rig::ping::Pings;
@@ -94,6 +96,57 @@ fn stop_kill_and_reload_leave_every_session_as_it_was() {
         let after = transferred(&rig);
         assert!(before.iter().zip(&after).all(|(before, after)| before < after), "{before:?} {after:?}");
     }
+}
+
+#[test]
+fn a_server_of_wg_quick_is_taken_over_without_losing_a_packet() {
+    let Some(mut rig) = a_site(Kernel) else { return };
+    let ann = rig.host("ann");
+    let dir = rig.dir().display().to_string();
+    set_up_as_wg_quick_does(&rig, &dir);
+    ann.sh(&format!(
+        "cd {dir}; ip link add wg0 type wireguard
+         wg set wg0 private-key ann peer $(wg pubkey <server) preshared-key shared endpoint 192.0.2.1:51999 allowed-ips 10.8.0.0/24
+         ip addr add 10.8.0.2/24 dev wg0; ip link set wg0 up"
+    ));
+    eventually("a tunnel to the server as it was", || ann.reaches("10.8.0.254"));
+    let server = || {
+        rig.gateway.sh("wg showconf wg-old; wg show wg-old latest-handshakes; ip addr show dev wg-old | grep inet; ip route show dev wg-old")
+    };
+    let before = server();
+    let pings = Pings::start(&ann, "10.8.0.254");
+    let file = rig.path("wg-old.conf");
+    let taken = rig.ask(&["import", "wg-quick", "--endpoint", "192.0.2.1", "--yes", file.to_str().unwrap()]);
+    assert_eq!(taken[0]["applied"], true, "{taken}");
+    rig.reload();
+    assert_eq!(pings.lost(), Vec::<u32>::new(), "taking over lost packets");
+    assert_eq!(server(), before);
+    let pings = Pings::start(&ann, "10.8.0.254");
+    assert!(rig.end(Signal::SIGKILL).signal().is_some());
+    rig.start();
+    assert_eq!(pings.lost(), Vec::<u32>::new(), "a crash lost packets");
+    assert!(!rig.path("ran").exists(), "the file's commands are not run");
+    rig.gateway.sh("ip link delete wg-old");
+    eventually("the interface made anew", || {
+        rig.gateway.look("ip route show dev wg-old; wg showconf wg-old").contains("192.168.5.0/24")
+            && rig.gateway.look("wg showconf wg-old").contains("192.0.2.99")
+            && ann.reaches("10.8.0.254")
+    });
+}
+
+/// A server with a client `ann`, a peer that the server calls, and a network behind that.
+fn set_up_as_wg_quick_does(rig: &Rig, dir: &str) {
+    rig.gateway.sh(&format!(
+        "cd {dir}; umask 077; wg genkey >server; wg genkey >ann; wg genpsk >shared; wg genkey >branch
+         printf '[Interface]\\nPrivateKey = %s\\nListenPort = 51999\\n\\n# Name: ann\\n[Peer]\\nPublicKey = %s\\nPresharedKey = %s\\n' \
+             \"$(cat server)\" \"$(wg pubkey <ann)\" \"$(cat shared)\" >wg-old.conf
+         printf 'AllowedIPs = 10.8.0.2/32\\n\\n# Name: branch\\n[Peer]\\nPublicKey = %s\\nAllowedIPs = 10.8.0.3/32, 192.168.5.0/24\\n' \
+             \"$(wg pubkey <branch)\" >>wg-old.conf
+         printf 'Endpoint = 192.0.2.99:51820\\nPersistentKeepalive = 25\\n' >>wg-old.conf
+         ip link add wg-old type wireguard; wg setconf wg-old wg-old.conf
+         ip addr add 10.8.0.254/24 dev wg-old; ip link set wg-old mtu 1420 up; ip route add 192.168.5.0/24 dev wg-old
+         sed -i 's|^ListenPort|Address = 10.8.0.254/24\\nPostDown = touch {dir}/ran\\n&|' wg-old.conf"
+    ));
 }
 
 fn handshakes(rig: &Rig) -> String {

@@ -1,5 +1,5 @@
 //! What administrators do, with the real command line over a real socket: locations in one module, people and machines in
-//! another.
+//! another, servers of wg-quick in a third.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
 
@@ -7,3 +7,4 @@ mod locations;
 mod people;
 mod running;
 mod socket;
+mod take_over;

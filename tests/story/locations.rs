@@ -10,6 +10,7 @@ use postern::store::device::DeviceOwner;
 use serde_json::Value;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one life of one location")]
 fn a_location_comes_changes_and_goes_and_every_command_returns_when_it_is_so() {
     let Some(postern) = Postern::start() else { return };
     let added = postern.json(&[
@@ -72,10 +73,7 @@ fn what_is_refused_leaves_no_file_no_key_and_no_interface() {
     let unknown = ["--group", "ops"];
     for (more, said) in [
         (&overlap, "sites/lab.toml: ipv4: 10.77.0.128/25 overlaps 10.77.0.0/24"),
-        (
-            &unknown,
-            "sites/lab.toml: groups: there is no group \"ops\": create it first (postern group create ops)",
-        ),
+        (&unknown, "lab.toml: groups: there is no group \"ops\": create it first (postern group create ops)"),
         (&["--port", "51820"], "sites/lab.toml: listen_port: \"51820\" is taken by"),
         (&["--interface", "wg-hq"], "sites/lab.toml: interface: \"wg-hq\" is taken by"),
         (&["--mtu", "100"], "sites/lab.toml: mtu: line "),

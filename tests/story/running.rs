@@ -16,11 +16,12 @@ use postern::app::{App, Clock};
 use postern::applied::Applied;
 use postern::background::reconcile::Reconciler;
 use postern::config::load_with;
-use postern::flows::configure::{ConfigureError, fit};
+use postern::flows::configure::fit;
 use postern::flows::permit::settle_all;
 use postern::gateway_view::GatewayView;
 use postern::keys::Keys;
-use postern::reload::Reloader;
+use postern::pulse::Pulses;
+use postern::reload::{ReloadError, Reloader, put_into_force};
 use postern::store::account::NewUser;
 use postern::store::device::DeviceOwner;
 use postern::store::{Revision, Store, StoreError};
@@ -81,9 +82,9 @@ impl Postern {
         let available = vec![BackendKind::Kernel];
         let site = store.write_blocking(|tx| {
             let fit = fit(tx, load_with(&main, None)?, &available)?;
-            fit.put_into_force(tx, &keys, &rand::random::<[u8; 32]>)
+            put_into_force::<ReloadError>(tx, fit, &keys, rand::random::<[u8; 32]>)
         });
-        let site = site.unwrap_or_else(|error: ConfigureError| panic!("{error}")).0;
+        let site = site.unwrap_or_else(|error| panic!("{error}")).0;
         let (published, applied) = watch::channel(Applied::default());
         let (stop, shutdown) = watch::channel(false);
         let app = App::new(store, site, applied, Clock::system());
@@ -95,7 +96,8 @@ impl Postern {
         runtime.spawn(admin_api::serve(listener, router, shutdown.clone()));
         let kernel = MemoryBackend::default();
         let backend = Box::new(kernel.clone());
-        let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
+        let pulse = Pulses::default().pulse("the reconcile loop");
+        let reconciler = Reconciler { app: app.clone(), backend, published, questions, pulse, shutdown };
         let reconcile = Some(reconciler.spawn().unwrap());
         let booted = app.applied(Revision(1), Duration::from_secs(10));
         assert!(runtime.block_on(booted), "the gateway did not follow");

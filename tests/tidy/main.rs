@@ -1,8 +1,11 @@
 //! The layers and the house style, as tests. Each rule reads lines of text and names file and line of
 //! what breaks it; `rules_can_fail` shows every rule failing on made-up text.
 //! It reads source text and does not parse Rust: a rule that needs types belongs in a clippy lint.
+//! Who may use whom stands in `layers.rs`.
 
 #![expect(clippy::unwrap_used, reason = "sources that cannot be read fail the test")]
+
+mod layers;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,22 +13,6 @@ use std::path::{Path, PathBuf};
 
 /// Longest a file may be, in lines, its unit tests apart.
 const MAX_LINES: usize = 400;
-
-/// Who may name a crate: the crate, then the path prefixes below the root.
-const MAY_USE: &[(&str, &[&str])] = &[
-    ("rusqlite", &["daemon/src/store"]),
-    ("axum", &["daemon/src/web", "daemon/src/app"]),
-    ("askama", &["daemon/src/web"]),
-    ("fluent_bundle", &["daemon/src/web"]),
-    ("lettre", &["daemon/src/mail"]),
-    ("clap", &["daemon/src/cli", "daemon/src/main.rs"]),
-    ("hyper", &["daemon/src/cli", "daemon/src/web", "daemon/src/app"]),
-    ("defguard_wireguard_rs", &["gateway/src/backend"]),
-    ("rtnetlink", &["gateway/src/backend"]),
-    ("gotatun", &["gateway/src/backend"]),
-    ("nftables", &["gateway/src/backend", "gateway/src/firewall"]),
-    ("nix", &["gateway/src/backend", "daemon/src/app", "daemon/src/cli", "daemon/src/web"]),
-];
 
 /// What decisions, being pure, must not name.
 const IMPURE: &[&str] = &[
@@ -73,12 +60,13 @@ type Rule = fn(&str, &str) -> Vec<String>;
 
 #[test]
 fn crates_are_named_only_by_their_layer() {
-    check(layers);
+    check(layers::crates);
 }
 
 #[test]
-fn nothing_below_the_web_knows_the_web() {
-    check(web_is_on_top);
+fn modules_use_only_what_is_below_them() {
+    check(layers::modules);
+    assert_eq!(layers::circles(), Vec::<String>::new());
 }
 
 #[test]
@@ -121,9 +109,13 @@ fn rules_can_fail() {
     let long = "//! x\n".repeat(MAX_LINES + 1);
     let banned_text = format!("//! x\n    {}{})", BANNED[0].0, BANNED[0].1);
     let cases: &[(Rule, &str, &str, usize)] = &[
-        (layers, "daemon/src/flows/a.rs", "//! x\nuse rusqlite::Connection;", 2),
-        (layers, "daemon/src/flows/a.rs", "//! x\nuse axum as web;", 2),
-        (web_is_on_top, "daemon/src/store/a.rs", "//! x\nuse crate::web::pages;", 2),
+        (layers::crates, "daemon/src/flows/a.rs", "//! x\nuse rusqlite::Connection;", 2),
+        (layers::crates, "daemon/src/flows/a.rs", "//! x\nuse axum as web;", 2),
+        (layers::modules, "daemon/src/store/a.rs", "//! x\nuse crate::web::pages;", 2),
+        (layers::modules, "daemon/src/site.rs", "//! x\nlet a = crate::store::open();", 2),
+        (layers::modules, "daemon/src/app.rs", "//! x\nuse crate::background::sweep;", 2),
+        (layers::modules, "gateway/src/plan/a.rs", "//! x\nuse crate::{backend, key};", 2),
+        (layers::modules, "daemon/src/unheard_of.rs", "//! x\nuse crate::rules::ids;", 1),
         (pure_rules, "daemon/src/rules/a.rs", "//! x\nuse std::fs;", 2),
         (sql_in_store, "daemon/src/flows/a.rs", "//! x\nlet q = \"SELECT 1\";", 2),
         (short_files, "daemon/src/flows/a.rs", &long, MAX_LINES + 1),
@@ -142,32 +134,14 @@ fn rules_can_fail() {
 fn rules_accept_what_is_allowed() {
     let tests_apart = format!("//! x\n#[cfg(test)]\nmod tests {{\n{}}}\n", "    // x\n".repeat(MAX_LINES));
     assert_eq!(short_files("daemon/src/flows/a.rs", &tests_apart), Vec::<String>::new());
-    assert_eq!(layers("daemon/src/store/a.rs", "//! x\nuse rusqlite::Row;"), Vec::<String>::new());
-    assert_eq!(layers("daemon/src/flows/a.rs", "//! speaks of rusqlite::Row"), Vec::<String>::new());
-}
-
-fn layers(path: &str, text: &str) -> Vec<String> {
-    if !in_sources(path) {
-        return Vec::new();
+    for (path, text) in [
+        ("daemon/src/store/a.rs", "//! x\nuse rusqlite::Row;"),
+        ("daemon/src/flows/a.rs", "//! speaks of rusqlite::Row and crate::web"),
+        ("daemon/src/flows/a.rs", "//! x\nuse crate::flows::b;\nuse crate::store::Tx;"),
+        ("daemon/src/app/run.rs", "//! x\nuse crate::background::sweep;"),
+    ] {
+        assert_eq!([layers::crates(path, text), layers::modules(path, text)].concat(), Vec::<String>::new());
     }
-    lines_where(path, text, |line| {
-        MAY_USE
-            .iter()
-            .filter(|(_, places)| !places.iter().any(|place| is_below(path, place)))
-            .find(|(name, _)| names_crate(line, name))
-            .map(|(name, places)| format!("{name} belongs to {}", places.join(", ")))
-    })
-}
-
-fn web_is_on_top(path: &str, text: &str) -> Vec<String> {
-    if !path.starts_with("daemon/src/")
-        || ["daemon/src/web", "daemon/src/app", "daemon/src/main.rs"].iter().any(|p| is_below(path, p))
-    {
-        return Vec::new();
-    }
-    lines_where(path, text, |line| {
-        line.contains("crate::web").then(|| "only app and main know the web".to_owned())
-    })
 }
 
 fn pure_rules(path: &str, text: &str) -> Vec<String> {

@@ -29,7 +29,7 @@ pub(super) fn greet(site: &Site, applied: &Applied, first: &FirstAdmin, command:
 
 fn greeting(site: &Site, applied: &Applied, first: &FirstAdmin, command: &str) -> String {
     let mut text = format!("\npostern {} is running\n", env!("CARGO_PKG_VERSION"));
-    let listening: Vec<String> = site.config.listen.iter().map(ToString::to_string).collect();
+    let listening: Vec<String> = site.config.http.listen.iter().map(ToString::to_string).collect();
     line(&mut text, "HTTP", &format!("{} (listening on {})", site.config.public_url, listening.join(", ")));
     for location in site.locations() {
         line(&mut text, "location", &of_location(location, applied));

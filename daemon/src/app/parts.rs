@@ -9,6 +9,7 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::timeout;
 
 use crate::applied::Applied;
+use crate::pulse::{Pulse, Pulses};
 
 /// What the reconcile loop is called.
 pub(super) const RECONCILE_LOOP: &str = "the reconcile loop";
@@ -18,19 +19,39 @@ pub(super) struct Parts {
     runtime: Handle,
     tasks: JoinSet<()>,
     names: Vec<(Id, &'static str)>,
+    pulses: Pulses,
     applied: watch::Receiver<Applied>,
 }
 
 impl Parts {
     /// No tasks yet, and the reconcile loop on the other end of `applied`, which it drops when it ends.
     pub(super) fn new(runtime: Handle, applied: watch::Receiver<Applied>) -> Self {
-        Self { runtime, tasks: JoinSet::new(), names: Vec::new(), applied }
+        Self { runtime, tasks: JoinSet::new(), names: Vec::new(), pulses: Pulses::default(), applied }
     }
 
     /// Starts a task.
     pub(super) fn start(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let id = self.tasks.spawn_on(task, &self.runtime).id();
         self.names.push((id, name));
+    }
+
+    /// Starts a task that is a loop, and tells it where to say that it comes round.
+    pub(super) fn start_loop<F>(&mut self, name: &'static str, task: impl FnOnce(Pulse) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let pulse = self.pulse(name);
+        self.start(name, task(pulse));
+    }
+
+    /// For a loop that is no task.
+    pub(super) fn pulse(&mut self, name: &'static str) -> Pulse {
+        self.pulses.pulse(name)
+    }
+
+    /// The pulses of all loops so far, to be asked.
+    pub(super) fn take_pulses(&mut self) -> Pulses {
+        std::mem::take(&mut self.pulses)
     }
 
     /// Does `work`. Once a part has ended, however it did, the work is dropped and the part's name is the error.
@@ -136,7 +157,8 @@ mod tests {
         let (stop, shutdown) = watch::channel(false);
         let app = App::new(store, site, applied.clone(), Clock::from_fn(|| at(0)));
         let (_, questions) = GatewayView::new();
-        let parts = Parts::new(Handle::current(), applied);
-        (parts, Reconciler { app, backend, published, questions, shutdown }, stop)
+        let mut parts = Parts::new(Handle::current(), applied);
+        let pulse = parts.pulse(RECONCILE_LOOP);
+        (parts, Reconciler { app, backend, published, questions, pulse, shutdown }, stop)
     }
 }

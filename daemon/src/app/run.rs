@@ -15,11 +15,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::descriptors;
 use super::greeting::{self, FirstAdmin};
+use super::listeners::{self, Listener};
 use super::parts::{Parts, RECONCILE_LOOP};
 use super::state_dir::{StateDir, StateDirError};
-use super::{App, Clock};
+use super::{App, Clock, service};
 use crate::applied::Applied;
 use crate::background::deliver_mail;
 use crate::background::reconcile::Reconciler;
@@ -29,7 +29,7 @@ use crate::flows::configure::{ConfigureError, fit_at_start};
 use crate::flows::first_admin::{FIRST_ADMIN, first_admin, waiting_admin};
 use crate::gateway_view::GatewayView;
 use crate::keys::{Keys, KeysError};
-use crate::reload::{Change, Reloader};
+use crate::reload::{self, Change, Reloader};
 use crate::rules::action::Action;
 use crate::site::Site;
 use crate::store::{Store, StoreError, Tx};
@@ -38,6 +38,8 @@ use crate::web::{self, admin_api};
 
 /// How long requests under way may take to be answered when the daemon ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
+/// Half of them are for connections to the metrics, and of those an eighth for one client.
+const METRICS_DESCRIPTORS: u64 = 64;
 /// How long the greeting waits for the gateway's first turn.
 const FIRST_TURN: Duration = Duration::from_secs(5);
 
@@ -118,11 +120,19 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let (stop, shutdown) = watch::channel(false);
     let backend = Box::new(opened.host);
     let mut parts = Parts::new(runtime.handle().clone(), app.applied.clone());
-    runtime.block_on(listen(&app, view.clone(), &mut parts, &shutdown))?;
+    let listeners = Listener::bind_all(&app)?;
+    listeners::look_after_certificate(&app, &mut parts, &shutdown);
+    runtime.block_on(listeners::open(listeners, &app, view.clone(), &mut parts, &shutdown))?;
+    runtime.block_on(listen_for_prometheus(&app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_administrators(&app, view, &reloader, &mut parts, &shutdown))?;
-    parts.start("the sweep of what has expired", sweep::run(app.clone(), shutdown.clone()));
-    parts.start("the mail loop", deliver_mail::run(app.clone(), shutdown.clone()));
-    let reconciler = Reconciler { app: app.clone(), backend, published, questions, shutdown };
+    parts.start_loop("the sweep of what has expired", |pulse| {
+        sweep::run(app.clone(), pulse, shutdown.clone())
+    });
+    parts.start_loop("the mail loop", |pulse| deliver_mail::run(app.clone(), pulse, shutdown.clone()));
+    let pulse = parts.pulse(RECONCILE_LOOP);
+    let pulses = parts.take_pulses();
+    parts.start("the report to the service manager", service::report(app.clone(), pulses, shutdown.clone()));
+    let reconciler = Reconciler { app: app.clone(), backend, published, questions, pulse, shutdown };
     let loops = reconciler.spawn();
     let loops = loops.map_err(|source| RunError::System { action: "start the reconcile loop", source })?;
     announce(&app.site());
@@ -151,6 +161,9 @@ struct Opened {
 impl Opened {
     fn open(config_path: &Path) -> Result<Self, RunError> {
         let loaded = load_with(config_path, None)?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
         // Which backends there are has to be known before the installation has its identity.
         let mut probe = Host::new(Owner::of_instance("probe"))?;
         probe.may_change()?;
@@ -169,13 +182,13 @@ fn put_into_force(
     loaded: Loaded,
     keys: &Keys,
     available: &[BackendKind],
-) -> Result<Site, ConfigureError> {
+) -> Result<Site, RunError> {
     let configured = store.write_blocking(|tx| {
         let (fit, unknown) = fit_at_start(tx, loaded, available)?;
         for problem in unknown {
             tracing::warn!("{problem}; until then nobody joins by it");
         }
-        fit.put_into_force(tx, keys, &rand::random::<[u8; 32]>)
+        reload::put_into_force::<RunError>(tx, fit, keys, rand::random::<[u8; 32]>)
     });
     configured.map(|(site, _)| site)
 }
@@ -220,23 +233,26 @@ async fn reload(app: &App, reloader: &Reloader) {
     }
 }
 
-/// Opens the HTTP listeners; each is a task that ends with `stop`.
-async fn listen(
+/// Opens the listeners of the metrics, if there are any; each is a task that ends with `stop`.
+async fn listen_for_prometheus(
     app: &App,
     view: GatewayView,
     parts: &mut Parts,
     stop: &watch::Receiver<bool>,
 ) -> Result<(), RunError> {
-    let descriptors = descriptors::raise().map_err(|errno| RunError::System {
-        action: "ask for the limit of open files",
-        source: errno.into(),
-    })?;
-    let http = Http::new(app.clone(), web::router(app.clone(), view), descriptors);
-    for address in app.site().config.listen.clone() {
+    let router = web::metrics::router(app.clone(), view);
+    let http = Http::new(app.clone(), router, METRICS_DESCRIPTORS);
+    for address in app.site().config.metrics_listen.clone() {
         let listener =
             TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
-        parts.start("an HTTP listener", http.clone().serve(listener, stop.clone()));
-        tracing::info!(%address, "listening for HTTP");
+        parts.start_loop("a listener of the metrics", |pulse| {
+            http.clone().serve(listener, pulse, stop.clone())
+        });
+        if address.ip().to_canonical().is_loopback() {
+            tracing::info!(%address, "metrics at /metrics");
+        } else {
+            tracing::warn!(%address, "metrics at /metrics, for whoever reaches this address: there is no login");
+        }
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ use crate::mail::Fault;
 use crate::mail::courier::{Courier, DeliveryError};
 use crate::mail::letter::{Composed, compose};
 use crate::mail::mime::Origin;
+use crate::pulse::Pulse;
 use crate::store::outbox::{Blame, Outgoing};
 use crate::store::{StoreError, Tx};
 
@@ -34,12 +35,12 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Runs until `shutdown` turns true; a mail that is being handed over then is finished first.
-pub async fn run(app: App, mut shutdown: watch::Receiver<bool>) {
+pub async fn run(app: App, mut pulse: Pulse, mut shutdown: watch::Receiver<bool>) {
     let mut mail = app.store.changes().mail();
     let unrecorded = Unrecorded::default();
     loop {
         mail.mark_unchanged();
-        let wait = match turn(&app, &unrecorded, &shutdown).await {
+        let wait = match turn(&app, &pulse, &unrecorded, &shutdown).await {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::error!(
@@ -49,9 +50,14 @@ pub async fn run(app: App, mut shutdown: watch::Receiver<bool>) {
                 AFTER_FAILURE
             }
         };
-        tokio::select! {
-            _ = shutdown.wait_for(|stop| *stop) => return,
-            _ = timeout(wait, mail.changed()) => {}
+        let work = async {
+            tokio::select! {
+                _ = shutdown.wait_for(|stop| *stop) => true,
+                _ = timeout(wait, mail.changed()) => false,
+            }
+        };
+        if pulse.while_waiting(work).await {
+            return;
         }
     }
 }
@@ -59,6 +65,7 @@ pub async fn run(app: App, mut shutdown: watch::Receiver<bool>) {
 /// Delivers what is due; says how long there is nothing to do.
 async fn turn(
     app: &App,
+    pulse: &Pulse,
     unrecorded: &Unrecorded,
     shutdown: &watch::Receiver<bool>,
 ) -> Result<Duration, StoreError> {
@@ -68,6 +75,7 @@ async fn turn(
     let due = app.store.read(move |tx| tx.due_mail(now, AT_ONCE)).await?;
     let round = Round {
         app: app.clone(),
+        pulse: pulse.clone(),
         transport,
         queue: Arc::new(Mutex::new(due.into())),
         unrecorded: unrecorded.clone(),
@@ -144,6 +152,7 @@ impl Unrecorded {
 #[derive(Clone)]
 struct Round {
     app: App,
+    pulse: Pulse,
     transport: Transport,
     queue: Arc<Mutex<VecDeque<Outgoing>>>,
     unrecorded: Unrecorded,
@@ -173,7 +182,7 @@ impl Round {
     async fn lane(self) -> Result<(), StoreError> {
         let mut courier = Courier::new(self.transport.clone());
         while let Some(mail) = self.next() {
-            if let Some(error) = self.attempt(&mut courier, mail).await? {
+            if let Some(error) = Box::pin(self.attempt(&mut courier, mail)).await? {
                 let left = std::mem::take(&mut *self.queue());
                 for mail in left {
                     self.failed(mail, Blame::Server, error.clone()).await?;
@@ -215,7 +224,8 @@ impl Round {
         };
         let posted_at = Timestamp::from_second(mail.created_at).unwrap_or(now);
         let origin = Origin { from: &site.config.mail.from, row: id, posted_at, instance: site.instance };
-        match courier.deliver(&letter, &origin).await {
+        // Each step of a conversation has its limit; together they may take long.
+        match self.pulse.clone().while_waiting(courier.deliver(&letter, &origin)).await {
             Ok(answer) => {
                 tracing::info!(mail.id = id, mail.kind = kind, "mail sent");
                 self.unrecorded.record(&self.app, mail, Outcome::Delivered(answer)).await?;

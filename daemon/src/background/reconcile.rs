@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::app::App;
 use crate::applied::Applied;
 use crate::gateway_view::GatewayQuestion;
+use crate::pulse::Pulse;
 use crate::store::Revision;
 use pace::Pace;
 use turn::{Cause, World};
@@ -33,6 +34,8 @@ pub struct Reconciler {
     pub published: watch::Sender<Applied>,
     /// What the administrator asks.
     pub questions: mpsc::Receiver<GatewayQuestion>,
+    /// Where it says that it comes round.
+    pub pulse: Pulse,
     /// Turns true when the loop is to end; the turn under way is finished first.
     pub shutdown: watch::Receiver<bool>,
 }
@@ -70,13 +73,13 @@ impl Reconciler {
                 Wake::Question(question) => world.answer(question),
                 Wake::Shutdown => return,
             }
-            wake = runtime.block_on(next_wake(
+            wake = runtime.block_on(self.pulse.while_waiting(next_wake(
                 &mut revisions,
                 &mut notifications,
                 &mut self.questions,
                 &mut self.shutdown,
                 pace.due(),
-            ));
+            )));
         }
     }
 }

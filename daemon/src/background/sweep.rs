@@ -6,16 +6,17 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::flows::sweep;
+use crate::pulse::Pulse;
 use crate::store::StoreError;
 
 /// Sessions last minutes; nobody waits for this.
 const INTERVAL: Duration = Duration::from_secs(15);
 
 /// Runs until `shutdown` turns true.
-pub async fn run(app: App, mut shutdown: watch::Receiver<bool>) {
+pub async fn run(app: App, mut pulse: Pulse, mut shutdown: watch::Receiver<bool>) {
     loop {
         let stopped = shutdown.wait_for(|stop| *stop);
-        if tokio::time::timeout(INTERVAL, stopped).await.is_ok() {
+        if pulse.while_waiting(tokio::time::timeout(INTERVAL, stopped)).await.is_ok() {
             return;
         }
         let (sweeper, now) = (app.clone(), app.now());

@@ -28,7 +28,7 @@ pub(super) enum DeviceCommand {
     /// Show one device: key, addresses, handshakes and traffic.
     #[command(
         after_help = "Example:\n  postern device show ann/laptop\n\nJSON:\n  {\"id\", \"name\", \"user\", \"machine\", \
-                      \"public_key\", \"locations\": [{\"location\", \"ipv4\", \"ipv6\", \"state\": live|pending|no-address, \
+                      \"public_key\", \"locations\": [{\"location\", \"ipv4\", \"ipv6\", \"allowed_ips\", \"state\": live|pending|no-address, \
                       \"live_since\", \"traffic\": {\"last_handshake\", \"endpoint\", \"rx_bytes\", \"tx_bytes\"}}], \
                       \"enrollment\": see postern user show, \"created_at\"}"
     )]
@@ -43,6 +43,18 @@ pub(super) enum DeviceCommand {
         device: DeviceArgs,
         /// 1 to 64 characters.
         name: String,
+    },
+    /// Give a machine that was taken over from wg-quick to a person.
+    ///
+    /// It keeps its key and its addresses. From then on it is where its owner may be, and ends with the owner's account.
+    #[command(
+        after_help = "Example:\n  postern device give \"ann's laptop\" ann\n\nJSON:\n  {\"id\", \"name\", \"user\", \"applied\"}"
+    )]
+    Give {
+        #[command(flatten)]
+        device: DeviceArgs,
+        /// Whose it is from then on.
+        user: String,
     },
     /// Remove a device for good: its peers are gone when this returns. It does not ask.
     #[command(
@@ -112,6 +124,12 @@ impl DeviceCommand {
             Self::Rename { device: DeviceArgs { device, form }, name } => {
                 let answer = form.ask(cli, (Method::PATCH, &path(device)), &json!({ "name": name }), out)?;
                 form.show(&answer, &format!("{} is its name", full_name(&answer)), out)?;
+                in_force(&answer)
+            }
+            Self::Give { device: DeviceArgs { device, form }, user } => {
+                let give = format!("{}/give", path(device));
+                let answer = form.ask(cli, (Method::POST, &give), &json!({ "user": user }), out)?;
+                form.show(&answer, &format!("{} is theirs", full_name(&answer)), out)?;
                 in_force(&answer)
             }
             Self::Remove(DeviceArgs { device, form }) => {
@@ -225,8 +243,9 @@ pub(super) fn describe_places(device: &Value) -> String {
 }
 
 fn describe_place(place: &Value) -> String {
-    let addresses = [text(place, "ipv4"), text(place, "ipv6")];
-    let addresses = addresses.into_iter().filter(|address| !address.is_empty());
+    let own = items(place, "allowed_ips").iter().filter_map(Value::as_str);
+    let addresses = [text(place, "ipv4"), text(place, "ipv6")].into_iter().chain(own);
+    let addresses = addresses.filter(|address| !address.is_empty());
     let state = match text(place, "state") {
         "live" => format!("live since {}", text(place, "live_since")),
         "no-address" => "no free address".to_owned(),

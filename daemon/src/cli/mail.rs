@@ -101,18 +101,10 @@ impl MailCommand {
                 let answer = form.ask(cli, (Method::GET, &format!("/mail/{id}")), &json!({}), out)?;
                 form.tell(&answer, out, |out| show(&answer, out))?;
             }
-            Self::Retry { id: Some(id), form, .. } => {
-                let answer = form.ask(cli, (Method::POST, &format!("/mail/{id}/retry")), &json!({}), out)?;
-                form.show(
-                    &answer,
-                    &format!("mail {id} is tried again; `postern mail show {id}` says how it went"),
-                    out,
-                )?;
-            }
-            Self::Retry { id: None, form, .. } => {
-                let answer = form.ask(cli, (Method::POST, "/mail/retry"), &json!({}), out)?;
-                let count = answer.get("retried").and_then(Value::as_u64).unwrap_or(0);
-                form.show(&answer, &format!("mails tried again: {count}"), out)?;
+            Self::Retry { id, form, .. } => {
+                let path = id.map_or_else(|| "/mail/retry".to_owned(), |id| format!("/mail/{id}/retry"));
+                let answer = form.ask(cli, (Method::POST, &path), &json!({}), out)?;
+                form.show(&answer, &tried_again(*id, &answer), out)?;
             }
             Self::Discard { id, form } => {
                 let answer = form.ask(cli, (Method::DELETE, &format!("/mail/{id}")), &json!({}), out)?;
@@ -136,6 +128,14 @@ impl MailCommand {
         }
         Ok(())
     }
+}
+
+fn tried_again(id: Option<u32>, answer: &Value) -> String {
+    if let Some(id) = id {
+        return format!("mail {id} is tried again; `postern mail show {id}` says how it went");
+    }
+    let count = answer.get("retried").and_then(Value::as_u64).unwrap_or(0);
+    format!("mails tried again: {count}")
 }
 
 fn list(answer: &Value, out: &mut impl Write) -> io::Result<()> {

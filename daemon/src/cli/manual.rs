@@ -1,4 +1,7 @@
-//! What ships beside the binary: shell completions and man pages, made from the command line's own definition.
+//! What ships beside the binary: shell completions and man pages, made from the command line's own definition and from the
+//! documented configuration files, so that neither can say something else than the program does.
+
+mod reference;
 
 use std::fs;
 use std::io::{self, Write};
@@ -9,6 +12,12 @@ use clap_complete::Shell;
 
 use super::Cli;
 
+/// What no definition of a command says: files, signals, environment, examples.
+const MORE_OF_POSTERN: &str = include_str!("../../templates/man/postern.1");
+
+const CONFIGURATION: &str = include_str!("../../../config/postern.toml");
+const LOCATION: &str = include_str!("../../../config/locations.d/example.toml.sample");
+
 pub(super) fn completions(shell: Shell, out: &mut impl Write) -> io::Result<()> {
     // Made in memory: the generator panics when its output is closed.
     let mut script = Vec::new();
@@ -16,8 +25,32 @@ pub(super) fn completions(shell: Shell, out: &mut impl Write) -> io::Result<()> 
     out.write_all(&script)
 }
 
-/// One page for each command: `postern.1`, `postern-user.1`, `postern-user-invite.1`, …
+/// One page for each command: `postern.1`, `postern-user.1`, `postern-user-invite.1`, …, and `postern.toml.5`.
 pub(super) fn pages(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    clap_mangen::generate_to(Cli::command(), dir)
+    clap_mangen::generate_to(Cli::command(), dir)?;
+    let mut page = fs::OpenOptions::new().append(true).open(dir.join("postern.1"))?;
+    page.write_all(MORE_OF_POSTERN.as_bytes())?;
+    fs::write(dir.join("postern.toml.5"), reference::page(CONFIGURATION, LOCATION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_and_the_configuration_have_a_page() {
+        let dir = tempfile::tempdir().unwrap();
+        pages(dir.path()).unwrap();
+        let page = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
+        assert!(page("postern-user-invite.1").contains(".TH"));
+        assert!(page("postern.toml.5").contains(".TH postern.toml 5"));
+        let main = page("postern.1");
+        for section in ["SUBCOMMANDS", "FILES", "SIGNALS", "ENVIRONMENT", "EXAMPLES", "SEE ALSO"] {
+            assert!(
+                main.contains(&format!(".SH {section}")) || main.contains(&format!(".SH \"{section}\"")),
+                "{section}"
+            );
+        }
+    }
 }

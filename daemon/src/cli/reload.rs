@@ -1,6 +1,6 @@
 //! `postern reload`, and how commands tell what came of a changed configuration.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use clap::Args;
 use hyper::Method;
@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use super::client::AskError;
 use super::text::in_force;
 use super::{Cli, Failure};
+
+/// Answers are written in pieces of this size.
+const PIECE_BYTES: usize = 64 * 1024;
 
 #[derive(Args)]
 pub(super) struct ReloadArgs {
@@ -60,14 +63,21 @@ impl Form {
         self.tell(answer, out, |out| writeln!(out, "{to_people}"))
     }
 
-    /// Shows the answer, or has `to_people` write it.
+    /// Shows the answer, or has `to_people` write it. All of it is written when this returns.
     pub(super) fn tell<W: Write>(
         &self,
         answer: &Value,
         out: &mut W,
-        to_people: impl FnOnce(&mut W) -> io::Result<()>,
+        to_people: impl FnOnce(&mut BufWriter<&mut W>) -> io::Result<()>,
     ) -> io::Result<()> {
-        if self.json { writeln!(out, "{answer}") } else { to_people(out) }
+        // Standard output takes a line, or a kilobyte, at a time: thousands of calls for a list of thousands of users.
+        let mut out = BufWriter::with_capacity(PIECE_BYTES, out);
+        if self.json {
+            writeln!(out, "{answer}")?;
+        } else {
+            to_people(&mut out)?;
+        }
+        out.flush()
     }
 }
 
@@ -95,4 +105,42 @@ pub(super) fn warn(answer: &Value, errors: &mut impl Write) -> Result<(), Failur
         writeln!(errors, "postern: warning: {place} is failing, and tried again: {reason}")?;
     }
     in_force(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An output that counts how often it is written to.
+    #[derive(Default)]
+    struct Counting {
+        written: Vec<u8>,
+        calls: usize,
+    }
+
+    impl Write for Counting {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.calls += 1;
+            self.written.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_long_answer_is_written_in_few_pieces() {
+        let names: Vec<Value> = (0..20_000).map(|number| json!(format!("user{number}"))).collect();
+        let answer = Value::from(names);
+        for form in [Form { json: true }, Form { json: false }] {
+            let mut out = Counting::default();
+            let told = form.tell(&answer, &mut out, |out| {
+                answer.as_array().into_iter().flatten().try_for_each(|name| writeln!(out, "{name}"))
+            });
+            told.unwrap();
+            assert!(out.written.ends_with(if form.json { b"\"user19999\"]\n" } else { b"\"user19999\"\n" }));
+            assert!(out.calls <= out.written.len() / PIECE_BYTES + 2, "{} calls", out.calls);
+        }
+    }
 }

@@ -6,24 +6,19 @@ use clap::Args;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::reload::Form;
 use super::{Cli, Failure, table};
 
 #[derive(Args)]
 pub(super) struct StatusArgs {
-    /// As JSON; the field names are stable.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 impl StatusArgs {
     pub(super) fn perform(&self, cli: &Cli, out: &mut impl Write) -> Result<(), Failure> {
-        let answer = cli.ask(Method::GET, "/status", &json!({}))?;
-        if self.json {
-            writeln!(out, "{answer}")?;
-        } else {
-            show(&answer, out)?;
-        }
-        Ok(())
+        let answer = self.form.ask(cli, (Method::GET, "/status"), &json!({}), out)?;
+        Ok(self.form.tell(&answer, out, |out| show(&answer, out))?)
     }
 }
 
@@ -58,8 +53,21 @@ fn show(status: &Value, out: &mut impl Write) -> io::Result<()> {
         status.get("devices").map_or(0, number),
         mail(status),
     )?;
+    show_certificate(status, out)?;
     writeln!(out)?;
     show_trouble(status, list("problems"), [list("pending"), list("waiting")], out)
+}
+
+fn show_certificate(status: &Value, out: &mut impl Write) -> io::Result<()> {
+    let https = status.get("https").unwrap_or(&Value::Null);
+    if https.get("issuer").is_none_or(Value::is_null) {
+        return Ok(());
+    }
+    let names = https.get("names").and_then(Value::as_array).into_iter().flatten();
+    let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+    let said = ["source", "issuer", "not_after"].map(|key| cell(https, key));
+    let [source, issuer, not_after] = said;
+    writeln!(out, "Certificate ({source}): {}, by {issuer}, until {not_after}.", names.join(", "))
 }
 
 fn show_trouble(
@@ -164,6 +172,8 @@ mod tests {
             }],
             "users": {"total": 3, "not_enrolled": 1, "disabled": 0}, "devices": 2,
             "mail": {"sent": true, "waiting": 0, "troubled": 0},
+            "https": {"source": "files", "names": ["vpn.example.com"], "issuer": "CN=Test",
+                      "not_after": "2026-03-01T00:00:00Z"},
             "problems": ["location hq: the name is taken"],
             "pending": [{"device": "laptop", "username": "ann", "location": "hq"}],
             "waiting": [{"device": "edge", "username": null, "location": "lab"}],
@@ -179,6 +189,7 @@ mod tests {
         Userspace tunnels end with the daemon: hq
 
         Users: 3 (1 not enrolled, 0 disabled). Devices: 2. Mail: 0 waiting, 0 in trouble.
+        Certificate (files): vpn.example.com, by CN=Test, until 2026-03-01T00:00:00Z.
 
         Needs attention:
           location hq: the name is taken

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::load::Problems;
+use super::problem::Problems;
 use super::raw::{RawBranding, RawLink};
 use super::values;
 use crate::rules::colour::Colour;

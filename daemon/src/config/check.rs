@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use super::Location;
-use super::load::Problems;
+use super::problem::Problems;
 use super::values;
 use crate::rules::addressing::{FIRST_SLOT, Pool};
 
@@ -40,11 +40,20 @@ fn single(file: &Path, location: &Location, problems: &mut Problems) {
     if location.ipv4.is_none() && location.ipv6.is_none() {
         problems.add(file, "ipv4", "neither ipv4 nor ipv6 is there: give at least one subnet");
     }
-    for (key, network) in subnets(location).chain(location.routes.iter().map(|route| ("routes", *route))) {
-        if network != network.trunc() {
-            let reason = format!("{network} has bits beyond its prefix: did you mean {}?", network.trunc());
-            problems.add(file, key, reason);
-        }
+    for route in location.routes.iter().filter(|route| **route != route.trunc()) {
+        let reason = format!("{route} has bits beyond its prefix: did you mean {}?", route.trunc());
+        problems.add(file, "routes", reason);
+    }
+    // An address within says that the gateway has it.
+    if let Some(subnet) =
+        location.ipv4.filter(|subnet| subnet.prefix_len() < 31 && subnet.addr() == subnet.broadcast())
+    {
+        let reason = format!(
+            "{} is the broadcast address of {}: the gateway cannot have it",
+            subnet.addr(),
+            subnet.trunc()
+        );
+        problems.add(file, "ipv4", reason);
     }
     if location.pool().last_slot() < FIRST_SLOT {
         let reason = "the subnet is too small: after the gateway no address is left for a device";

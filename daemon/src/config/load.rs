@@ -2,16 +2,17 @@
 //! that is wrong with them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use postern_gateway::ListenPort;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::branding::branding;
-use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawLocation, RawMail, RawSocket};
+use super::https::http;
+use super::problem::{ConfigErrors, Problem, Problems};
+use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawEnrollment, RawLocation, RawMail, RawSocket};
 use super::smtp::smtp;
 use super::{
     BackendChoice, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail, Security, Smtp,
@@ -19,64 +20,6 @@ use super::{
 };
 use crate::rules::names;
 use crate::texts::Texts;
-
-/// One thing that is wrong: which file, which key, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// As given, or as found.
-    pub file: PathBuf,
-    /// Dotted, as in `contact.name`; empty when the file as a whole is meant.
-    pub key: String,
-    /// Names the wrong value and what to do.
-    pub reason: String,
-}
-
-/// Everything that is wrong with a configuration; at least one thing is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigErrors(pub Vec<Problem>);
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = self.file.display();
-        if self.key.is_empty() {
-            write!(f, "{file}: {}", self.reason)
-        } else {
-            write!(f, "{file}: {}: {}", self.key, self.reason)
-        }
-    }
-}
-
-impl fmt::Display for ConfigErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, problem) in self.0.iter().enumerate() {
-            let separator = if number == 0 { "" } else { "\n" };
-            write!(f, "{separator}{problem}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Problems found so far, each with its file, and what is only worth telling.
-#[derive(Default)]
-pub(super) struct Problems(Vec<Problem>, Vec<Problem>);
-
-impl Problems {
-    pub(super) fn add(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
-        self.0.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
-    }
-
-    /// Nothing is refused for it.
-    pub(super) fn warn(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
-        self.1.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
-    }
-}
-
-#[cfg(test)]
-impl Problems {
-    pub(super) fn into_texts(self) -> Vec<String> {
-        self.0.iter().map(ToString::to_string).collect()
-    }
-}
 
 /// A valid configuration, and where its locations are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,41 +206,46 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
     let contact = contact(raw.contact, file, problems);
     let branding = branding(raw.branding, &raw.instance_name, base, file, problems);
     let texts = texts(&below(base, &raw.mail.templates_dir), problems);
+    let http = http(raw.http, &public_url, &contact.email, base, file, problems);
     let mail = mail(raw.mail, &public_url, &contact, base, file, problems);
-    let mut time = |key: &str, text: &str| {
-        values::duration(text).unwrap_or_else(|reason| {
-            problems.add(file, key, reason);
-            Duration::ZERO
-        })
-    };
-    let token_ttl = time("enrollment.token_ttl", &raw.enrollment.token_ttl);
-    let session_ttl = time("enrollment.session_ttl", &raw.enrollment.session_ttl);
-    let reconcile_interval = time("gateway.reconcile_interval", &raw.gateway.reconcile_interval);
+    let reconcile_interval =
+        time("gateway.reconcile_interval", &raw.gateway.reconcile_interval, file, problems);
     Config {
         instance_name: raw.instance_name,
         public_url,
         state_dir: below(base, &raw.state_dir),
         admin_socket: below(base, &raw.admin_socket),
         locations_dir: below(base, &raw.locations_dir),
-        listen: raw.http.listen,
-        trusted_proxies: raw.http.trusted_proxies,
+        http,
         contact,
         branding,
         mail,
         texts,
-        enrollment: Enrollment {
-            token_ttl,
-            session_ttl,
-            device_step: device_step(raw.enrollment.device_step),
-            devices_per_session: raw.enrollment.devices_per_session,
-        },
+        enrollment: enrollment(&raw.enrollment, file, problems),
         backend: backend(raw.gateway.backend),
         reconcile_interval,
+        metrics_listen: metrics(raw.metrics.listen, file, problems),
         client_versions: ClientVersions {
             core: raw.client.core_version,
             component: raw.client.component_version,
         },
         locations: BTreeMap::new(),
+    }
+}
+
+fn time(key: &str, text: &str, file: &Path, problems: &mut Problems) -> Duration {
+    values::duration(text).unwrap_or_else(|reason| {
+        problems.add(file, key, reason);
+        Duration::ZERO
+    })
+}
+
+fn enrollment(raw: &RawEnrollment, file: &Path, problems: &mut Problems) -> Enrollment {
+    Enrollment {
+        token_ttl: time("enrollment.token_ttl", &raw.token_ttl, file, problems),
+        session_ttl: time("enrollment.session_ttl", &raw.session_ttl, file, problems),
+        device_step: device_step(raw.device_step),
+        devices_per_session: raw.devices_per_session,
     }
 }
 
@@ -320,6 +268,18 @@ fn mail(
         problems.warn(file, "mail.smtp.security", "the password is sent unencrypted");
     }
     Mail { from, directory, smtp }
+}
+
+/// Whoever reaches them may read them: there is no login.
+fn metrics(listen: Vec<SocketAddr>, file: &Path, problems: &mut Problems) -> Vec<SocketAddr> {
+    for address in listen.iter().filter(|address| !address.ip().to_canonical().is_loopback()) {
+        let reason = format!(
+            "{address} is not a loopback address: whoever reaches it reads the metrics; let a firewall admit your \
+             Prometheus alone"
+        );
+        problems.warn(file, "metrics.listen", reason);
+    }
+    listen
 }
 
 fn texts(dir: &Path, problems: &mut Problems) -> Texts {

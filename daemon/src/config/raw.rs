@@ -1,6 +1,6 @@
 //! The files as they are written: every key optional where a default can answer, unknown keys refused.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -13,7 +13,19 @@ use crate::rules::colour::Colour;
 #[cfg(test)]
 pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("", &["instance_name", "public_url", "state_dir", "admin_socket", "locations_dir"]),
-    ("http", &["listen", "trusted_proxies"]),
+    (
+        "http",
+        &[
+            "listen",
+            "trusted_proxies",
+            "tls",
+            "certificate_file",
+            "key_file",
+            "key_credential",
+            "redirect_listen",
+        ],
+    ),
+    ("http.acme", &["directory", "email", "ca_file"]),
     ("contact", &["name", "email", "phone"]),
     ("branding", &["company", "accent", "logo", "help_text", "links"]),
     ("mail", &["from", "directory", "templates_dir"]),
@@ -33,6 +45,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ),
     ("enrollment", &["token_ttl", "session_ttl", "device_step", "devices_per_session"]),
     ("gateway", &["backend", "reconcile_interval"]),
+    ("metrics", &["listen"]),
     ("client", &["core_version", "component_version"]),
 ];
 
@@ -51,6 +64,7 @@ pub(super) struct RawConfig {
     pub(super) mail: RawMail,
     pub(super) enrollment: RawEnrollment,
     pub(super) gateway: RawGateway,
+    pub(super) metrics: RawMetrics,
     pub(super) client: RawClient,
 }
 
@@ -66,6 +80,28 @@ pub(super) struct RawSocket {
 pub(super) struct RawHttp {
     pub(super) listen: Vec<SocketAddr>,
     pub(super) trusted_proxies: Vec<IpNet>,
+    pub(super) tls: RawTls,
+    pub(super) certificate_file: Option<PathBuf>,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) key_credential: Option<String>,
+    pub(super) redirect_listen: Vec<SocketAddr>,
+    pub(super) acme: RawAcme,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawTls {
+    Acme,
+    Files,
+    Proxy,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAcme {
+    pub(super) directory: String,
+    pub(super) email: String,
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -138,6 +174,12 @@ pub(super) struct RawEnrollment {
 pub(super) struct RawGateway {
     pub(super) backend: RawBackend,
     pub(super) reconcile_interval: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawMetrics {
+    pub(super) listen: Vec<SocketAddr>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -220,6 +262,7 @@ impl Default for RawConfig {
             mail: RawMail::default(),
             enrollment: RawEnrollment::default(),
             gateway: RawGateway::default(),
+            metrics: RawMetrics::default(),
             client: RawClient::default(),
         }
     }
@@ -227,7 +270,26 @@ impl Default for RawConfig {
 
 impl Default for RawHttp {
     fn default() -> Self {
-        Self { listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))], trusted_proxies: Vec::new() }
+        Self {
+            listen: Vec::new(),
+            trusted_proxies: Vec::new(),
+            tls: RawTls::Proxy,
+            certificate_file: None,
+            key_file: None,
+            key_credential: None,
+            redirect_listen: vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 80))],
+            acme: RawAcme::default(),
+        }
+    }
+}
+
+impl Default for RawAcme {
+    fn default() -> Self {
+        Self {
+            directory: "https://acme-v02.api.letsencrypt.org/directory".to_owned(),
+            email: String::new(),
+            ca_file: None,
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Keys that a running daemon cannot change: what they name is open, or bound. A reload leaves them as they are and
 //! says so.
 
-use super::Config;
+use std::mem::discriminant;
+
+use super::{Config, Http};
 
 impl Config {
     /// This configuration with `running`'s values for what only a restart changes, and the keys that differ.
@@ -10,13 +12,25 @@ impl Config {
         let differs = [
             ("state_dir", self.state_dir != running.state_dir),
             ("admin_socket", self.admin_socket != running.admin_socket),
-            ("http.listen", self.listen != running.listen),
+            ("http.listen", self.http.listen != running.http.listen),
+            ("http.redirect_listen", self.http.redirect_listen != running.http.redirect_listen),
+            ("http.tls", discriminant(&self.http.tls) != discriminant(&running.http.tls)),
+            ("metrics.listen", self.metrics_listen != running.metrics_listen),
         ];
-        let keys = differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect();
+        let keys =
+            differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect::<Vec<_>>();
+        let tls = if keys.contains(&"http.tls") { running.http.tls.clone() } else { self.http.tls.clone() };
+        let http = Http {
+            listen: running.http.listen.clone(),
+            redirect_listen: running.http.redirect_listen.clone(),
+            tls,
+            ..self.http
+        };
         let kept = Self {
             state_dir: running.state_dir.clone(),
             admin_socket: running.admin_socket.clone(),
-            listen: running.listen.clone(),
+            http,
+            metrics_listen: running.metrics_listen.clone(),
             ..self
         };
         (kept, keys)

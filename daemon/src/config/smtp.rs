@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::load::{Problems, below};
+use super::load::below;
+use super::problem::Problems;
 use super::raw::{RawSecurity, RawSmtp};
 use super::values;
 
@@ -213,16 +214,16 @@ fn login(
     Ok(Some(Login { username, password }))
 }
 
-fn is_file_name(name: &str) -> bool {
+pub(super) fn is_file_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('/') && name != "." && name != ".."
 }
 
-fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| format!("{}: cannot be read: {error}", path.display());
     let mut pem = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;
     file.take(MOST_CA_BYTES).read_to_end(&mut pem).map_err(unreadable)?;
-    if crate::mail::are_certificates(&pem) {
+    if crate::mailbox::are_certificates(&pem) {
         Ok(pem)
     } else {
         Err(format!("{}: holds no certificates in PEM form", path.display()))

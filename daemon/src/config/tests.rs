@@ -70,7 +70,7 @@ fn every_mistake_in_a_location_is_named_with_its_file_and_key() {
     for (key, line, said) in [
         ("endpoint", "endpoint = \"vpn.example.com\"", "endpoint: \"vpn.example.com\" is not host:port"),
         ("endpoint", "", "endpoint: missing field `endpoint`"),
-        ("ipv4", "ipv4 = \"10.77.0.5/24\"", "ipv4: 10.77.0.5/24 has bits beyond its prefix"),
+        ("ipv4", "ipv4 = \"10.77.0.255/24\"", "ipv4: 10.77.0.255 is the broadcast address of 10.77.0.0/24"),
         ("ipv4", "ipv4 = \"10.77.0.0/31\"", "ipv4: the subnet is too small"),
         ("ipv6", "ipv6 = \"fd77::/127\"", "ipv6: the subnet is too small"),
         ("ipv4", "ipv4 = \"10.77.0.0\"", "ipv4: line 6: "),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::mail;
+use crate::mailbox;
 
 /// The longest time any key takes: a leap year.
 const LONGEST_DAYS: u64 = 366;
@@ -85,7 +85,7 @@ pub(super) fn dns(text: &str) -> Result<(), String> {
 
 /// What a mail can come from: `postern@example.com` or `Postern <postern@example.com>`.
 pub(super) fn sender(text: &str) -> Result<(), String> {
-    if mail::is_mailbox(text) {
+    if mailbox::is_mailbox(text) {
         return Ok(());
     }
     Err(format!("{text:?} is not a sender: write it like \"vpn@example.com\" or \"VPN <vpn@example.com>\""))

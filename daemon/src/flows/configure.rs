@@ -1,12 +1,12 @@
 //! Puts a configuration into force, at boot and at a reload: numbers and keys for its locations, and every device's
 //! addresses where they now belong.
 
-use postern_gateway::BackendKind;
+use postern_gateway::{BackendKind, PrivateKey};
 
 use super::permit::settle_all;
 use crate::config::{BackendChoice, Config, ConfigErrors, Loaded, Location, Problem};
-use crate::keys::{Keys, KeysError};
-use crate::site::{Site, SiteLocation};
+use crate::rules::ids::LocationId;
+use crate::site::{Site, SiteKeys, SiteLocation};
 use crate::store::{StoreError, Tx};
 
 /// Why a configuration that is valid by itself is not put into force.
@@ -15,9 +15,6 @@ pub enum ConfigureError {
     /// It does not fit the database or the host.
     #[error("the configuration cannot be put into force here")]
     Unfit(#[from] ConfigErrors),
-    /// See [`KeysError`].
-    #[error(transparent)]
-    Keys(#[from] KeysError),
     /// See [`StoreError`].
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -82,24 +79,24 @@ fn judged(
 }
 
 impl Fit {
-    /// Puts the configuration into force; `random` gives fresh random bytes for what is made for the first time.
-    pub fn put_into_force(
+    /// Puts the configuration into force. `key_of` gives a location's own key; `random` is what
+    /// an instance is made of that is not known yet.
+    pub fn put_into_force<E: From<StoreError>>(
         self,
         tx: &Tx<'_>,
-        keys: &Keys,
-        random: &dyn Fn() -> [u8; 32],
-    ) -> Result<Site, ConfigureError> {
+        keys: SiteKeys,
+        key_of: impl Fn(LocationId) -> Result<PrivateKey, E>,
+        random: [u8; 32],
+    ) -> Result<Site, E> {
         let mut locations = Vec::new();
         for (location, backend) in self.config.locations.values().zip(self.backends) {
             let id = tx.location_id(&location.name)?;
-            let key = keys.location_key(id, random())?;
-            locations.push(SiteLocation::new(id, location.clone(), key, backend));
+            locations.push(SiteLocation::new(id, location.clone(), key_of(id)?, backend));
         }
-        let [first, second] = [random(), random()];
         let mut uuid = [0; 16];
-        uuid.iter_mut().zip(first).for_each(|(to, from)| *to = from);
+        uuid.iter_mut().zip(random).for_each(|(to, from)| *to = from);
         let instance = tx.instance(uuid::Builder::from_random_bytes(uuid).into_uuid())?;
-        let site = Site::new(self.config, instance, keys.token_key(second)?, locations);
+        let site = Site::new(self.config, instance, keys, locations);
         readdress(tx, &site)?;
         settle_all(tx, &site)?;
         tx.locations_changed();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::invite::{Actor, checked_ttl, inviter};
+use super::invite::{Actor, checked_ttl, inviter, known_user};
 use super::issue::issue_enrollment;
 use super::permit::settle_device;
 use super::refusal::Refusal;
@@ -152,6 +152,31 @@ pub fn add_machine(
     issue(tx, site, actor, &device, terms, now)
 }
 
+/// A machine that was taken over becomes a person's device: it keeps its addresses, and is from then on where its owner
+/// may be.
+pub fn give(
+    tx: &Tx<'_>,
+    site: &Site,
+    actor: &Actor,
+    (wanted, username): (&str, &str),
+    now: Timestamp,
+) -> Result<Changed, Refusal> {
+    let device = find(tx, wanted)?;
+    if !matches!(device.owner, DeviceOwner::Machine(_)) {
+        return Err(Refusal::NotMachine(device.name));
+    }
+    if !device.is_fixed {
+        return Err(Refusal::NotTakenOver(device.name));
+    }
+    let user = known_user(tx, username)?;
+    tx.give_device(device.id, DeviceOwner::User(user.id)).map_err(taken(&device.name))?;
+    let device = tx.device(device.id)?.ok_or_else(|| Refusal::UnknownDevice(device.name))?;
+    settle_device(tx, site, &device)?;
+    tx.audit(&actor.name, Action::DeviceGive, &device.name, Some(&user.username), now)?;
+    tell(tx, site, &Message::DeviceAdded { user: user.id, device: device.name.clone() }, now)?;
+    Ok(Changed { id: device.id, name: device.name, user: Some(user.username) })
+}
+
 /// A fresh token for a machine that lost its key. Its peer stays until it registers another key.
 pub fn reissue(
     tx: &Tx<'_>,
@@ -168,8 +193,9 @@ pub fn reissue(
 
 /// Names of the locations on which a device has addresses.
 pub(super) fn location_names(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Vec<String>, StoreError> {
-    let held = tx.addresses_of(device.id)?;
-    let locations = held.iter().filter_map(|held| site.location(held.location));
+    let held = tx.addresses_of(device.id)?.into_iter().map(|held| held.location);
+    let fixed = tx.fixed_places_of(device.id)?.into_iter().map(|place| place.location);
+    let locations = held.chain(fixed).filter_map(|location| site.location(location));
     Ok(locations.map(|location| location.config.name.clone()).collect())
 }
 
@@ -184,6 +210,9 @@ fn issue(
     let DeviceOwner::Machine(location) = device.owner else {
         return Err(Refusal::NotMachine(device.name.clone()));
     };
+    if device.is_fixed {
+        return Err(Refusal::TakenOver(device.name.clone()));
+    }
     let location =
         site.location(location).ok_or_else(|| Refusal::UnknownLocation(format!("number {location}")))?;
     let ttl = checked_ttl(terms.ttl, site)?;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::flows::welcome::welcome_when_done;
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, EnrollmentKind, OpenError, Stage, Subject};
+use crate::rules::fact::Fact;
 use crate::rules::ids::{EnrollmentId, LocationId, UserId};
 use crate::rules::names::{self, NameError};
 use crate::rules::token::{Token, TokenHash};
@@ -127,6 +128,7 @@ pub fn open(
     if let Stage::Unused(_) = enrollment.stage(now) {
         tx.open_enrollment(enrollment.id, open.deadline, now)?;
         tx.audit(owner.name(), Action::EnrollmentStart, owner.name(), None, now)?;
+        tx.happened(Fact::EnrollmentStarted);
     }
     tx.insert_session(enrollment.id, session)?;
     Ok(Session { enrollment, deadline: open.deadline, owner })

@@ -116,7 +116,7 @@ mod tests {
         let (store, mut site) = a_site_with_one_address();
         three_devices(&store, &site);
         let lab = site.location(LocationId(2)).cloned();
-        site = Site::new(site.config.clone(), site.instance, site.token_key.clone(), lab);
+        site = Site::new(site.config.clone(), site.instance, site.keys.clone(), lab);
         store.write_blocking(|tx| settle_all(tx, &site)).unwrap();
         assert_eq!(who_waits(&store), []);
     }
@@ -141,7 +141,7 @@ mod tests {
             }
             location
         });
-        let small = Site::new(site.config.clone(), site.instance, site.token_key.clone(), locations);
+        let small = Site::new(site.config.clone(), site.instance, site.keys.clone(), locations);
         (store, small)
     }
 

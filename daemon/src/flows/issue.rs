@@ -25,7 +25,7 @@ pub fn issue_enrollment(
     let length = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
     let expires_at = now.as_second().saturating_add(length);
     // The token depends on the row's number; the row needs a hash that no token has.
-    let placeholder = site.token_key.derive(TokenKind::Enrollment, 0, 0).hash();
+    let placeholder = site.keys.token.derive(TokenKind::Enrollment, 0, 0).hash();
     let id = tx.insert_enrollment(subject, kind, issued_by, placeholder, expires_at, now)?;
     let token = enrollment_token(site, id, now.as_second());
     tx.set_enrollment_hash(id, token.hash())?;
@@ -35,7 +35,7 @@ pub fn issue_enrollment(
 /// The token of a row. The time of its issue (Unix seconds) is part of it: a database that was lost or restored gives
 /// numbers a second time, and whoever holds an old token must not hold somebody else's new one.
 pub fn enrollment_token(site: &Site, id: EnrollmentId, issued_at: i64) -> Token {
-    site.token_key.derive(TokenKind::Enrollment, id.0, issued_at)
+    site.keys.token.derive(TokenKind::Enrollment, id.0, issued_at)
 }
 
 #[cfg(test)]

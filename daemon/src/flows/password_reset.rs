@@ -57,7 +57,7 @@ pub fn request(
 
 /// The token of a row issued then (Unix seconds); see [`crate::flows::issue::enrollment_token`].
 pub fn token_of(site: &Site, id: ResetId, issued_at: i64) -> Token {
-    site.token_key.derive(TokenKind::PasswordReset, id.0, issued_at)
+    site.keys.token.derive(TokenKind::PasswordReset, id.0, issued_at)
 }
 
 /// Whether a token can be started; touches nothing.

@@ -9,6 +9,7 @@ use crate::site::{Site, SiteLocation};
 use crate::store::account::User;
 use crate::store::address::Held;
 use crate::store::device::{Device, DeviceOwner};
+use crate::store::fixed::Granted;
 use crate::store::{StoreError, Tx};
 
 /// What a device holds after settling.
@@ -22,6 +23,9 @@ pub struct Settled {
 
 /// Settles one device.
 pub fn settle_device(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Settled, StoreError> {
+    if device.is_fixed {
+        return settle_fixed(tx, site, device);
+    }
     let permitted = permitted(tx, site, device)?;
     let mut settled = Settled { granted: keep(tx, device, &permitted)?, exhausted: BTreeSet::new() };
     for location in
@@ -34,6 +38,21 @@ pub fn settle_device(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Settle
     }
     tx.set_waiting(device.id, &settled.exhausted)?;
     Ok(settled)
+}
+
+/// A device on addresses of its own keeps them; whether it may use them is what permission says. A machine may.
+fn settle_fixed(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Settled, StoreError> {
+    let of_owner = match device.owner {
+        DeviceOwner::User(user) => Some(locations_of_user(tx, site, user)?),
+        DeviceOwner::Machine(_) => None,
+    };
+    let mut granted = BTreeSet::new();
+    for place in tx.fixed_places_of(device.id)? {
+        let is_open = of_owner.as_ref().is_none_or(|open| open.iter().any(|open| open.id == place.location));
+        tx.grant_fixed_place(device, place.location, if is_open { Granted::Yes } else { Granted::No })?;
+        granted.extend(is_open.then_some(place.location));
+    }
+    Ok(Settled { granted, exhausted: BTreeSet::new() })
 }
 
 /// Frees what a device may not have any more, gives what it keeps the addresses of the present subnets, and says where
@@ -92,6 +111,9 @@ fn unsettled(tx: &Tx<'_>, site: &Site) -> Result<Vec<Device>, StoreError> {
     tx.addresses()?.into_iter().for_each(|place| held.entry(place.device).or_default().push(place));
     let waiting: BTreeSet<DeviceId> = tx.waiting()?.into_iter().map(|(device, _)| device).collect();
     let is_settled = |device: &Device| {
+        if device.is_fixed {
+            return matches!(device.owner, DeviceOwner::Machine(_));
+        }
         let of_owner = match device.owner {
             DeviceOwner::User(user) => users.get(&user).map_or(&[][..], Vec::as_slice),
             DeviceOwner::Machine(_) => &[],
@@ -151,13 +173,14 @@ fn permitted<'a>(tx: &Tx<'_>, site: &'a Site, device: &Device) -> Result<Vec<&'a
     Ok(of_device(site, device, &of_owner))
 }
 
-/// The same of a device whose owner may use the locations `of_owner`.
+/// The same of a device whose owner may use the locations `of_owner`; none of one that has addresses of its own.
 pub(super) fn of_device<'a>(
     site: &'a Site,
     device: &Device,
     of_owner: &[&'a SiteLocation],
 ) -> Vec<&'a SiteLocation> {
     match device.owner {
+        _ if device.is_fixed => Vec::new(),
         DeviceOwner::User(_) => {
             let is_open =
                 |location: &&SiteLocation| device.only_location.is_none_or(|only| only == location.id);
@@ -188,7 +211,7 @@ mod tests {
                 change(&mut location);
                 location
             });
-            Site::new(site.config.clone(), site.instance, site.token_key.clone(), locations)
+            Site::new(site.config.clone(), site.instance, site.keys.clone(), locations)
         };
         let made = store.write_blocking(|tx| {
             let ann = a_person(tx, "ann");
@@ -227,7 +250,7 @@ mod tests {
                 hq.config.ipv4 = "10.77.1.0/30".parse().ok();
                 hq
             });
-            Site::new(site.config.clone(), site.instance, site.token_key.clone(), hq)
+            Site::new(site.config.clone(), site.instance, site.keys.clone(), hq)
         };
         let places = |site: &Site| {
             let done = store.write_blocking(|tx| {

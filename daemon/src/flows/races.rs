@@ -28,6 +28,19 @@ struct Arena {
 }
 
 impl Arena {
+    /// From here on only members of `ops` may use `lab`.
+    fn leave_lab_to_ops(&mut self) {
+        let restricted = self.site.locations().map(|location| {
+            let mut location = location.clone();
+            location.config.groups =
+                (location.config.name == "lab").then(|| [String::from("ops")].into_iter().collect());
+            location
+        });
+        let restricted: Vec<_> = restricted.collect();
+        self.site =
+            Site::new(self.site.config.clone(), self.site.instance, self.site.keys.clone(), restricted);
+    }
+
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("postern.db")).unwrap();
@@ -43,7 +56,7 @@ impl Arena {
             location
         });
         let hq: Vec<_> = hq.collect();
-        self.site = Site::new(self.site.config.clone(), self.site.instance, self.site.token_key.clone(), hq);
+        self.site = Site::new(self.site.config.clone(), self.site.instance, self.site.keys.clone(), hq);
         self
     }
 
@@ -165,15 +178,7 @@ fn of_two_administrators_who_demote_each_other_one_stays() {
 #[test]
 fn a_device_registered_while_its_owner_is_moved_between_groups_holds_what_the_group_gives() {
     let mut arena = Arena::new();
-    let restricted = arena.site.locations().map(|location| {
-        let mut location = location.clone();
-        location.config.groups =
-            (location.config.name == "lab").then(|| [String::from("ops")].into_iter().collect());
-        location
-    });
-    let restricted: Vec<_> = restricted.collect();
-    arena.site =
-        Site::new(arena.site.config.clone(), arena.site.instance, arena.site.token_key.clone(), restricted);
+    arena.leave_lab_to_ops();
     let site = &arena.site;
     let day = std::time::Duration::from_hours(24);
     let user = arena

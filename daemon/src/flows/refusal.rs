@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use postern_gateway::PublicKey;
+
 use crate::rules::names::NameError;
 use crate::store::StoreError;
 
@@ -55,6 +57,12 @@ pub enum Refusal {
     /// A person's device.
     #[error("the device {0:?} is a person's, not a machine")]
     NotMachine(String),
+    /// A machine with a token.
+    #[error("the machine {0:?} was not taken over from wg-quick")]
+    NotTakenOver(String),
+    /// A machine without one.
+    #[error("the machine {0:?} was taken over with addresses of its own: it does not enroll")]
+    TakenOver(String),
     /// Every address is taken.
     #[error("the location {0:?} has no free address")]
     PoolExhausted(String),
@@ -110,6 +118,17 @@ pub enum Refusal {
     /// Out of our hands.
     #[error("mail {0} was sent already")]
     MailSent(i64),
+    /// What keeps a server of `wg-quick` from being taken over.
+    #[error("this server cannot be taken over: {}", .0.join("; "))]
+    Takeover(Vec<String>),
+    /// Another device's key.
+    #[error("the key {key} is registered: it is the device {device:?}'s")]
+    KeyInUse {
+        /// Which.
+        key: PublicKey,
+        /// Whose.
+        device: String,
+    },
     /// See [`StoreError`].
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -117,6 +136,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// What to do next.
+    #[expect(clippy::too_many_lines, reason = "a table: one arm for each refusal")]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Value { .. } => "correct it and try again",
@@ -140,6 +160,10 @@ impl Refusal {
             }
             Self::NotMachine(_) => {
                 "`postern user activate-client` gives a person a token for a further device"
+            }
+            Self::NotTakenOver(_) => "invite the person, who registers the device anew",
+            Self::TakenOver(_) => {
+                "its configuration stays good; to change its key, remove it and add a machine"
             }
             Self::PoolExhausted(_) => {
                 "remove devices that nobody uses (`postern device list`), or give the location a larger subnet"
@@ -170,6 +194,8 @@ impl Refusal {
             }
             Self::UnknownMail(_) => "`postern mail list --all` shows what there is",
             Self::MailSent(_) => "`postern mail list` shows what can be tried again",
+            Self::Takeover(_) => "correct the file, or take its peers in one by one; nothing was changed",
+            Self::KeyInUse { .. } => "`postern device remove` removes it; nothing was changed",
             Self::Store(_) => return None,
         };
         Some(text.to_owned())

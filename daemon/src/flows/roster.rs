@@ -6,6 +6,7 @@ mod rows;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use postern_gateway::{PeerStats, PublicKey};
 use serde::Serialize;
@@ -20,6 +21,7 @@ use crate::site::{Site, SiteLocation};
 use crate::store::account::User;
 use crate::store::address::Held;
 use crate::store::device::{Device, DeviceOwner};
+use crate::store::fixed::FixedPlace;
 use crate::store::{StoreError, Tx};
 use rows::Rows;
 
@@ -104,6 +106,8 @@ pub struct PlaceView {
     location: String,
     ipv4: Option<Ipv4Addr>,
     ipv6: Option<Ipv6Addr>,
+    /// Instead of addresses of the location's own subnets: those of a device that was taken over.
+    allowed_ips: Vec<IpNet>,
     state: PlaceState,
     live_since: Option<Timestamp>,
     /// `None`: nobody asked WireGuard, or it does not know the peer.
@@ -282,7 +286,12 @@ fn view_device(rows: &Rows<'_>, device: Device, now: Timestamp) -> DeviceView {
         machine: matches!(device.owner, DeviceOwner::Machine(_)),
         user: rows.owner_of(&device).map(|owner| owner.username.clone()),
         public_key: device.public_key,
-        locations: rows.places(&device).into_iter().map(view_place).collect(),
+        locations: rows
+            .places(&device)
+            .into_iter()
+            .map(view_place)
+            .chain(rows.fixed_places(&device).into_iter().map(view_fixed_place))
+            .collect(),
         enrollment: newest.map(|newest| EnrollmentView::of(newest, now)),
         created_at: time(device.created_at),
         name: device.name,
@@ -297,12 +306,26 @@ fn view_place((location, found): (&SiteLocation, Option<&Held>)) -> PlaceView {
         location: location.config.name.clone(),
         ipv4: addresses.and_then(|addresses| addresses.v4),
         ipv6: addresses.and_then(|addresses| addresses.v6),
+        allowed_ips: Vec::new(),
         state: match (found, live_since) {
             (None, _) => PlaceState::NoAddress,
             (Some(_), Some(_)) => PlaceState::Live,
             (Some(_), None) => PlaceState::Pending,
         },
         live_since: live_since.and_then(time),
+        traffic: None,
+    }
+}
+
+fn view_fixed_place((location, place): (&SiteLocation, &FixedPlace)) -> PlaceView {
+    PlaceView {
+        id: location.id,
+        location: location.config.name.clone(),
+        ipv4: None,
+        ipv6: None,
+        allowed_ips: place.allowed_ips.clone(),
+        state: if place.live_since.is_some() { PlaceState::Live } else { PlaceState::Pending },
+        live_since: place.live_since.and_then(time),
         traffic: None,
     }
 }

@@ -7,15 +7,14 @@ use postern_gateway::{BackendKind, PeerStats, PublicKey};
 use serde::Serialize;
 
 use crate::applied::Applied;
-use crate::gateway_view::Stats;
+use crate::config::Tls;
+use crate::gateway_view::{Stats, is_connected};
+use crate::rules::certificate::Certificate;
 use crate::rules::ids::LocationId;
 use crate::site::{Site, SiteLocation};
 use crate::store::census::{Census, Pending, Refused};
 use crate::store::{StoreError, Tx};
 
-/// Peers that shook hands within this many seconds are connected: a session lasts no longer (WireGuard white paper,
-/// section 6.1, `REJECT_AFTER_TIME`).
-const CONNECTED_SECONDS: i64 = 180;
 /// How far back refused activations are shown, in seconds.
 const REFUSALS_SECONDS: i64 = 24 * 60 * 60;
 /// How many single entries are listed of what may be many.
@@ -33,6 +32,7 @@ pub struct Status {
     healthy: bool,
     locations: Vec<LocationStatus>,
     firewall_drift_repaired: u64,
+    https: Https,
     users: UserCounts,
     devices: u64,
     mail: MailCounts,
@@ -66,6 +66,22 @@ struct LocationStatus {
     failing: Option<String>,
 }
 
+/// The certificate that visitors are shown.
+#[derive(Debug, Serialize)]
+struct Https {
+    /// Where it is from: `acme`, `files` or, where we speak no TLS, `proxy`.
+    source: &'static str,
+    names: Vec<String>,
+    issuer: Option<String>,
+    /// RFC 3339.
+    not_before: Option<String>,
+    /// RFC 3339.
+    not_after: Option<String>,
+    /// When it was last tried in vain to replace it, RFC 3339, and why.
+    failed_at: Option<String>,
+    failure: Option<String>,
+}
+
 #[derive(Debug, Serialize)]
 struct UserCounts {
     total: u64,
@@ -73,11 +89,27 @@ struct UserCounts {
     not_enrolled: u64,
 }
 
+impl From<&Census> for UserCounts {
+    fn from(census: &Census) -> Self {
+        Self { total: census.users, disabled: census.disabled_users, not_enrolled: census.unfinished_users }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct MailCounts {
     sent: bool,
     waiting: u64,
     troubled: u64,
+}
+
+impl MailCounts {
+    fn new(site: &Site, census: &Census) -> Self {
+        Self {
+            sent: site.config.mail.is_sent(),
+            waiting: census.mail_waiting,
+            troubled: census.mail_troubled,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -102,6 +134,10 @@ pub struct World<'a> {
     pub stats: Result<Stats, String>,
     /// When the daemon started.
     pub started_at: Timestamp,
+    /// What visitors are shown, where we speak TLS.
+    pub certificate: Option<Certificate>,
+    /// When and why it was not replaced.
+    pub certificate_trouble: Option<(Timestamp, String)>,
 }
 
 /// Puts the overview together.
@@ -130,17 +166,10 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
         healthy: false,
         locations,
         firewall_drift_repaired: world.applied.firewall_drift_repaired,
-        users: UserCounts {
-            total: census.users,
-            disabled: census.disabled_users,
-            not_enrolled: census.unfinished_users,
-        },
+        https: Https::new(site, world),
+        users: UserCounts::from(&census),
         devices: census.devices,
-        mail: MailCounts {
-            sent: site.config.mail.is_sent(),
-            waiting: census.mail_waiting,
-            troubled: census.mail_troubled,
-        },
+        mail: MailCounts::new(site, &census),
         pending: shown(tx.pending_devices(MOST_LISTED)?),
         waiting: shown(tx.waiting_devices(MOST_LISTED)?),
         refused_activations: refused.into_iter().map(RefusedActivation::from).collect(),
@@ -148,6 +177,7 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
     };
     status.problems = status.find_problems(world, &census);
     status.problems.extend(missing_groups(tx, site)?);
+    status.problems.extend(certificate_problems(site, world, now));
     status.healthy = status.problems.is_empty();
     Ok(status)
 }
@@ -184,6 +214,20 @@ impl Status {
     }
 }
 
+/// What visitors see of https, or will, unless somebody does something.
+fn certificate_problems(site: &Site, world: &World<'_>, now: Timestamp) -> Vec<String> {
+    if site.config.http.tls == Tls::Proxy {
+        return Vec::new();
+    }
+    let worry = match &world.certificate {
+        Some(certificate) => certificate.worry(site.config.host(), now),
+        None => Some("there is no certificate yet: nobody can come in".to_owned()),
+    };
+    let failure = world.certificate_trouble.as_ref().map(|(_, reason)| reason);
+    let failure = failure.map(|reason| format!("the certificate was not replaced: {reason}"));
+    worry.into_iter().chain(failure).map(|problem| format!("https: {problem}")).collect()
+}
+
 /// Groups that a location names and that were never made: a start does not wait for them.
 fn missing_groups(tx: &Tx<'_>, site: &Site) -> Result<Vec<String>, StoreError> {
     let mut problems = Vec::new();
@@ -200,6 +244,26 @@ fn missing_groups(tx: &Tx<'_>, site: &Site) -> Result<Vec<String>, StoreError> {
     Ok(problems)
 }
 
+impl Https {
+    fn new(site: &Site, world: &World<'_>) -> Self {
+        let certificate = world.certificate.as_ref();
+        let trouble = world.certificate_trouble.as_ref();
+        Self {
+            source: match site.config.http.tls {
+                Tls::Proxy => "proxy",
+                Tls::Files(_) => "files",
+                Tls::Acme(_) => "acme",
+            },
+            names: certificate.map(|certificate| certificate.names.clone()).unwrap_or_default(),
+            issuer: certificate.map(|certificate| certificate.issuer.clone()),
+            not_before: certificate.map(|certificate| certificate.not_before.to_string()),
+            not_after: certificate.map(|certificate| certificate.not_after.to_string()),
+            failed_at: trouble.map(|(at, _)| at.to_string()),
+            failure: trouble.map(|(_, reason)| reason.clone()),
+        }
+    }
+}
+
 impl LocationStatus {
     fn new(
         location: &SiteLocation,
@@ -210,7 +274,6 @@ impl LocationStatus {
         let state = world.applied.locations.get(&location.id);
         let stats = world.stats.as_ref().ok().and_then(|stats| stats.get(&location.id));
         let handshakes: Vec<i64> = stats.into_iter().flatten().filter_map(handshake).collect();
-        let since = now.as_second().saturating_sub(CONNECTED_SECONDS);
         let newest = handshakes.iter().max().and_then(|second| Timestamp::from_second(*second).ok());
         Self {
             name: location.config.name.clone(),
@@ -221,7 +284,11 @@ impl LocationStatus {
             wanted_peers,
             waiting,
             peers: state.map_or(0, |state| state.peers),
-            connected: handshakes.iter().filter(|second| **second >= since).count(),
+            connected: stats
+                .into_iter()
+                .flat_map(BTreeMap::values)
+                .filter(|peer| is_connected(peer, now))
+                .count(),
             last_handshake: newest.map(|time| time.to_string()),
             drift_repaired: state.map_or(0, |state| state.drift_repaired),
             last_drift: state.and_then(|state| state.last_drift.clone()),

@@ -7,6 +7,7 @@ use crate::flows::tell::tell;
 use crate::flows::{exhaustion, permit};
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, Subject};
+use crate::rules::fact::Fact;
 use crate::rules::message::Message;
 use crate::site::Site;
 use crate::store::{StoreError, Tx};
@@ -20,6 +21,7 @@ pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError>
     tx.forget_enrollments(now)?;
     tx.forget_audit(now)?;
     for enrollment in tx.take_untold_expiries(now)? {
+        tx.happened(Fact::EnrollmentExpired);
         tell(tx, site, &Message::EnrollmentExpired { enrollment }, now)?;
     }
     permit::retry_exhausted(tx, site)?;
@@ -58,6 +60,7 @@ fn remove_abandoned(
         Subject::Machine(_) => None,
     };
     let Some(user) = user.filter(|user| user.password_hash.is_none()) else { return Ok(()) };
+    tx.happened(Fact::EnrollmentAbandoned);
     for id in tx.devices_registered_in(enrollment.id)? {
         let Some(device) = tx.device(id)? else { continue };
         tx.delete_device(&device)?;

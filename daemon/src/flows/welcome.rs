@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use crate::flows::inviter::Inviter;
 use crate::flows::tell::tell;
 use crate::rules::enrollment::Subject;
+use crate::rules::fact::Fact;
 use crate::rules::ids::UserId;
 use crate::rules::message::Message;
 use crate::site::Site;
@@ -21,6 +22,7 @@ pub fn welcome_when_done(tx: &Tx<'_>, site: &Site, user: UserId, now: Timestamp)
     if !tx.mark_welcomed(user.id, now)? {
         return Ok(());
     }
+    tx.happened(Fact::EnrollmentFinished);
     tell(tx, site, &Message::Welcome { user: user.id }, now)?;
     let newest = tx.last_enrollment(Subject::User(user.id))?;
     let inviter = Inviter::of(tx, site, newest.and_then(|enrollment| enrollment.issued_by))?;

@@ -57,7 +57,9 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
             }
         }
         Message::PasswordReset { reset } => tx.reset(*reset)?.map(|reset| reset.user),
-        Message::LocationFull { .. } => return Ok(Some(site.config.contact.email.clone())),
+        Message::LocationFull { .. } | Message::CertificateFailing { .. } => {
+            return Ok(Some(site.config.contact.email.clone()));
+        }
         Message::Welcome { user }
         | Message::PasswordChanged { user }
         | Message::DeviceAdded { user, .. }
@@ -153,11 +155,10 @@ fn address(
             about(user.id, vec![("expires", shown_time(found.expires_at))])
         }
         Message::PasswordReset { reset } => password_reset(tx, site, *reset, now),
-        Message::LocationFull { location } => {
-            let contact = Inviter::of(tx, site, None)?;
-            let mut values = common(site, &contact, &Greeted { first_name: "", last_name: "", username: "" });
-            values.insert("location", location.clone());
-            Ok(Ok(Addressed { to: contact.email, values }))
+        Message::LocationFull { location } => to_contact(tx, site, vec![("location", location.clone())]),
+        Message::CertificateFailing { reason, not_after } => {
+            let expires = not_after.map(shown_time).unwrap_or_default();
+            to_contact(tx, site, vec![("reason", reason.clone()), ("expires", expires)])
         }
         Message::DeviceAdded { user, device }
         | Message::DeviceRemoved { user, device }
@@ -170,6 +171,17 @@ fn address(
             about(asking.id, vec![("command", command_for_another_link(&asking))])
         }
     }
+}
+
+fn to_contact(
+    tx: &Tx<'_>,
+    site: &Site,
+    more: Vec<(&'static str, String)>,
+) -> Result<Result<Addressed, &'static str>, StoreError> {
+    let contact = Inviter::of(tx, site, None)?;
+    let mut values = common(site, &contact, &Greeted { first_name: "", last_name: "", username: "" });
+    values.extend(more);
+    Ok(Ok(Addressed { to: contact.email, values }))
 }
 
 /// What gives this user another link.
@@ -192,6 +204,7 @@ fn is_for_inviter(kind: Kind) -> bool {
         | Kind::DeviceAdded
         | Kind::DeviceRemoved
         | Kind::LocationFull
+        | Kind::CertificateFailing
         | Kind::Test => false,
     }
 }

@@ -106,11 +106,6 @@ fn part(kind: ContentType, text: &str, encoding: Encoding) -> SinglePart {
     }
 }
 
-/// Whether mail can come from, or go to, what is written there.
-pub fn is_mailbox(text: &str) -> bool {
-    mailbox(text).is_ok()
-}
-
 fn mailbox(address: &str) -> Result<Mailbox, MimeError> {
     address.parse().map_err(|source| MimeError::Address { address: address.to_owned(), source })
 }

@@ -296,12 +296,6 @@ fn tls(smtp: &Smtp) -> Result<TlsParameters, lettre::transport::smtp::Error> {
     builder.build_rustls()
 }
 
-/// Whether there is at least one certificate in a PEM file.
-pub fn are_certificates(pem: &[u8]) -> bool {
-    pem.windows(b"-----BEGIN CERTIFICATE-----".len()).any(|part| part == b"-----BEGIN CERTIFICATE-----")
-        && Certificate::from_pem(pem).is_ok()
-}
-
 /// lettre's errors tell their causes themselves.
 fn said(error: &lettre::transport::smtp::Error) -> Answer {
     Answer(shortened(&error.to_string()))

@@ -74,18 +74,26 @@ actions! {
     DeviceRename = "device.rename",
     /// A device is gone.
     DeviceRemove = "device.remove",
+    /// A machine became a person's device.
+    DeviceGive = "device.give",
     /// A machine was added.
     DeviceAddMachine = "device.add-machine",
     /// A machine got a fresh token.
     DeviceReissue = "device.reissue",
     /// A location had no address left for a device.
     PoolExhaust = "pool.exhaust",
+    /// No certificate could be obtained.
+    CertificateFail = "certificate.fail",
     /// A location's file was made.
     LocationAdd = "location.add",
     /// A location's file was changed.
     LocationEdit = "location.edit",
     /// A location is gone.
     LocationRemove = "location.remove",
+    /// A server of wg-quick became a location.
+    LocationImport = "location.import",
+    /// A location was written down with its private key.
+    LocationExport = "location.export",
     /// A location has another key.
     LocationRotateKey = "location.rotate-key",
     /// A mail is tried again.

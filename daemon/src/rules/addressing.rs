@@ -1,6 +1,7 @@
 //! Which addresses a location can give. A device holds one *slot* in a location: the slot's number is the
 //! offset of its address in the IPv4 and in the IPv6 subnet. Offset 0 is the network, 1 the gateway; in IPv4 the
-//! last one is the broadcast address.
+//! last one is the broadcast address. A subnet written with another address than its network's says that this one is
+//! the gateway's.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -42,20 +43,57 @@ impl Pool {
 
     /// The addresses of `slot`, or `None` when the pool does not reach that far.
     pub fn addresses(&self, slot: u32) -> Option<SlotAddresses> {
-        if !(FIRST_SLOT..=self.last_slot()).contains(&slot) {
-            return None;
-        }
-        Some(self.offset(slot))
+        let addresses = self.offset(slot);
+        let is_gateway = self.gateway().iter().any(|own| addresses.iter().any(|ip| ip == own.addr()));
+        let is_there = (FIRST_SLOT..=self.last_slot()).contains(&slot);
+        (is_there && !is_gateway).then_some(addresses)
     }
 
-    /// The gateway's own addresses, with the subnets' prefix lengths.
+    /// The first slot from `slot` on whose addresses are neither the gateway's nor in any of these networks. A network
+    /// that holds a whole subnet takes none of its addresses.
+    pub fn next_vacant(&self, slot: u32, taken: &[IpNet]) -> Option<(u32, SlotAddresses)> {
+        let is_part = |network: &&IpNet| {
+            let v4 = self.v4.map(|net| IpNet::V4(net.trunc()));
+            v4.into_iter()
+                .chain(self.v6.map(|net| IpNet::V6(net.trunc())))
+                .all(|subnet| !network.contains(&subnet))
+        };
+        let taken: Vec<&IpNet> = taken.iter().filter(is_part).collect();
+        let mut slot = slot.max(FIRST_SLOT);
+        while slot <= self.last_slot() {
+            let addresses = self.offset(slot);
+            let holder = addresses.iter().find_map(|ip| taken.iter().find(|network| network.contains(&ip)));
+            match (holder, self.addresses(slot)) {
+                (None, Some(addresses)) => return Some((slot, addresses)),
+                (None, None) => slot = slot.checked_add(1)?,
+                (Some(network), _) => slot = self.slot_of(network.broadcast())?.checked_add(1)?,
+            }
+        }
+        None
+    }
+
+    /// The gateway's own addresses, with the subnets' prefix lengths: the ones written, else the first.
     pub fn gateway(&self) -> Vec<IpNet> {
-        let own = self.offset(1);
-        let v4 =
-            self.v4.zip(own.v4).and_then(|(net, ip)| Ipv4Net::new(ip, net.prefix_len()).ok()).map(IpNet::V4);
-        let v6 =
-            self.v6.zip(own.v6).and_then(|(net, ip)| Ipv6Net::new(ip, net.prefix_len()).ok()).map(IpNet::V6);
-        v4.into_iter().chain(v6).collect()
+        let first = self.offset(1);
+        let v4 = self.v4.zip(first.v4).and_then(|(net, first)| {
+            let own = if net.addr() == net.network() { first } else { net.addr() };
+            Ipv4Net::new(own, net.prefix_len()).ok()
+        });
+        let v6 = self.v6.zip(first.v6).and_then(|(net, first)| {
+            let own = if net.addr() == net.network() { first } else { net.addr() };
+            Ipv6Net::new(own, net.prefix_len()).ok()
+        });
+        v4.map(IpNet::V4).into_iter().chain(v6.map(IpNet::V6)).collect()
+    }
+
+    /// The slot of an address in one of the subnets.
+    fn slot_of(&self, address: IpAddr) -> Option<u32> {
+        match address {
+            IpAddr::V4(ip) => self.v4.map(|net| ip.to_bits() - net.network().to_bits()),
+            IpAddr::V6(ip) => {
+                self.v6.and_then(|net| u32::try_from(ip.to_bits() - net.network().to_bits()).ok())
+            }
+        }
     }
 
     fn offset(&self, slot: u32) -> SlotAddresses {
@@ -102,6 +140,30 @@ mod tests {
         assert_eq!(pool("10.0.0.0/30", "").last_slot(), 2);
         assert!(pool("10.0.0.0/31", "").last_slot() < FIRST_SLOT);
         assert!(pool("10.0.0.0/32", "").last_slot() < FIRST_SLOT);
+    }
+
+    #[test]
+    fn a_gateway_may_have_another_address_and_no_device_gets_it() {
+        let pool = pool("10.7.0.3/24", "fd77::2/64");
+        let shown: Vec<String> = pool.gateway().iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["10.7.0.3/24", "fd77::2/64"]);
+        assert_eq!((pool.addresses(2), pool.addresses(3)), (None, None));
+        assert_eq!(pool.next_vacant(2, &[]).unwrap().0, 4);
+    }
+
+    #[test]
+    fn what_devices_have_of_their_own_is_given_to_nobody() {
+        let pool = pool("10.7.0.0/24", "fd77::/64");
+        let vacant = |slot, taken: &[&str]| {
+            let taken: Vec<IpNet> = taken.iter().map(|text| text.parse().unwrap()).collect();
+            pool.next_vacant(slot, &taken).map(|(slot, _)| slot)
+        };
+        assert_eq!(vacant(2, &["10.7.0.2/32", "fd77::3/128", "192.168.0.0/16"]), Some(4));
+        assert_eq!(vacant(2, &["10.7.0.0/25", "10.7.0.128/26"]), Some(192));
+        assert_eq!(vacant(2, &["0.0.0.0/0", "10.7.0.0/24"]), Some(2), "the whole subnet is not one peer's");
+        assert_eq!(vacant(254, &["10.7.0.254/32"]), None);
+        assert_eq!(vacant(2, &["fd77::/96"]), None);
+        assert_eq!(vacant(255, &[]), None);
     }
 
     #[test]

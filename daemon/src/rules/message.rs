@@ -47,6 +47,8 @@ kinds! {
     EnrollmentExpired = "enrollment_expired",
     /// See [`Message::LocationFull`].
     LocationFull = "location_full",
+    /// See [`Message::CertificateFailing`].
+    CertificateFailing = "certificate_failing",
     /// See [`Message::DeviceAbandoned`].
     DeviceAbandoned = "device_abandoned",
     /// See [`Message::NewLinkWanted`].
@@ -117,6 +119,13 @@ pub enum Message {
         /// Its name.
         location: String,
     },
+    /// To the contact: no certificate can be obtained.
+    CertificateFailing {
+        /// What the authority says, or why it cannot be asked.
+        reason: String,
+        /// Until when the present one is good, in Unix seconds; `None`: there is none.
+        not_after: Option<i64>,
+    },
     /// To who invited them: somebody registered a device, set no password, and the device was removed.
     DeviceAbandoned {
         /// Who.
@@ -145,6 +154,7 @@ impl Message {
             Self::EnrollmentFinished { .. } => Kind::EnrollmentFinished,
             Self::EnrollmentExpired { .. } => Kind::EnrollmentExpired,
             Self::LocationFull { .. } => Kind::LocationFull,
+            Self::CertificateFailing { .. } => Kind::CertificateFailing,
             Self::DeviceAbandoned { .. } => Kind::DeviceAbandoned,
             Self::NewLinkWanted { .. } => Kind::NewLinkWanted,
         }

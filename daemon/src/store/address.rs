@@ -111,7 +111,8 @@ impl Tx<'_> {
         }
         let fresh: Option<u32> =
             self.one("SELECT next_slot FROM location WHERE id = ?1", [location.0], |row| row.get(0))?;
-        if let Some((slot, addresses)) = fresh.and_then(|slot| Some((slot, pool.addresses(slot)?))) {
+        let fixed = self.fixed_networks(location)?;
+        if let Some((slot, addresses)) = fresh.and_then(|slot| pool.next_vacant(slot, &fixed)) {
             self.execute("UPDATE location SET next_slot = ?2 WHERE id = ?1", params![location.0, slot + 1])?;
             return Ok(Some((slot, addresses)));
         }
@@ -193,10 +194,13 @@ impl Tx<'_> {
         location: LocationId,
         live_since: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        self.execute(
+        // A device has its place there in one of the two.
+        for sql in [
             "UPDATE device_address SET live_since = ?3 WHERE device_id = ?1 AND location_id = ?2",
-            params![device.0, location.0, live_since.map(Timestamp::as_second)],
-        )?;
+            "UPDATE fixed_place SET live_since = ?3 WHERE device_id = ?1 AND location_id = ?2",
+        ] {
+            self.execute(sql, params![device.0, location.0, live_since.map(Timestamp::as_second)])?;
+        }
         Ok(())
     }
 }

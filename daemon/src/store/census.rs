@@ -71,8 +71,10 @@ impl Tx<'_> {
     /// How many peers each location should have.
     pub fn wanted_peers(&self) -> Result<BTreeMap<LocationId, u64>, StoreError> {
         let rows = self.all(
-            "SELECT a.location_id, count(*) FROM device_address a JOIN device d ON d.id = a.device_id
-             WHERE d.public_key IS NOT NULL GROUP BY a.location_id",
+            "SELECT a.location_id, count(*)
+             FROM (SELECT device_id, location_id FROM device_address
+                   UNION ALL SELECT device_id, location_id FROM fixed_place WHERE granted = 1) a
+             JOIN device d ON d.id = a.device_id WHERE d.public_key IS NOT NULL GROUP BY a.location_id",
             [],
             |row| Ok((LocationId(row.get(0)?), row.get::<_, i64>(1)?)),
         )?;
@@ -82,8 +84,10 @@ impl Tx<'_> {
     /// Devices that some location should have and has not, at most `limit`.
     pub fn pending_devices(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
         self.all(
-            "SELECT d.name, u.username, a.location_id FROM device_address a JOIN device d ON d.id = a.device_id
-             LEFT JOIN user u ON u.id = d.user_id
+            "SELECT d.name, u.username, a.location_id
+             FROM (SELECT device_id, location_id, live_since FROM device_address
+                   UNION ALL SELECT device_id, location_id, live_since FROM fixed_place WHERE granted = 1) a
+             JOIN device d ON d.id = a.device_id LEFT JOIN user u ON u.id = d.user_id
              WHERE d.public_key IS NOT NULL AND a.live_since IS NULL ORDER BY d.id, a.location_id LIMIT ?1",
             [limit],
             pending,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
 use postern_gateway::{Desired, DesiredInterface, DesiredPeer, ForwardPolicy, PublicKey, Scope};
 use rusqlite::Row;
 
@@ -65,6 +66,29 @@ impl Tx<'_> {
             let allowed_ips = allowed_ips.collect();
             interface.peers.insert(key, DesiredPeer { allowed_ips, preshared_key: None, dialled: None });
             rows.push(PeerRow { device: DeviceId(device), location, key, live });
+        }
+        self.gather_fixed(site, key, desired, rows)
+    }
+
+    /// Those on addresses of their own.
+    fn gather_fixed(
+        &self,
+        site: &Site,
+        key: Option<PublicKey>,
+        desired: &mut Desired,
+        rows: &mut Vec<PeerRow>,
+    ) -> Result<(), StoreError> {
+        for (key, place) in self.granted_fixed_places(key)? {
+            let Some(known) = site.location(place.location) else { continue };
+            let Some(interface) = desired.interfaces.get_mut(&known.config.interface) else { continue };
+            let subnets: Vec<IpNet> = interface.addresses.iter().map(IpNet::trunc).collect();
+            let is_behind = |network: &&IpNet| {
+                network.prefix_len() > 0 && !subnets.iter().any(|subnet| subnet.contains(*network))
+            };
+            interface.routes.extend(place.allowed_ips.iter().filter(is_behind));
+            interface.peers.insert(key, place.peer(&site.keys.seal)?);
+            let (device, live) = (place.device, place.live_since.is_some());
+            rows.push(PeerRow { device, location: place.location, key, live });
         }
         Ok(())
     }

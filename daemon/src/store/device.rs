@@ -35,12 +35,14 @@ pub struct Device {
     pub polling_generation: i64,
     /// The session it was registered in.
     pub registered_in: Option<EnrollmentId>,
+    /// Whether its places are on addresses of its own, none on a slot of a pool.
+    pub is_fixed: bool,
     /// Unix seconds.
     pub created_at: i64,
 }
 
 const COLUMNS: &str = "id, user_id, machine_location_id, name, public_key, polling_generation, registered_in, created_at, \
-                       only_location_id";
+                       only_location_id, EXISTS (SELECT 1 FROM fixed_place WHERE device_id = device.id)";
 
 impl Device {
     /// Whether its client takes exactly one location for ever, and must never be told that there is none (protocol 1.6
@@ -72,6 +74,7 @@ fn device(row: &Row<'_>) -> rusqlite::Result<Result<Device, StoreError>> {
         registered_in: row.get::<_, Option<i64>>(6)?.map(EnrollmentId),
         created_at: row.get(7)?,
         only_location: row.get::<_, Option<i64>>(8)?.map(LocationId),
+        is_fixed: row.get(9)?,
     }))
 }
 
@@ -161,6 +164,19 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// A machine becomes a person's device, or belongs to another location. A conflict when the owner has one of its name.
+    pub fn give_device(&self, id: DeviceId, owner: DeviceOwner) -> Result<(), StoreError> {
+        let (user, location) = match owner {
+            DeviceOwner::User(user) => (Some(user.0), None),
+            DeviceOwner::Machine(location) => (None, Some(location.0)),
+        };
+        self.execute(
+            "UPDATE device SET user_id = ?2, machine_location_id = ?3 WHERE id = ?1",
+            params![id.0, user, location],
+        )?;
+        Ok(())
+    }
+
     /// Keeps a person's device on one location for ever.
     pub fn bind_device(&self, id: DeviceId, location: LocationId) -> Result<(), StoreError> {
         self.execute("UPDATE device SET only_location_id = ?2 WHERE id = ?1", params![id.0, location.0])?;
@@ -180,6 +196,10 @@ impl Tx<'_> {
     pub fn delete_device(&self, device: &Device) -> Result<(), StoreError> {
         for held in self.addresses_of(device.id)? {
             self.free_address(device, held.location)?;
+        }
+        if device.is_fixed {
+            // The networks behind it are no longer routed there.
+            self.touch_everything();
         }
         self.execute("DELETE FROM device WHERE id = ?1", [device.id.0])?;
         device.public_key.into_iter().for_each(|key| self.touch_peer(key));

@@ -7,10 +7,12 @@ use crate::rules::ids::{DeviceId, LocationId};
 impl Tx<'_> {
     /// How many devices hold an address there.
     pub fn devices_at(&self, location: LocationId) -> Result<u32, StoreError> {
-        let count =
-            self.one("SELECT count(*) FROM device_address WHERE location_id = ?1", [location.0], |row| {
-                row.get(0)
-            })?;
+        let count = self.one(
+            "SELECT (SELECT count(*) FROM device_address WHERE location_id = ?1)
+                      + (SELECT count(*) FROM fixed_place WHERE location_id = ?1)",
+            [location.0],
+            |row| row.get(0),
+        )?;
         Ok(count.unwrap_or(0))
     }
 

@@ -11,6 +11,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0004_freed_slot_owner.sql"),
     include_str!("../../migrations/0005_mail.sql"),
     include_str!("../../migrations/0006_audit_of.sql"),
+    include_str!("../../migrations/0007_fixed_place.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -1,10 +1,14 @@
 //! What commits touched, gathered until the matching loop takes it. Nothing here can overflow: changes coalesce.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use postern_gateway::PublicKey;
 use tokio::sync::watch;
+
+use crate::rules::fact::Fact;
+use crate::rules::ids::{DeviceId, LocationId};
 
 /// Beyond so many single peers everything is looked at instead.
 const MOST_PEERS: usize = 4096;
@@ -22,6 +26,10 @@ pub struct Touched {
     pub peers: BTreeSet<PublicKey>,
     /// There is mail.
     pub outbox: bool,
+    /// Keys that were registered, for each location they were given, and when; at most [`MOST_PEERS`].
+    pub registered: BTreeMap<(DeviceId, LocationId), Timestamp>,
+    /// What happened, and how often.
+    pub(super) facts: BTreeMap<Fact, u64>,
 }
 
 /// The meeting point of commits and loops. Clones share it.
@@ -30,6 +38,7 @@ pub struct Changes {
     waiting: Arc<Mutex<Touched>>,
     revision: watch::Sender<Revision>,
     outbox: watch::Sender<u64>,
+    facts: Arc<Mutex<BTreeMap<Fact, u64>>>,
 }
 
 impl Default for Changes {
@@ -38,6 +47,7 @@ impl Default for Changes {
             waiting: Arc::default(),
             revision: watch::Sender::new(Revision::default()),
             outbox: watch::Sender::new(0),
+            facts: Arc::default(),
         }
     }
 }
@@ -59,8 +69,23 @@ impl Changes {
         (*self.revision.borrow(), std::mem::take(&mut *waiting))
     }
 
+    /// How often what happened, in everything committed since the start of this process.
+    pub fn facts(&self) -> BTreeMap<Fact, u64> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, happened: &BTreeMap<Fact, u64>) {
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        for (fact, times) in happened {
+            *facts.entry(*fact).or_default() += times;
+        }
+    }
+
     /// The revision of the last commit.
     pub(super) fn publish(&self, touched: Touched) -> Revision {
+        if !touched.facts.is_empty() {
+            self.count(&touched.facts);
+        }
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if touched.outbox {
             self.outbox.send_modify(|count| *count += 1);
@@ -68,6 +93,8 @@ impl Changes {
         if touched.everything || !touched.peers.is_empty() {
             waiting.everything |= touched.everything;
             waiting.peers.extend(touched.peers);
+            let room = MOST_PEERS.saturating_sub(waiting.registered.len());
+            waiting.registered.extend(touched.registered.into_iter().take(room));
             if waiting.everything || waiting.peers.len() > MOST_PEERS {
                 waiting.everything = true;
                 waiting.peers.clear();

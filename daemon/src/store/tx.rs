@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use postern_gateway::PublicKey;
 use rusqlite::{Params, Row, Transaction};
 
 use super::signals::Touched;
-use crate::rules::ids::LocationId;
+use crate::rules::fact::Fact;
+use crate::rules::ids::{DeviceId, LocationId};
 
 /// What can go wrong in the database.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +71,17 @@ impl<'a> Tx<'a> {
     /// else writes.
     pub fn after_commit(&self, work: impl FnOnce() + 'static) {
         self.afterwards.borrow_mut().push(Box::new(work));
+    }
+
+    /// Remembers that something happened: it is counted once this is committed.
+    pub fn happened(&self, fact: Fact) {
+        *self.touched.borrow_mut().facts.entry(fact).or_default() += 1;
+    }
+
+    /// Remembers that a device registered its key, and where it is to be live.
+    pub fn registered(&self, device: DeviceId, on: impl IntoIterator<Item = LocationId>, now: Timestamp) {
+        let registered = on.into_iter().map(|location| ((device, location), now));
+        self.touched.borrow_mut().registered.extend(registered);
     }
 
     /// Remembers that this peer may have to change.

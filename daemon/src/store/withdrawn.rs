@@ -56,28 +56,24 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{a_person, a_site, at};
-    use crate::flows::issue::issue_enrollment;
+    use crate::fixtures::{a_person, at};
     use crate::rules::enrollment::EnrollmentKind;
     use crate::store::Store;
 
     #[test]
     fn a_replaced_token_is_known_as_withdrawn_for_ninety_days() {
         let store = Store::in_memory().unwrap();
-        let site = a_site(&store);
+        let [first, second] = [TokenHash([1; 32]), TokenHash([2; 32])];
         store
             .write_blocking(|tx| {
                 let user = a_person(tx, "ann");
-                let issue = |second| {
-                    let (subject, day) = (Subject::User(user), Duration::from_hours(24));
-                    let kind = EnrollmentKind::Enrollment;
-                    issue_enrollment(tx, &site, subject, kind, None, day, at(second)).map(|issued| issued.1)
-                };
-                let (first, second) = (issue(0)?, issue(1)?);
-                let known = Some(Withdrawn { user, issued_by: None });
-                assert_eq!(tx.withdrawn_by_token(first.hash())?, known);
-                assert_eq!(tx.withdrawn_by_token(second.hash())?, None);
-                assert!(tx.enrollment_by_token(first.hash())?.is_none());
+                let subject = Subject::User(user);
+                tx.insert_enrollment(subject, EnrollmentKind::Enrollment, None, first, 86_400, at(0))?;
+                tx.withdraw_tokens(subject, at(1))?;
+                tx.insert_enrollment(subject, EnrollmentKind::Enrollment, None, second, 86_401, at(1))?;
+                assert_eq!(tx.withdrawn_by_token(first)?, Some(Withdrawn { user, issued_by: None }));
+                assert_eq!(tx.withdrawn_by_token(second)?, None);
+                assert!(tx.enrollment_by_token(first)?.is_none());
                 assert_eq!(tx.forget_withdrawn(at(90 * 86_400 + 1))?, 0);
                 assert_eq!(tx.forget_withdrawn(at(90 * 86_400 + 2))?, 1);
                 Ok::<_, StoreError>(())

@@ -60,6 +60,7 @@ pub fn sample(kind: Kind) -> Values {
         Kind::EnrollmentExpired => vec![expires],
         Kind::DeviceAdded | Kind::DeviceRemoved | Kind::DeviceAbandoned => vec![("device", "Ann's laptop")],
         Kind::LocationFull => vec![("location", "hq")],
+        Kind::CertificateFailing => vec![("reason", "the name does not lead to this host"), expires],
         Kind::NewLinkWanted => vec![("command", "postern user reinvite ann")],
         Kind::Welcome | Kind::PasswordChanged | Kind::EnrollmentFinished | Kind::Test => vec![],
     };

@@ -33,6 +33,7 @@ mod reload;
 mod socket;
 mod status;
 mod users;
+mod wg_quick;
 
 use caller::Caller;
 use error::AdminError;
@@ -111,6 +112,7 @@ pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
         .merge(groups::routes())
         .merge(mail::routes())
         .merge(devices::routes())
+        .merge(wg_quick::routes())
         .route("/audit", get(audit::list))
         .fallback(|| async { AdminError::UnknownPath })
         .method_not_allowed_fallback(|| async { AdminError::UnknownPath })

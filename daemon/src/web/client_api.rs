@@ -226,7 +226,7 @@ async fn any_session(api: &Api, (session, admission): (TokenHash, Admission<'_>)
 
 impl Api {
     fn client_of(&self, request: &Request) -> IpAddr {
-        limit::client_address(request, &self.app.site().config.trusted_proxies)
+        limit::client_address(request, &self.app.site().config.http.trusted_proxies)
     }
 
     fn admit(&self, what: Presented, bearer: TokenHash, client: IpAddr) -> Result<Admission<'_>, WebError> {

@@ -1,36 +1,53 @@
 //! Takes HTTP connections: so many in all and of one client, each for a bounded time. One too many is closed at once,
-//! so that nobody can use up the descriptors the gateway needs for its turns. What is asked over a connection is the
-//! router's affair.
+//! so that nobody can use up the descriptors the gateway needs for its turns. A TLS handshake is part of a connection's
+//! time, and takes no other's. What is asked over a connection is the router's affair.
 
+mod activity;
 mod places;
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use postern_gateway::chain;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use super::limit::network_of;
 use crate::app::App;
+use crate::pulse::Pulse;
+use crate::tls::presented::ACME_TLS;
+use activity::Activity;
 use places::{Place, Places, Visitor};
 
 /// Never more connections than this, however many descriptors there are.
 const MOST_CONNECTIONS: usize = 4096;
 /// More than any request here needs.
-const MOST_HEAD_BYTES: usize = 32 * 1024;
+const MOST_HEAD_BYTES: u16 = 32 * 1024;
+/// Requests at once over one connection; a page asks for fewer.
+const MOST_STREAMS: u32 = 32;
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Whoever came over https once does not come without it for a year.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// How long an answer under way may take when its connection is to end.
 const LAST_ANSWER: Duration = Duration::from_secs(10);
 /// The pause after no connection could be taken.
@@ -55,30 +72,43 @@ pub struct Http {
     app: App,
     router: Router,
     places: Places,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Http {
     /// Serves `router` with at most half of the `descriptors` this process may have.
     pub fn new(app: App, router: Router, descriptors: u64) -> Self {
         let most = usize::try_from(descriptors / 2).unwrap_or(MOST_CONNECTIONS).clamp(1, MOST_CONNECTIONS);
-        Self { app, router, places: Places::new(most) }
+        Self { app, router, places: Places::new(most), tls: None }
+    }
+
+    /// The same places over TLS.
+    #[must_use]
+    pub fn over_tls(self, config: Arc<ServerConfig>) -> Self {
+        Self { tls: Some(config.into()), ..self }
+    }
+
+    /// The same places for `router`, without TLS.
+    #[must_use]
+    pub fn in_the_clear(&self, router: Router) -> Self {
+        Self { router, tls: None, ..self.clone() }
     }
 
     /// Takes connections until `stop` turns true; what is being answered then is finished. Dropping it ends them all.
-    pub async fn serve(self, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self, listener: TcpListener, mut pulse: Pulse, mut stop: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
         loop {
             // What an arm has not taken is still there the next time.
             let taken = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(_) = connections.join_next() => continue,
-                taken = listener.accept() => taken,
+                taken = pulse.while_waiting(listener.accept()) => taken,
             };
             match taken {
                 Ok((stream, peer)) => {
                     if let Some((place, patience)) = self.admit(peer) {
-                        let (router, stop) = (self.router.clone(), stop.clone());
-                        connections.spawn(converse(router, stream, peer, place, patience, stop));
+                        let visit = Visit { router: self.router.clone(), peer, _place: place, patience };
+                        connections.spawn(visit.begin(stream, self.tls.clone(), stop.clone()));
                     }
                 }
                 Err(error) => after_failure(&error).await,
@@ -90,7 +120,8 @@ impl Http {
 
     fn admit(&self, peer: SocketAddr) -> Option<(Place, Patience)> {
         let (site, address) = (self.app.site(), peer.ip().to_canonical());
-        let (visitor, patience) = if site.config.trusted_proxies.iter().any(|net| net.contains(&address)) {
+        let (visitor, patience) = if site.config.http.trusted_proxies.iter().any(|net| net.contains(&address))
+        {
             (Visitor::Proxy, WITH_PROXIES)
         } else {
             (Visitor::Client(network_of(address)), WITH_CLIENTS)
@@ -99,30 +130,108 @@ impl Http {
     }
 }
 
-async fn converse(
+/// One connection.
+struct Visit {
     router: Router,
-    stream: TcpStream,
     peer: SocketAddr,
     _place: Place,
     patience: Patience,
+}
+
+/// How a connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cover {
+    Tls,
+    Nothing,
+}
+
+impl Visit {
+    async fn begin(self, stream: TcpStream, tls: Option<TlsAcceptor>, stop: watch::Receiver<bool>) {
+        let Some(tls) = tls else { return self.in_http1(stream, Cover::Nothing, stop).await };
+        // However a client ends its handshake is its own affair.
+        let Ok(Ok(stream)) = timeout(HANDSHAKE, tls.accept(stream)).await else { return };
+        match stream.get_ref().1.alpn_protocol() {
+            // A proof is all that was asked for.
+            Some(ACME_TLS) => {}
+            Some(b"h2") => self.in_http2(stream, stop).await,
+            Some(_) | None => self.in_http1(stream, Cover::Tls, stop).await,
+        }
+    }
+
+    async fn in_http1<S>(self, stream: S, cover: Cover, stop: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let answer = service_fn(|request| answer(self.router.clone(), self.peer, cover, request));
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(self.patience.head);
+        http.max_buf_size(MOST_HEAD_BYTES.into());
+        let connection = http.serve_connection(TokioIo::new(stream), answer);
+        // HTTP/1 itself ends what is silent.
+        converse(connection, self.patience.whole, std::future::pending(), stop).await;
+    }
+
+    async fn in_http2<S>(self, stream: S, stop: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let activity = Activity::default();
+        let answer = service_fn(|request| {
+            let under_way = activity.begin();
+            let answer = answer(self.router.clone(), self.peer, Cover::Tls, request);
+            async move {
+                let answer = answer.await;
+                drop(under_way);
+                answer
+            }
+        });
+        let mut http = http2::Builder::new(TokioExecutor::new());
+        http.timer(TokioTimer::new()).max_concurrent_streams(MOST_STREAMS);
+        http.max_header_list_size(MOST_HEAD_BYTES.into());
+        let connection = http.serve_connection(TokioIo::new(stream), answer);
+        converse(connection, self.patience.whole, activity.silent_for(self.patience.head), stop).await;
+    }
+}
+
+/// Answers until the client ends it, it took `whole`, it is `silent`, or the daemon stops.
+async fn converse<C>(
+    connection: C,
+    whole: Duration,
+    silent: impl Future<Output = ()>,
     mut stop: watch::Receiver<bool>,
-) {
-    let answer = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request: Request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(patience.head).max_buf_size(MOST_HEAD_BYTES);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer));
+) where
+    C: GracefulConnection,
+{
+    let mut connection = pin!(connection);
     tokio::select! {
         // However a client ends its connection is its own affair.
         _ = &mut connection => return,
-        _ = timeout(patience.whole, stop.wait_for(|stop| *stop)) => {}
+        _ = timeout(whole, stop.wait_for(|stop| *stop)) => {}
+        () = silent => {}
     }
     connection.as_mut().graceful_shutdown();
     // Who does not take the last answer goes without it.
     drop(timeout(LAST_ANSWER, connection).await);
+}
+
+async fn answer(
+    router: Router,
+    peer: SocketAddr,
+    cover: Cover,
+    request: hyper::Request<Incoming>,
+) -> Result<Response, std::convert::Infallible> {
+    let mut request: Request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    // HTTP/2 names the host elsewhere.
+    let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().entry(header::HOST).or_insert(host);
+    }
+    let mut answer = router.oneshot(request).await?;
+    if cover == Cover::Tls {
+        answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    Ok(answer)
 }
 
 async fn after_failure(error: &io::Error) {

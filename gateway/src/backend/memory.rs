@@ -9,8 +9,10 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::backend::{Backend, BackendError, BackendKind, StepError};
+use crate::backend::{Backend, BackendError, StepError};
+use crate::desired::DesiredInterface;
 use crate::key::PublicKey;
+use crate::kind::BackendKind;
 use crate::net::InterfaceName;
 use crate::observed::{FirewallFingerprint, Observed};
 use crate::plan::Step;
@@ -102,6 +104,11 @@ impl MemoryBackend {
         let found = kernel.links.remove(interface);
         kernel.unmarked.extend(found.map(|link| (interface.clone(), link)));
         kernel.firewall = None;
+    }
+
+    /// Somebody else runs this WireGuard, up and with nobody's mark.
+    pub fn run_elsewhere(&self, name: &InterfaceName, interface: &DesiredInterface) {
+        self.kernel().unmarked.insert(name.clone(), Link::running(interface));
     }
 
     /// The link that is not ours goes away.
@@ -196,44 +203,52 @@ impl Kernel {
         }
     }
 
+    /// Why a step cannot be done, if so.
+    fn refusal(&self, step: &Step) -> Option<io::ErrorKind> {
+        if step.interface().is_some_and(|name| self.broken_interfaces.contains(name)) {
+            return Some(io::ErrorKind::Other);
+        }
+        if let Step::SetDevice { interface, listen_port, .. } = step {
+            return self.is_taken(interface, listen_port.get()).then_some(io::ErrorKind::AddrInUse);
+        }
+        if let Step::CreateInterface { interface, .. } = step {
+            return self.has_link(interface).then_some(io::ErrorKind::AlreadyExists);
+        }
+        let is_firewall = matches!(step, Step::ReplaceFirewall { .. });
+        (is_firewall && self.firewall_refused).then_some(io::ErrorKind::PermissionDenied)
+    }
+
+    fn has_link(&self, interface: &InterfaceName) -> bool {
+        self.foreign.contains(interface)
+            || self.unmarked.contains_key(interface)
+            || self.links.contains_key(interface)
+    }
+
     fn is_taken(&self, interface: &InterfaceName, port: u16) -> bool {
         self.links.iter().any(|(name, link)| name != interface && link.listen_port == port)
     }
 
     fn perform(&mut self, step: &Step) -> Result<(), StepError> {
-        if step.interface().is_some_and(|name| self.broken_interfaces.contains(name)) {
-            return Err(error(&step.to_string(), io::ErrorKind::Other).into());
+        if let Some(kind) = self.refusal(step) {
+            return Err(error(&step.to_string(), kind).into());
         }
+        let missing = || error(&step.to_string(), io::ErrorKind::NotFound);
         match step {
-            Step::ReplaceFirewall { .. } if self.firewall_refused => {
-                Err(error("replace the nftables table", io::ErrorKind::PermissionDenied).into())
-            }
             Step::ReplaceFirewall { firewall } => {
                 self.firewall = (!firewall.is_empty()).then(|| firewall.fingerprint());
                 Ok(())
             }
             Step::Adopt { interface } => {
-                let missing = || error(&step.to_string(), io::ErrorKind::NotFound);
                 let link = self.unmarked.remove(interface).ok_or_else(missing)?;
                 self.links.insert(interface.clone(), link);
                 Ok(())
             }
             Step::CreateInterface { interface, backend, mtu } => {
-                if self.foreign.contains(interface)
-                    || self.unmarked.contains_key(interface)
-                    || self.links.contains_key(interface)
-                {
-                    return Err(error(&step.to_string(), io::ErrorKind::AlreadyExists).into());
-                }
                 self.links.insert(interface.clone(), Link::new(*backend, mtu.get()));
                 Ok(())
             }
             Step::DeleteInterface { interface } => {
-                let found = self.links.remove(interface);
-                found.map(drop).ok_or_else(|| error(&step.to_string(), io::ErrorKind::NotFound).into())
-            }
-            Step::SetDevice { interface, listen_port, .. } if self.is_taken(interface, listen_port.get()) => {
-                Err(error(&step.to_string(), io::ErrorKind::AddrInUse).into())
+                Ok(self.links.remove(interface).map(drop).ok_or_else(missing)?)
             }
             Step::SetDevice { interface, .. }
             | Step::LeavePort { interface }
@@ -246,7 +261,6 @@ impl Kernel {
             | Step::SetLinkUp { interface }
             | Step::AddRoute { interface, .. }
             | Step::RemoveRoute { interface, .. } => {
-                let missing = || error(&step.to_string(), io::ErrorKind::NotFound);
                 let link = self.links.get_mut(interface).ok_or_else(missing)?;
                 link.perform(step, &self.refused_peers)
             }

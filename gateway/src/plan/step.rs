@@ -5,10 +5,10 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use crate::backend::BackendKind;
 use crate::desired::DesiredPeer;
 use crate::firewall::Firewall;
 use crate::key::{PrivateKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::net::{InterfaceName, ListenPort, Mtu};
 
 /// One thing to do.
@@ -117,7 +117,67 @@ pub enum Step {
     },
 }
 
+/// What a step is about, however it is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StepKind {
+    /// A link as a whole.
+    Interface,
+    /// Our nftables table.
+    Firewall,
+    /// Private key, port and mark.
+    Device,
+    /// Peers.
+    Peers,
+    /// Addresses of a link.
+    Addresses,
+    /// Whether a link is up, and its MTU.
+    Link,
+    /// Routes.
+    Routes,
+}
+
+impl StepKind {
+    /// All there are.
+    pub const ALL: [Self; 7] = [
+        Self::Interface,
+        Self::Firewall,
+        Self::Device,
+        Self::Peers,
+        Self::Addresses,
+        Self::Link,
+        Self::Routes,
+    ];
+
+    /// One word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interface => "interface",
+            Self::Firewall => "firewall",
+            Self::Device => "device",
+            Self::Peers => "peers",
+            Self::Addresses => "addresses",
+            Self::Link => "link",
+            Self::Routes => "routes",
+        }
+    }
+}
+
 impl Step {
+    /// What it is about.
+    pub fn kind(&self) -> StepKind {
+        match self {
+            Self::DeleteInterface { .. } | Self::Adopt { .. } | Self::CreateInterface { .. } => {
+                StepKind::Interface
+            }
+            Self::ReplaceFirewall { .. } => StepKind::Firewall,
+            Self::SetDevice { .. } | Self::LeavePort { .. } => StepKind::Device,
+            Self::RemovePeers { .. } | Self::UpdatePeers { .. } | Self::AddPeers { .. } => StepKind::Peers,
+            Self::RemoveAddress { .. } | Self::AddAddress { .. } => StepKind::Addresses,
+            Self::SetMtu { .. } | Self::SetLinkUp { .. } => StepKind::Link,
+            Self::AddRoute { .. } | Self::RemoveRoute { .. } => StepKind::Routes,
+        }
+    }
+
     /// The interface it is about; `None` for the firewall, which is about all of them.
     pub fn interface(&self) -> Option<&InterfaceName> {
         match self {

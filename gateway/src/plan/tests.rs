@@ -1,12 +1,12 @@
 //! Plans as diffs: each drift alone, and the orders that keep tunnels and routes alive.
 
 use super::*;
-use crate::backend::BackendKind;
 use crate::backend::memory::MemoryBackend;
 use crate::fixtures::{
     an_interface, at_port, called_at, desired, key, name, peer, reach, with_preshared_key,
 };
 use crate::key::PrivateKey;
+use crate::kind::BackendKind;
 
 mod properties;
 

@@ -7,6 +7,7 @@ use postern::app::{App, Clock};
 use postern::applied::Applied;
 use postern::background::deliver_mail;
 use postern::config::Smtp;
+use postern::pulse::Pulses;
 use postern::rules::ids::UserId;
 use postern::rules::message::Message;
 use postern::site::Site;
@@ -43,7 +44,8 @@ impl Station {
 
     /// Runs the loop.
     pub(crate) fn deliver(&mut self) {
-        self.running.spawn(deliver_mail::run(self.app.clone(), self.stop.subscribe()));
+        let pulse = Pulses::default().pulse("the mail loop");
+        self.running.spawn(deliver_mail::run(self.app.clone(), pulse, self.stop.subscribe()));
     }
 
     /// Puts other settings into force, as a reload does.

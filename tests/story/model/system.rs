@@ -14,6 +14,7 @@ use postern::flows::permit::settle_all;
 use postern::flows::refusal::Refusal;
 use postern::flows::{accounts, groups};
 use postern::gateway_view::GatewayView;
+use postern::pulse::Pulses;
 use postern::site::Site;
 use postern::store::{Store, StoreError, Tx};
 use postern_gateway::backend::memory::MemoryBackend;
@@ -247,6 +248,7 @@ impl System {
             backend: Box::new(self.kernel.clone()),
             published: postern.applied.clone(),
             questions: GatewayView::new().1,
+            pulse: Pulses::default().pulse("the reconcile loop"),
             shutdown,
         };
         let reconciler = reconciler.spawn().unwrap();

@@ -133,7 +133,7 @@ async fn device_names_out_of_the_rules_are_400() {
 }
 
 #[tokio::test]
-async fn unknown_paths_are_404_and_unknown_methods_405() {
+async fn unknown_paths_are_404() {
     let postern = Postern::new();
     for path in [
         "/api/v1/client-mfa/start",
@@ -158,6 +158,11 @@ async fn unknown_paths_are_404_and_unknown_methods_405() {
             answer.error();
         }
     }
+}
+
+#[tokio::test]
+async fn unknown_methods_are_405() {
+    let postern = Postern::new();
     for path in POSTS {
         for method in ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
             let request = Request::builder().method(method).uri(path).body(Body::empty());

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use postern::config::{
-    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail,
+    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http, Location, Mail,
+    Tls,
 };
 use postern::rules::colour::Colour;
+use postern::rules::seal::SealKey;
 use postern::rules::token::TokenKey;
-use postern::site::{Site, SiteLocation};
+use postern::site::{Site, SiteKeys, SiteLocation};
 use postern::store::Store;
 use postern::texts::Texts;
 use postern_gateway::{BackendKind, Mtu, PrivateKey};
@@ -38,8 +40,8 @@ impl Plan {
             let seed = u8::try_from(location.listen_port.get() - 51_820).unwrap();
             SiteLocation::new(id, location, PrivateKey::from_random([seed; 32]), BackendKind::Kernel)
         });
-        let key = TokenKey::from_bytes([1; 32]);
-        Site::new(self.config, uuid::Uuid::from_u128(7), key, locations.collect::<Vec<_>>())
+        let keys = SiteKeys { token: TokenKey::from_bytes([1; 32]), seal: SealKey::from_bytes([2; 32]) };
+        Site::new(self.config, uuid::Uuid::from_u128(7), keys, locations.collect::<Vec<_>>())
     }
 }
 
@@ -72,8 +74,12 @@ fn config() -> Config {
         state_dir: "state".into(),
         admin_socket: "admin.sock".into(),
         locations_dir: "locations.d".into(),
-        listen: Vec::new(),
-        trusted_proxies: Vec::new(),
+        http: Http {
+            listen: Vec::new(),
+            redirect_listen: Vec::new(),
+            trusted_proxies: Vec::new(),
+            tls: Tls::Proxy,
+        },
         contact: Contact { name: "Ann Admin".to_owned(), email: "ann@example.com".to_owned(), phone: None },
         branding: Branding {
             company: "Example".to_owned(),
@@ -92,6 +98,7 @@ fn config() -> Config {
         },
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
+        metrics_listen: Vec::new(),
         client_versions: ClientVersions { core: "2.1.0".to_owned(), component: "2.1.0".to_owned() },
         locations: BTreeMap::new(),
     }

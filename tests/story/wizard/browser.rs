@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use postern::background::deliver_mail;
+use postern::pulse::Pulses;
 use postern::store::outbox::Listed;
 use postern::web::assets::url;
 use serde_json::Value;
@@ -159,7 +160,8 @@ impl Page {
 /// The letters in a directory, once there are so many.
 pub(crate) async fn letters(postern: &Postern, dir: &Path, count: usize) -> Vec<String> {
     let (stop, stopped) = watch::channel(false);
-    let mut delivering = JoinSet::from_iter([deliver_mail::run(postern.app.clone(), stopped)]);
+    let pulse = Pulses::default().pulse("the mail loop");
+    let mut delivering = JoinSet::from_iter([deliver_mail::run(postern.app.clone(), pulse, stopped)]);
     let mut looks = tokio::time::interval(Duration::from_millis(5));
     let found = tokio::time::timeout(Duration::from_secs(10), async {
         loop {

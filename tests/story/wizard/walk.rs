@@ -24,11 +24,8 @@ pub(crate) fn mailing(dir: &std::path::Path) -> Postern {
     })
 }
 
-#[tokio::test]
-async fn the_link_in_the_mail_leads_to_a_live_device_and_the_welcome() {
-    let dir = tempfile::tempdir().unwrap();
-    let postern = mailing(dir.path());
-    let guest = Guest {
+fn john() -> Guest {
+    Guest {
         username: "jdoe".to_owned(),
         first_name: "John".to_owned(),
         last_name: "Doe".to_owned(),
@@ -36,7 +33,14 @@ async fn the_link_in_the_mail_leads_to_a_live_device_and_the_welcome() {
         phone: "+48 123".to_owned(),
         groups: Vec::new(),
         is_admin: false,
-    };
+    }
+}
+
+#[tokio::test]
+async fn the_link_in_the_mail_leads_to_a_live_device_and_the_welcome() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = mailing(dir.path());
+    let guest = john();
     let (site, now) = (postern.app.site(), postern.app.now());
     let actor = Actor { name: "unix:root".to_owned(), account: None };
     let invited =

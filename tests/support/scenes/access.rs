@@ -1,13 +1,16 @@
 //! Who may, and who may not any more.
 
+use serde_json::Value;
+
 use super::{HQ, a_site, connects, names, of, reaches, somebody};
 use crate::rig::{Client, Rig, Wireguard};
 
 /// Permission becomes a tunnel, and its end ends it, before the command returns.
 pub(crate) fn everybody_reaches_exactly_what_they_may_use(wireguard: Wireguard) {
     let Some(mut rig) = a_site(wireguard) else { return };
-    rig.order(&["group", "create", "staff"]);
-    rig.order(&["group", "create", "research"]);
+    for group in ["staff", "research"] {
+        rig.order(&["group", "create", group]);
+    }
     rig.locate("hq", 2, &format!("{HQ}\ngroups = [\"staff\"]"));
     rig.locate("lab", 3, "groups = [\"research\"]");
     rig.reload();
@@ -21,11 +24,8 @@ pub(crate) fn everybody_reaches_exactly_what_they_may_use(wireguard: Wireguard) 
     for (client, location) in [(&ann, 1), (&ann, 2), (&ben, 1), (&ben, 3)] {
         connects(client, location);
     }
-    // The configuration of somebody else is of no use to her.
-    let stolen = ann.connect(of(&of_ben, "lab"));
-    assert!(!ann.host.reaches("10.77.3.1") && stolen.handshake() == 0, "a stranger shook hands");
+    is_of_no_use(&ann, of(&of_ben, "lab"));
     assert!(bens_lab.handshake() > 0 && reaches(&ben.host, 3));
-    drop(stolen);
 
     rig.order(&["group", "remove-user", "staff", "ann"]);
     is_cut_off(&rig, &ann, "pst-hq", 2);
@@ -50,6 +50,12 @@ pub(crate) fn everybody_reaches_exactly_what_they_may_use(wireguard: Wireguard) 
     rig.order(&["user", "remove", "ben"]);
     is_cut_off(&rig, &ben, "pst-lab", 3);
     assert_eq!((ann.poll().status, ben.poll().status), (403, 403));
+}
+
+/// That the configuration of somebody else, of location 3, opens nothing.
+fn is_of_no_use(client: &Client, stolen: &Value) {
+    let stolen = client.connect(stolen);
+    assert!(!client.host.reaches("10.77.3.1") && stolen.handshake() == 0, "a stranger shook hands");
 }
 
 /// That a peer is gone now, without a moment's waiting.

@@ -11,11 +11,8 @@ pub(crate) fn a_client_that_wants_everything_gets_no_more(wireguard: Wireguard) 
     let Some(mut rig) = a_site(wireguard) else { return };
     let office = rig.behind("office", "10.9.0", "fd09");
     let vault = rig.behind("vault", "10.8.0", "fd08");
-    rig.locate(
-        "open",
-        1,
-        "routes = [\"10.9.0.0/24\", \"fd09::/64\"]\nhost_services = [\"udp/53\", \"tcp/8443\"]",
-    );
+    let listed = "routes = [\"10.9.0.0/24\", \"fd09::/64\"]\nhost_services = [\"udp/53\", \"tcp/8443\"]";
+    rig.locate("open", 1, listed);
     rig.reload();
     let (ann, of_ann) = somebody(&mut rig, "ann", &[]);
     let (ben, of_ben) = somebody(&mut rig, "ben", &[]);

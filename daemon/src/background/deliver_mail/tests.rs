@@ -10,6 +10,7 @@ use crate::app::Clock;
 use crate::applied::Applied;
 use crate::fixtures::{a_person, a_site, at};
 use crate::flows::issue::{enrollment_token, issue_enrollment};
+use crate::pulse::Pulses;
 use crate::rules::enrollment::{EnrollmentKind, Subject};
 use crate::rules::ids::EnrollmentId;
 use crate::rules::message::Message;
@@ -73,19 +74,20 @@ async fn while_the_database_takes_no_records_a_delivered_mail_is_not_sent_again_
     let another = |tx: &Tx<'_>| tx.post(&Message::LocationFull { location: "hq".to_owned() }, at(0));
     app.store.write_blocking(another).unwrap();
     let (unrecorded, shutdown) = (Unrecorded::default(), watch::channel(false).1);
+    let pulse = Pulses::default().pulse("the mail loop");
 
     app.store.fill_the_disk().unwrap();
-    assert!(turn(&app, &unrecorded, &shutdown).await.is_err());
+    assert!(turn(&app, &pulse, &unrecorded, &shutdown).await.is_err());
     let first = mails_in(dir.path());
     assert_eq!(first.len(), 1);
     for mail in files_in(dir.path()) {
         fs::remove_file(mail).unwrap();
     }
-    assert!(turn(&app, &unrecorded, &shutdown).await.is_err());
+    assert!(turn(&app, &pulse, &unrecorded, &shutdown).await.is_err());
     assert_eq!(mails_in(dir.path()), [""; 0]);
 
     app.store.free_the_disk().unwrap();
-    turn(&app, &unrecorded, &shutdown).await.unwrap();
+    turn(&app, &pulse, &unrecorded, &shutdown).await.unwrap();
     let then = mails_in(dir.path());
     assert!(then.len() == 1 && then != first, "only the other one: {then:?}");
     assert_eq!(app.store.read_blocking(|tx| tx.newest_mail(Listed::NotSent, 9)).unwrap(), []);
@@ -120,7 +122,8 @@ async fn the_onboarding_text_arrives_with_the_names_of_user_and_inviter() {
 }
 
 async fn tried(app: &App) -> Result<Duration, StoreError> {
-    turn(app, &Unrecorded::default(), &watch::channel(false).1).await
+    let pulse = Pulses::default().pulse("the mail loop");
+    turn(app, &pulse, &Unrecorded::default(), &watch::channel(false).1).await
 }
 
 /// The invitation was posted at second 0; the clock stands at `now`.

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use postern_gateway::{Backend, InterfaceName, Observed, Outcome, Plan, Scope, apply, chain, plan};
+use postern_gateway::{Backend, InterfaceName, Observed, Outcome, Plan, Scope, StepKind, apply, chain, plan};
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::applied::{Applied, LocationState};
 use crate::flows::welcome::welcome_when_done;
-use crate::gateway_view::{GatewayQuestion, Stats};
+use crate::gateway_view::{GatewayQuestion, LinkState, Stats};
+use crate::metrics;
 use crate::site::Site;
 use crate::store::desired::PeerRow;
 use crate::store::device::{Device, DeviceOwner};
@@ -50,11 +52,14 @@ impl World {
     /// Makes the world follow the database, as far as it can, and says how far that is.
     pub(super) fn turn(&mut self, cause: Cause) -> Applied {
         let (revision, touched) = self.app.store.changes().take();
-        let before = self.applied.clone();
-        let looked = match self.scope_of(cause, &touched) {
-            scope @ Scope::Peers(_) => self.reach(&scope, &Drift::default()),
-            Scope::Everything => self.look_at_everything(),
+        let (before, started) = (self.applied.clone(), Instant::now());
+        let scope = self.scope_of(cause, &touched);
+        self.app.metrics.waits().registered(touched.registered);
+        let (looked, kind) = match scope {
+            scope @ Scope::Peers(_) => (self.reach(&scope, &Drift::default()), metrics::Turn::Peers),
+            Scope::Everything => (self.look_at_everything(), metrics::Turn::Everything),
         };
+        self.app.metrics.turned(kind, started.elapsed());
         if let Err(error) = looked {
             self.observed = None;
             self.applied.failing = vec![error];
@@ -77,6 +82,9 @@ impl World {
         match question {
             GatewayQuestion::Plan(answer) => {
                 let _ = answer.send(self.what_would_change());
+            }
+            GatewayQuestion::Link(name, answer) => {
+                let _ = answer.send(self.link(&name));
             }
             GatewayQuestion::Stats(answer) => {
                 let _ = answer.send(self.stats());
@@ -132,7 +140,10 @@ impl World {
             state.peers = interfaces.and_then(|all| all.get(name)).map_or(0, |found| found.peers.len());
             let failure = outcome.failure_of(name);
             if let Some(repairs) = drift.repairs_of(plan, name) {
-                state.drift_repaired += u64::from(failure.is_none());
+                if failure.is_none() {
+                    state.drift_repaired += 1;
+                    drift.kinds_of(plan, name).into_iter().for_each(|kind| self.app.metrics.repaired(kind));
+                }
                 state.last_drift = Some(repairs);
             }
             if failure.is_some() || *scope == Scope::Everything {
@@ -144,13 +155,26 @@ impl World {
             self.applied.failing = outcome.firewall_failure().into_iter().collect();
         }
         let is_repaired = drift.is_of_firewall(plan) && outcome.firewall_failure().is_none();
-        self.applied.firewall_drift_repaired += u64::from(is_repaired);
+        if is_repaired {
+            self.applied.firewall_drift_repaired += 1;
+            self.app.metrics.repaired(StepKind::Firewall);
+        }
     }
 
     fn what_would_change(&mut self) -> Result<String, String> {
         let observed = self.backend.observe().map_err(|error| chain(&error))?;
         let (_, desired, _) = wanted(&self.app, &Scope::Everything)?;
         Ok(plan(&desired, &observed, &Scope::Everything).to_string())
+    }
+
+    fn link(&mut self, name: &InterfaceName) -> Result<LinkState, String> {
+        let mut observed = self.backend.observe().map_err(|error| chain(&error))?;
+        Ok(match observed.unmarked.remove(name) {
+            Some(found) => LinkState::Unmarked(Box::new(found)),
+            None if observed.interfaces.contains_key(name) => LinkState::Ours,
+            None if observed.foreign.contains(name) => LinkState::Foreign,
+            None => LinkState::Free,
+        })
     }
 
     fn stats(&mut self) -> Result<Stats, String> {
@@ -200,18 +224,18 @@ fn record(app: &App, rows: &[PeerRow], live: &Live<'_>) -> Result<(), StoreError
         .iter()
         .map(|row| (row, live.has(row)))
         .filter(|(row, is_live)| row.live != *is_live)
-        .map(|(row, is_live)| ((row.device, row.location), is_live))
+        .map(|(row, is_live)| ((row.device, row.location), (row.key, is_live)))
         .collect();
     if changed.is_empty() {
         return Ok(());
     }
     let now = app.now();
     app.store.write_blocking(|tx| {
-        for ((device, location), is_live) in &changed {
+        for ((device, location), (_, is_live)) in &changed {
             tx.set_live(*device, *location, is_live.then_some(now))?;
         }
         let came_up: BTreeSet<_> =
-            changed.iter().filter(|(_, is_live)| **is_live).map(|((id, _), _)| *id).collect();
+            changed.iter().filter(|(_, (_, is_live))| *is_live).map(|((id, _), _)| *id).collect();
         for device in came_up {
             if let Some(Device { owner: DeviceOwner::User(user), .. }) = tx.device(device)? {
                 welcome_when_done(tx, live.site, user, now)?;
@@ -219,6 +243,11 @@ fn record(app: &App, rows: &[PeerRow], live: &Live<'_>) -> Result<(), StoreError
         }
         Ok::<_, StoreError>(())
     })?;
+    for (peer, (key, _)) in changed.into_iter().filter(|(_, (_, is_live))| *is_live) {
+        if let Some(waited) = app.metrics.waits().live(peer, key, now) {
+            app.metrics.live_after(waited);
+        }
+    }
     Ok(())
 }
 

@@ -99,7 +99,7 @@ fn an_unknown_location_and_an_exhausted_one_are_named_and_nothing_is_stored() {
         location.config.ipv4 = "10.77.9.0/30".parse().ok();
         location
     });
-    let tiny = Site::new(site.config.clone(), site.instance, site.token_key.clone(), tiny);
+    let tiny = Site::new(site.config.clone(), site.instance, site.keys.clone(), tiny);
     assert!(matches!(add(&store, &tiny, "build", "hq"), Err(Refusal::PoolExhausted(name)) if name == "hq"));
     assert!(matches!(found(&store, "build"), Err(Refusal::UnknownDevice(_))));
 }
@@ -128,7 +128,7 @@ fn a_removed_machine_leaves_its_address_to_the_next() {
         location.config.ipv4 = "10.77.9.0/29".parse().ok();
         location
     });
-    let tiny = Site::new(site.config.clone(), site.instance, site.token_key.clone(), tiny);
+    let tiny = Site::new(site.config.clone(), site.instance, site.keys.clone(), tiny);
     for name in ["one", "two"] {
         add(&store, &tiny, name, "hq").unwrap();
     }

@@ -8,6 +8,7 @@ use crate::flows::exhaustion;
 use crate::flows::permit::{locations_of_user, settle_device};
 use crate::flows::tell::tell;
 use crate::rules::action::Action;
+use crate::rules::fact::Fact;
 use crate::rules::ids::DeviceId;
 use crate::rules::message::Message;
 use crate::rules::names;
@@ -48,6 +49,8 @@ pub fn create_device(
     }
     exhaustion::tell(tx, site, now)?;
     tx.audit(session.owner.name(), Action::DeviceRegister, &device.name, None, now)?;
+    tx.happened(Fact::DeviceRegistered);
+    tx.registered(id, settled.granted, now);
     // The onboarding mail speaks of the devices before it.
     if let Owner::Person(user) = &session.owner
         && user.welcomed_at.is_some()
@@ -73,6 +76,7 @@ pub fn replace_key(
     tx.set_device_key(&known, key)?;
     for held in tx.addresses_of(device)? {
         tx.set_live(device, held.location, None)?;
+        tx.registered(device, [held.location], now);
     }
     tx.audit(session.owner.name(), Action::DeviceRekey, &known.name, None, now)?;
     tx.device(device)?.ok_or(EnrollError::UnknownDevice)
@@ -158,7 +162,7 @@ fn invented_name(tx: &Tx<'_>, user: &User) -> Result<String, StoreError> {
 /// Generations grow with time, so that a database that was restored does not give a token a second time.
 fn renew_polling(tx: &Tx<'_>, site: &Site, device: &Device, now: Timestamp) -> Result<Token, StoreError> {
     let generation = now.as_second().max(device.polling_generation.saturating_add(1));
-    let token = site.token_key.derive(TokenKind::Polling, device.id.0, generation);
+    let token = site.keys.token.derive(TokenKind::Polling, device.id.0, generation);
     tx.set_polling(device.id, generation, token.hash())?;
     Ok(token)
 }

@@ -155,7 +155,7 @@ fn a_session_registers_no_more_devices_than_the_configuration_says() {
 #[test]
 fn without_a_location_nothing_is_stored() {
     let (store, site, token) = invited();
-    let nowhere = Site::new(site.config.clone(), site.instance, site.token_key.clone(), []);
+    let nowhere = Site::new(site.config.clone(), site.instance, site.keys.clone(), []);
     start(&store, &site, &token, 1, 10).unwrap();
     assert!(matches!(register(&store, &nowhere, 1, "laptop", &key(1), 20), Err(EnrollError::NoLocation)));
     let stored = store.read_blocking(|tx| tx.device_by_key(key(1).parse().unwrap())).unwrap();
@@ -177,7 +177,7 @@ fn a_nameless_device_stays_on_the_one_location_it_began_with() {
     let hq = Site::new(
         site.config.clone(),
         site.instance,
-        site.token_key.clone(),
+        site.keys.clone(),
         site.location(LocationId(1)).cloned(),
     );
     start(&store, &hq, &token, 1, 10).unwrap();
@@ -190,13 +190,13 @@ fn a_nameless_device_stays_on_the_one_location_it_began_with() {
     let lab = Site::new(
         site.config.clone(),
         site.instance,
-        site.token_key.clone(),
+        site.keys.clone(),
         site.location(LocationId(2)).cloned(),
     );
     store.write_blocking(|tx| settle_all(tx, &lab)).unwrap();
     assert!(held(&store).is_empty(), "another location does not take the place of its own");
     let device = store.read_blocking(|tx| tx.device(device.id)).unwrap().unwrap();
-    let polling = site.token_key.derive(TokenKind::Polling, device.id.0, device.polling_generation);
+    let polling = site.keys.token.derive(TokenKind::Polling, device.id.0, device.polling_generation);
     let polled = store.read_blocking(|tx| client_config::poll(tx, &lab, &polling));
     assert!(matches!(polled, Err(EnrollError::NothingToPoll)));
 }

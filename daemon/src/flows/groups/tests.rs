@@ -16,7 +16,7 @@ fn ann_and_ops() -> (Store, Site) {
         location.config.groups = (location.config.name == "lab").then(|| BTreeSet::from(["ops".to_owned()]));
         location
     });
-    let site = Site::new(site.config.clone(), site.instance, site.token_key.clone(), restricted);
+    let site = Site::new(site.config.clone(), site.instance, site.keys.clone(), restricted);
     store
         .write_blocking(|tx| {
             create(tx, &root(), "Ops", at(0))?;

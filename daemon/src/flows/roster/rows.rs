@@ -12,6 +12,7 @@ use crate::store::account::User;
 use crate::store::address::Held;
 use crate::store::audit::AuditEntry;
 use crate::store::device::{Device, DeviceOwner};
+use crate::store::fixed::FixedPlace;
 use crate::store::{StoreError, Tx};
 
 /// So many refused activations are looked at.
@@ -22,6 +23,7 @@ pub(super) struct Rows<'a> {
     site: &'a Site,
     owners: BTreeMap<UserId, Owner<'a>>,
     held: BTreeMap<DeviceId, Vec<Held>>,
+    fixed: BTreeMap<DeviceId, Vec<FixedPlace>>,
     newest: BTreeMap<Subject, Enrollment>,
     refused: BTreeMap<String, Vec<AuditEntry>>,
 }
@@ -45,6 +47,7 @@ impl<'a> Rows<'a> {
         for place in tx.addresses()? {
             rows.held.entry(place.device).or_default().push(place);
         }
+        rows.fixed = tx.fixed_places()?;
         Ok(rows)
     }
 
@@ -61,6 +64,7 @@ impl<'a> Rows<'a> {
         }
         for device in devices {
             rows.held.insert(device.id, tx.addresses_of(device.id)?);
+            rows.fixed.insert(device.id, tx.fixed_places_of(device.id)?);
         }
         let people = users.iter().map(|user| Subject::User(user.id));
         for subject in people.chain(devices.iter().map(|device| Subject::Machine(device.id))) {
@@ -74,8 +78,8 @@ impl<'a> Rows<'a> {
         for entry in tx.audit_of(Action::PasswordRefuse, REFUSALS)? {
             refused.entry(entry.object.clone()).or_default().push(entry);
         }
-        let (owners, held, newest) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { site, owners, held, newest, refused })
+        let (owners, held, fixed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { site, owners, held, fixed, newest: BTreeMap::new(), refused })
     }
 
     fn add(&mut self, user: &User, groups: BTreeSet<String>) {
@@ -101,6 +105,13 @@ impl<'a> Rows<'a> {
         let of_owner = self.owner_of(device).map_or(&[][..], |owner| owner.locations.as_slice());
         let permitted = of_device(self.site, device, of_owner).into_iter();
         permitted.map(|location| (location, held.iter().find(|held| held.location == location.id))).collect()
+    }
+
+    /// The locations where a device is on addresses of its own.
+    pub(super) fn fixed_places(&self, device: &Device) -> Vec<(&'a SiteLocation, &FixedPlace)> {
+        let places = self.fixed.get(&device.id).map_or(&[][..], Vec::as_slice).iter();
+        let granted = places.filter(|place| place.granted);
+        granted.filter_map(|place| Some((self.site.location(place.location)?, place))).collect()
     }
 
     pub(super) fn newest(&self, subject: Subject) -> Option<&Enrollment> {
@@ -185,7 +196,7 @@ mod tests {
             }
             location
         });
-        let site = Site::new(site.config.clone(), site.instance, site.token_key.clone(), locations);
+        let site = Site::new(site.config.clone(), site.instance, site.keys.clone(), locations);
         let filled = store.write_blocking(|tx| {
             let [ann, ben, eve] = ["ann", "ben", "eve"].map(|name| a_person(tx, name));
             let ops = tx.insert_group("ops")?;

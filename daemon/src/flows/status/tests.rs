@@ -36,10 +36,14 @@ fn seen(live: &[i64], applied: &Applied, work: impl Fn(&Tx<'_>)) -> Value {
             tx_bytes: 1,
         };
         let stats = Stats::from([(LocationId(1), BTreeMap::from([(key, peer)]))]);
-        let world = World { applied, stats: Ok(stats), started_at: at(NOW - 60) };
+        let world = world(applied, stats, at(NOW - 60));
         status(tx, &site, &world, at(NOW))
     });
     serde_json::to_value(shown.unwrap().0).unwrap()
+}
+
+fn world(applied: &Applied, stats: Stats, started_at: Timestamp) -> World<'_> {
+    World { applied, stats: Ok(stats), started_at, certificate: None, certificate_trouble: None }
 }
 
 fn well() -> Applied {
@@ -130,9 +134,10 @@ fn a_group_that_a_location_names_and_nobody_made_is_told() {
         location.config.groups = Some(["ops".to_owned()].into());
         location
     });
-    let site = Site::new(site.config.clone(), site.instance, site.token_key.clone(), naming);
+    let site = Site::new(site.config.clone(), site.instance, site.keys.clone(), naming);
     let told = || {
-        let world = World { applied: &well(), stats: Ok(Stats::new()), started_at: at(0) };
+        let well = well();
+        let world = world(&well, Stats::new(), at(0));
         let seen = store.read_blocking(|tx| status(tx, &site, &world, at(9))).unwrap();
         serde_json::to_value(seen).unwrap()["problems"].clone()
     };

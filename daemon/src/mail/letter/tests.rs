@@ -46,6 +46,9 @@ fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId) -> Vec<Messa
                 Kind::EnrollmentFinished => Message::EnrollmentFinished { user },
                 Kind::EnrollmentExpired => Message::EnrollmentExpired { enrollment },
                 Kind::LocationFull => Message::LocationFull { location: device },
+                Kind::CertificateFailing => {
+                    Message::CertificateFailing { reason: device, not_after: Some(0) }
+                }
                 Kind::DeviceAbandoned => Message::DeviceAbandoned { user, device },
                 Kind::NewLinkWanted => Message::NewLinkWanted { user },
                 Kind::Test => return None,
@@ -62,7 +65,7 @@ fn every_message_fills_in_exactly_the_variables_its_texts_may_name_and_goes_wher
             let found = address(tx, site, message, at(1)).unwrap().unwrap();
             let kind = message.kind();
             let mut known = texts::sample(kind);
-            if kind == Kind::LocationFull {
+            if matches!(kind, Kind::LocationFull | Kind::CertificateFailing) {
                 known.remove("email");
             }
             assert_eq!(found.values.keys().collect::<Vec<_>>(), known.keys().collect::<Vec<_>>(), "{kind:?}");
@@ -118,7 +121,7 @@ fn a_message_about_somebody_disabled_is_not_sent() {
             let ann = tx.user_by_name("ann").unwrap().unwrap();
             tx.set_disabled(ann.id, Some(at(1))).unwrap();
             let composed = compose(tx, site, message, at(1)).unwrap();
-            let is_about_her = message.kind() != Kind::LocationFull;
+            let is_about_her = !matches!(message.kind(), Kind::LocationFull | Kind::CertificateFailing);
             assert_eq!(matches!(composed, Composed::Pointless(_)), is_about_her, "{:?}", message.kind());
             tx.set_disabled(ann.id, None).unwrap();
         },

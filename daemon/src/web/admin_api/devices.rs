@@ -21,6 +21,7 @@ pub(super) fn routes() -> Router<Admin> {
         .route("/devices", get(list).post(add_machine))
         .route("/devices/{device}", get(show).patch(rename).delete(remove))
         .route("/devices/{device}/reissue", post(reissue))
+        .route("/devices/{device}/give", post(give))
 }
 
 #[derive(Deserialize)]
@@ -33,6 +34,12 @@ pub(super) struct ListRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct RenameRequest {
     name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GiveRequest {
+    user: String,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +89,18 @@ async fn rename(
 ) -> Result<Json<Changed<ChangedDevice>>, AdminError> {
     let Json(RenameRequest { name }) = request?;
     admin.answer(caller, move |tx, _, actor, now| devices::rename(tx, actor, &device, &name, now)).await
+}
+
+async fn give(
+    State(admin): State<Admin>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    Path(device): Path<String>,
+    request: Result<Json<GiveRequest>, JsonRejection>,
+) -> Result<Json<Changed<ChangedDevice>>, AdminError> {
+    let Json(GiveRequest { user }) = request?;
+    admin
+        .answer(caller, move |tx, site, actor, now| devices::give(tx, site, actor, (&device, &user), now))
+        .await
 }
 
 async fn remove(

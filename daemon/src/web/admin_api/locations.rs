@@ -16,6 +16,7 @@ use crate::config::edit::{LocationKeys, OptionalKey};
 use crate::flows::invite::Actor;
 use crate::flows::locations::{self, LocationView, Machines};
 use crate::flows::refusal::Refusal;
+use crate::location_files;
 use crate::reload::{Change, ReloadError, aside};
 use crate::rules::action::Action;
 use crate::store::Tx;
@@ -73,7 +74,8 @@ pub(super) async fn add(
     let AddRequest { name, endpoint, keys, without } = request?.0;
     let keys = LocationKeys { name: Some(name.clone()), endpoint: Some(endpoint), ..keys };
     let random = admin.app.random().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-    let plan = move |present: &Loaded| locations::add(present, keys, &without, Taken::on_this_host(), random);
+    let plan =
+        move |present: &Loaded| location_files::add(present, keys, &without, Taken::on_this_host(), random);
     changed(&admin, caller, name, plan, (Action::LocationAdd, None)).await
 }
 
@@ -87,7 +89,7 @@ pub(super) async fn edit(
     let named = without.iter().map(|key| key.name());
     let detail = keys.given().into_iter().chain(named).collect::<Vec<_>>().join(", ");
     let wanted = name.clone();
-    let plan = move |present: &Loaded| locations::edit(present, &wanted, keys, &without);
+    let plan = move |present: &Loaded| location_files::edit(present, &wanted, keys, &without);
     changed(&admin, caller, name, plan, (Action::LocationEdit, Some(detail))).await
 }
 
@@ -97,7 +99,7 @@ pub(super) async fn rotate_key(
     Path(name): Path<String>,
 ) -> Result<Json<Value>, AdminError> {
     let wanted = name.clone();
-    let plan = move |present: &Loaded| locations::rotate_key(present, &wanted);
+    let plan = move |present: &Loaded| location_files::rotate_key(present, &wanted);
     changed(&admin, caller, name, plan, (Action::LocationRotateKey, None)).await
 }
 
@@ -114,7 +116,7 @@ pub(super) async fn remove(
         locations::clear(tx, &wanted, machines, actor, now)
     };
     let wanted = name.clone();
-    let plan = move |present: &Loaded| locations::remove(present, &wanted);
+    let plan = move |present: &Loaded| location_files::remove(present, &wanted);
     let reloaded = admin.reconfigure(caller, plan, within).await?;
     let mut answer = admin.outcome(&reloaded).await;
     extend(&mut answer, "name", json!(name));

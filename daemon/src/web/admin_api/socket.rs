@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -66,6 +66,9 @@ fn admit(path: &Path) -> io::Result<()> {
     // Closed to the group first: its owner changes before its permissions widen.
     std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
     let Ok(Some(group)) = Group::from_name(ADMIN_GROUP) else { return Ok(()) };
-    chown(path, None, Some(group.gid.as_raw()))?;
+    // In a folder that gives its group to what is made in it, nothing has to be changed, nor need the right to.
+    if std::fs::metadata(path)?.gid() != group.gid.as_raw() {
+        chown(path, None, Some(group.gid.as_raw()))?;
+    }
     std::fs::set_permissions(path, Permissions::from_mode(0o660))
 }

@@ -15,7 +15,13 @@ pub(super) async fn overview(State(admin): State<Admin>) -> Result<Json<Status>,
     let app = admin.app.clone();
     let seen = admin.app.store.read(move |tx| {
         let applied = app.applied.borrow().clone();
-        let world = World { applied: &applied, stats, started_at: app.started_at };
+        let world = World {
+            applied: &applied,
+            stats,
+            started_at: app.started_at,
+            certificate: app.presented.certificate(),
+            certificate_trouble: app.presented.trouble().map(|trouble| (trouble.at, trouble.reason)),
+        };
         status(tx, &app.site(), &world, app.now())
     });
     Ok(Json(seen.await.map_err(|error: StoreError| error)?))

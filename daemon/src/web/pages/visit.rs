@@ -49,7 +49,7 @@ impl Visit {
         Self {
             language: language.unwrap_or(Language::English),
             chosen,
-            client: limit::client_address(request, &site.config.trusted_proxies),
+            client: limit::client_address(request, &site.config.http.trusted_proxies),
             here,
             takes_pages: has("accept", "text/html"),
             sends_json: has("content-type", "application/json"),

@@ -6,9 +6,10 @@ use std::io;
 use ipnet::IpNet;
 
 use super::error;
-use crate::backend::{BackendKind, StepError};
-use crate::desired::DesiredPeer;
+use crate::backend::StepError;
+use crate::desired::{DesiredInterface, DesiredPeer};
 use crate::key::{PresharedKey, PublicKey};
+use crate::kind::BackendKind;
 use crate::observed::{ObservedInterface, ObservedPeer};
 use crate::plan::Step;
 
@@ -38,6 +39,19 @@ impl Link {
             peers: BTreeMap::new(),
             owners: BTreeMap::new(),
         }
+    }
+
+    /// One that is as this, up.
+    pub(super) fn running(interface: &DesiredInterface) -> Self {
+        let mut link = Self::new(interface.backend, interface.mtu.get());
+        link.public_key = Some(interface.private_key.public());
+        link.listen_port = interface.listen_port.get();
+        link.addresses.clone_from(&interface.addresses);
+        interface.peers.iter().for_each(|(key, peer)| link.put_peer(*key, peer));
+        link.up = true;
+        link.connect();
+        link.routes.extend(&interface.routes);
+        link
     }
 
     pub(super) fn observe(&self) -> ObservedInterface {
@@ -73,48 +87,38 @@ impl Link {
             Step::SetDevice { private_key, listen_port, .. } => {
                 self.public_key = Some(private_key.public());
                 self.listen_port = listen_port.get();
-                Ok(())
             }
-            Step::LeavePort { .. } => {
-                self.listen_port = 0;
-                Ok(())
-            }
-            Step::SetMtu { mtu, .. } => {
-                self.mtu = mtu.get();
-                Ok(())
-            }
+            Step::LeavePort { .. } => self.listen_port = 0,
+            Step::SetMtu { mtu, .. } => self.mtu = mtu.get(),
             Step::SetLinkUp { .. } => {
                 self.up = true;
                 self.connect();
-                Ok(())
             }
             Step::RemovePeers { peers, .. } => {
                 accepted(peers, refused, |key| key).for_each(|key| self.remove_peer(key));
-                refusals(peers.iter(), refused)
+                return refusals(peers.iter(), refused);
             }
             Step::UpdatePeers { peers, .. } => {
-                for (key, peer) in accepted(peers, refused, |(key, _)| key) {
-                    if self.peers.contains_key(key) {
-                        self.put_peer(*key, peer);
-                    }
-                }
-                refusals(peers.iter().map(|(key, _)| key), refused)
+                let known = accepted(peers, refused, |(key, _)| key);
+                known.for_each(|(key, peer)| self.update_peer(*key, peer));
+                return refusals(peers.iter().map(|(key, _)| key), refused);
             }
             Step::AddPeers { peers, .. } => {
                 accepted(peers, refused, |(key, _)| key).for_each(|(key, peer)| self.put_peer(*key, peer));
-                refusals(peers.iter().map(|(key, _)| key), refused)
+                return refusals(peers.iter().map(|(key, _)| key), refused);
             }
             Step::RemoveAddress { .. }
             | Step::AddAddress { .. }
             | Step::AddRoute { .. }
-            | Step::RemoveRoute { .. } => self.route(step),
+            | Step::RemoveRoute { .. } => return self.route(step),
             Step::DeleteInterface { .. }
             | Step::ReplaceFirewall { .. }
             | Step::Adopt { .. }
             | Step::CreateInterface { .. } => {
-                Err(error(&step.to_string(), io::ErrorKind::Unsupported).into())
+                return Err(error(&step.to_string(), io::ErrorKind::Unsupported).into());
             }
         }
+        Ok(())
     }
 
     /// Addresses and routes, as strict as Linux.
@@ -174,6 +178,12 @@ impl Link {
     pub(super) fn remove_peer(&mut self, key: &PublicKey) {
         self.peers.remove(key);
         self.owners.retain(|_, owner| owner != key);
+    }
+
+    fn update_peer(&mut self, key: PublicKey, peer: &DesiredPeer) {
+        if self.peers.contains_key(&key) {
+            self.put_peer(key, peer);
+        }
     }
 
     fn put_peer(&mut self, key: PublicKey, peer: &DesiredPeer) {

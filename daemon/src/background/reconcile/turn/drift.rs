@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use postern_gateway::{InterfaceName, Observed, Plan, Step};
+use postern_gateway::{InterfaceName, Observed, Plan, Step, StepKind};
 
 /// Beyond so many lines a diff is cut short.
 const MOST_LINES: usize = 50;
@@ -32,6 +32,12 @@ impl Drift {
     pub(super) fn repairs_of(&self, plan: &Plan, interface: &InterfaceName) -> Option<String> {
         let concerns = |step: &&Step| self.caused(step) && step.interface() == Some(interface);
         diff(plan.steps.iter().filter(concerns))
+    }
+
+    /// What those steps are about.
+    pub(super) fn kinds_of(&self, plan: &Plan, interface: &InterfaceName) -> BTreeSet<StepKind> {
+        let concerns = |step: &&Step| self.caused(step) && step.interface() == Some(interface);
+        plan.steps.iter().filter(concerns).map(Step::kind).collect()
     }
 
     /// Whether `plan` puts our nftables table right that somebody changed.

@@ -1,0 +1,161 @@
+//! When an authority is asked, and how the name is proven: decisions, without a clock of their own.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::rules::certificate::Certificate;
+
+/// Minutes to wait after so many failures in a row; authorities count them, Let's Encrypt five an hour.
+const WAITS: [i64; 8] = [1, 5, 15, 30, 60, 120, 240, 360];
+/// Even an administrator who reloads again and again waits so long.
+const AT_LEAST: SignedDuration = SignedDuration::from_secs(10);
+/// A failure that the next attempts mend is nobody's affair: that takes twenty minutes, or some hours where there is a
+/// certificate meanwhile.
+const MATTER_FROM: usize = 3;
+const MATTER_FROM_MEANWHILE: usize = 6;
+
+/// How it is proven that a name is this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A file on port 80 (RFC 8555, 8.3).
+    Http,
+    /// A certificate on port 443 (RFC 8737).
+    TlsAlpn,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "HTTP-01, on port 80",
+            Self::TlsAlpn => "TLS-ALPN-01, on port 443",
+        })
+    }
+}
+
+/// The failures since the last success.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    count: usize,
+    last: Option<Timestamp>,
+    not_before: Option<Timestamp>,
+}
+
+impl Failures {
+    /// One more, at `now`; `share`, from 0 to 255, spreads the next attempt over a fifth of the wait.
+    pub(super) fn add(&mut self, now: Timestamp, share: u8) {
+        let minutes = WAITS.get(self.count).or(WAITS.last()).copied().unwrap_or(1);
+        let wait = SignedDuration::from_mins(minutes);
+        let spread = wait / 5 / 255 * i32::from(share);
+        self.count += 1;
+        self.last = Some(now);
+        self.not_before = Some(now.checked_add(wait + spread).unwrap_or(now));
+    }
+
+    /// Somebody mended something: the wait is over, almost.
+    pub(super) fn try_soon(&mut self, now: Timestamp) {
+        let earliest = self.last.and_then(|last| last.checked_add(AT_LEAST).ok());
+        if self.not_before.is_some() {
+            self.not_before = Some(earliest.unwrap_or(now).max(now));
+        }
+    }
+
+    /// The end of the wait.
+    pub(super) fn not_before(&self) -> Timestamp {
+        self.not_before.unwrap_or(Timestamp::MIN)
+    }
+
+    /// When to ask for a successor of `present`, or for the first one.
+    pub(super) fn due(&self, present: Option<&Certificate>, share: u8) -> Timestamp {
+        let due = present.map_or(Timestamp::MIN, |present| present.renew_at(share));
+        due.max(self.not_before())
+    }
+
+    /// By turns, because one of the ports may be closed; without a listener on port 80 there is one way only.
+    pub(super) fn way(&self, has_redirect: bool) -> Way {
+        if has_redirect && self.count.is_multiple_of(2) { Way::Http } else { Way::TlsAlpn }
+    }
+
+    /// Whether somebody has to be told.
+    pub(super) fn matter(&self, not_after: Option<Timestamp>, now: Timestamp) -> bool {
+        match not_after {
+            Some(end) => self.count >= MATTER_FROM_MEANWHILE || end <= now,
+            None => self.count >= MATTER_FROM,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::at;
+
+    const DAY: i64 = 24 * 60 * 60;
+
+    fn a_certificate() -> Certificate {
+        Certificate {
+            names: vec!["vpn.example.com".to_owned()],
+            issuer: "CN=Test".to_owned(),
+            not_before: at(0),
+            not_after: at(90 * DAY),
+        }
+    }
+
+    #[test]
+    fn the_first_is_asked_for_at_once_and_the_next_after_two_thirds() {
+        let failures = Failures::default();
+        assert!(failures.due(None, 0) < at(0));
+        assert_eq!(failures.due(Some(&a_certificate()), 0), at(60 * DAY));
+    }
+
+    #[test]
+    fn after_failures_the_wait_grows_and_ends_growing() {
+        let mut failures = Failures::default();
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            failures.add(at(0), 0);
+            waits.push(failures.due(None, 0).as_second() / 60);
+        }
+        assert_eq!(waits, [1, 5, 15, 30, 60, 120, 240, 360, 360, 360]);
+        failures.add(at(0), 255);
+        assert_eq!(failures.due(None, 0).as_second() / 60, 431, "spread over a fifth");
+    }
+
+    #[test]
+    fn who_mended_something_waits_no_longer_but_never_asks_in_a_tight_loop() {
+        let mut failures = Failures::default();
+        failures.try_soon(at(5));
+        assert!(failures.due(None, 0) < at(5), "there is nothing to wait for");
+        failures.add(at(100), 0);
+        failures.try_soon(at(101));
+        assert_eq!(failures.due(None, 0), at(110));
+        failures.try_soon(at(150));
+        assert_eq!(failures.due(None, 0), at(150));
+    }
+
+    #[test]
+    fn both_ways_are_tried_by_turns_where_both_ports_are_there() {
+        let mut failures = Failures::default();
+        let mut ways = |has_redirect| {
+            failures.add(at(0), 0);
+            failures.way(has_redirect)
+        };
+        assert_eq!([ways(true), ways(true), ways(true)], [Way::TlsAlpn, Way::Http, Way::TlsAlpn]);
+        assert_eq!([ways(false), ways(false)], [Way::TlsAlpn, Way::TlsAlpn]);
+    }
+
+    #[test]
+    fn somebody_is_told_when_attempts_fail_again_and_again_or_the_time_is_up() {
+        let mut failures = Failures::default();
+        failures.add(at(0), 0);
+        assert!(!failures.matter(None, at(0)) && !failures.matter(Some(at(1)), at(0)));
+        assert!(failures.matter(Some(at(1)), at(1)));
+        failures.add(at(0), 0);
+        failures.add(at(0), 0);
+        assert!(failures.matter(None, at(0)) && !failures.matter(Some(at(1)), at(0)));
+        for _ in 3..6 {
+            failures.add(at(0), 0);
+        }
+        assert!(failures.matter(Some(at(1)), at(0)));
+    }
+}

@@ -1,0 +1,89 @@
+//! What there is at a moment, for a scrape: what the database holds, what the reconcile loop published, what WireGuard
+//! counts.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::applied::Applied;
+use crate::gateway_view::{Stats, is_connected};
+use crate::rules::addressing::{FIRST_SLOT, Pool};
+use crate::rules::fact::Fact;
+use crate::rules::ids::LocationId;
+use crate::site::Site;
+use crate::store::census::Census;
+use crate::store::measure::{MailQueue, PeerCounts};
+use crate::store::{StoreError, Tx};
+
+/// Everything a scrape tells besides what is counted as it happens.
+pub struct Snapshot {
+    /// When.
+    pub now: Timestamp,
+    /// When the daemon started.
+    pub started_at: Timestamp,
+    /// What the reconcile loop published.
+    pub applied: Applied,
+    /// What WireGuard counts; `None`: it cannot be asked.
+    pub stats: Option<Stats>,
+    /// What happened since the start.
+    pub facts: BTreeMap<Fact, u64>,
+    /// What the database holds; `None`: it cannot be asked.
+    pub stored: Option<Stored>,
+}
+
+/// What the database holds.
+pub struct Stored {
+    /// Users, devices and mail.
+    pub(super) census: Census,
+    /// The outbox.
+    pub(super) mail: MailQueue,
+    /// Every location of the configuration.
+    pub(super) locations: Vec<LocationSeen>,
+}
+
+/// One location.
+pub struct LocationSeen {
+    pub(super) id: LocationId,
+    pub(super) name: String,
+    pub(super) peers: PeerCounts,
+    /// Devices that wait for an address.
+    pub(super) waiting: u64,
+    /// Addresses it can give in all.
+    pub(super) addresses: u64,
+    /// Of these, how many nobody holds.
+    pub(super) free: u64,
+}
+
+impl Snapshot {
+    /// How many peers of a location shook hands lately.
+    pub(super) fn connected(&self, location: LocationId) -> Option<u64> {
+        let peers = self.stats.as_ref()?.get(&location)?;
+        let connected = peers.values().filter(|peer| is_connected(peer, self.now)).count();
+        u64::try_from(connected).ok()
+    }
+}
+
+impl Stored {
+    /// Asks the database.
+    pub fn look(tx: &Tx<'_>, site: &Site) -> Result<Self, StoreError> {
+        let (peers, waiting) = (tx.peer_counts()?, tx.waiting_counts()?);
+        let mut locations = Vec::new();
+        for location in site.locations() {
+            let (id, pool) = (location.id, location.config.pool());
+            let addresses = size_of(pool);
+            locations.push(LocationSeen {
+                id,
+                name: location.config.name.clone(),
+                peers: peers.get(&id).copied().unwrap_or_default(),
+                waiting: waiting.get(&id).copied().unwrap_or(0),
+                addresses,
+                free: addresses.saturating_sub(tx.slots_held(id, pool.last_slot())?),
+            });
+        }
+        Ok(Self { census: tx.census()?, mail: tx.mail_queue()?, locations })
+    }
+}
+
+fn size_of(pool: Pool) -> u64 {
+    (u64::from(pool.last_slot()) + 1).saturating_sub(u64::from(FIRST_SLOT))
+}

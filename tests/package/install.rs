@@ -1,0 +1,90 @@
+//! The package on a fresh host: a booted Debian with the kernel's WireGuard, systemd and no network, in the virtual machine of
+//! `tests/support/kernel-vm`. `tests/support/run-suites` starts it twice on one disk, once for each of the two tests: the second
+//! finds what the first left.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
+#![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
+#![expect(clippy::print_stderr, reason = "a skipped suite says so")]
+#![expect(clippy::print_stdout, reason = "figures are told")]
+
+#[expect(dead_code, reason = "here systemd runs the daemon, on the machine itself")]
+#[path = "../support/rig/mod.rs"]
+mod rig;
+mod support;
+
+use std::time::Instant;
+
+use rig::eventually;
+use rig::ping::Pings;
+use support::{Machine, look, sh};
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is told")]
+fn installed_on_a_fresh_host_it_serves_people_and_interrupts_nobody() {
+    let Some(machine) = Machine::found() else { return };
+    let start = Instant::now();
+    let said = machine.install(1);
+    assert!(said.contains("sudo postern setup"), "{said}");
+    assert_eq!(look("systemctl is-enabled postern; systemctl is-active postern"), "disabled\ninactive\n");
+    machine.set_up();
+    let person = machine.enroll("ann");
+    person.connect();
+    println!("install to first ping: {:.1} s on this emulated machine", start.elapsed().as_secs_f64());
+    println!("{}", look("systemd-analyze security --no-pager postern.service | tail -n 1").trim());
+    assert_eq!(look("ps -C postern -o user=").trim(), "postern");
+
+    let restart = || drop(sh("systemctl restart postern"));
+    let reload = || {
+        drop(sh(
+            "sed -i 's/^dns = .*/dns = [\"10.77.0.1\"]/' /etc/postern/locations.d/hq.toml; postern reload",
+        ));
+    };
+    let die = || drop(sh("systemctl kill --signal=KILL postern"));
+    let upgrade = || drop(machine.install(2));
+    let interruptions: [(&str, &dyn Fn()); 4] =
+        [("a restart", &restart), ("a reload", &reload), ("kill -9", &die), ("an upgrade", &upgrade)];
+    for (what, interrupt) in interruptions {
+        let before = main_process();
+        let pings = ["10.77.0.1", "fd77::1"].map(|address| Pings::start(&person.host, address));
+        interrupt();
+        machine.answers();
+        assert_eq!(main_process() == before, what == "a reload", "{what}: {before}");
+        for ping in pings {
+            assert_eq!(ping.lost(), Vec::<u32>::new(), "{what} lost packets");
+        }
+    }
+    assert!(look("dpkg -s postern").contains("-2\n"), "the upgrade did not happen");
+    // What is there when the service says that it is ready, after the next boot.
+    sh("mkdir -p /etc/systemd/system/postern.service.d
+        printf '[Service]\nExecStartPost=+/bin/sh -c \"wg show all peers >/root/peers-when-ready\"\n' \\
+            >/etc/systemd/system/postern.service.d/probe.conf");
+}
+
+#[test]
+fn after_a_boot_everything_is_back_and_only_purging_ends_it() {
+    let Some(machine) = Machine::found() else { return };
+    machine.answers();
+    let person = machine.again("ann");
+    let ready = look("cat /root/peers-when-ready");
+    assert!(ready.contains(&person.key()), "not live when the service was ready: {ready:?}");
+    person.connect();
+
+    sh("apt-get remove -y postern");
+    assert_eq!(look("systemctl is-active postern").trim(), "inactive");
+    assert!(person.reaches(), "removing the package took the tunnel down");
+    machine.install(2);
+    machine.answers();
+    assert!(sh("postern user list").contains("ann"));
+    assert!(person.reaches());
+
+    sh("apt-get purge -y postern");
+    assert_eq!(look("getent passwd postern; getent group postern postern-admin"), "");
+    assert_eq!(look("ip -o link show wg-hq; nft list tables | grep postern"), "");
+    assert_eq!(look("find / -xdev \\( -nouser -o -nogroup \\)"), "");
+    assert_eq!(look("find / -xdev -path /root -prune -o -path /proc -prune -o -name '*postern*' -print"), "");
+    eventually("no unit of ours", || look("systemctl list-units --all --no-legend 'postern*'").is_empty());
+}
+
+fn main_process() -> String {
+    look("systemctl show --property=MainPID --value postern")
+}
