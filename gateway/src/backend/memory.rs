@@ -204,18 +204,21 @@ impl Kernel {
     }
 
     /// Why a step cannot be done, if so.
-    fn refusal(&self, step: &Step) -> Option<io::ErrorKind> {
+    fn refusal(&self, step: &Step) -> Option<BackendError> {
+        let refused = |kind| error(&step.to_string(), kind);
         if step.interface().is_some_and(|name| self.broken_interfaces.contains(name)) {
-            return Some(io::ErrorKind::Other);
+            return Some(refused(io::ErrorKind::Other));
         }
         if let Step::SetDevice { interface, listen_port, .. } = step {
-            return self.is_taken(interface, listen_port.get()).then_some(io::ErrorKind::AddrInUse);
+            let is_taken = self.is_taken(interface, listen_port.get());
+            return is_taken.then(|| refused(io::ErrorKind::AddrInUse));
         }
         if let Step::CreateInterface { interface, .. } = step {
-            return self.has_link(interface).then_some(io::ErrorKind::AlreadyExists);
+            return self.has_link(interface).then(|| refused(io::ErrorKind::AlreadyExists));
         }
         let is_firewall = matches!(step, Step::ReplaceFirewall { .. });
-        (is_firewall && self.firewall_refused).then_some(io::ErrorKind::PermissionDenied)
+        (is_firewall && self.firewall_refused)
+            .then(|| error("replace the nftables table", io::ErrorKind::PermissionDenied))
     }
 
     fn has_link(&self, interface: &InterfaceName) -> bool {
@@ -229,8 +232,8 @@ impl Kernel {
     }
 
     fn perform(&mut self, step: &Step) -> Result<(), StepError> {
-        if let Some(kind) = self.refusal(step) {
-            return Err(error(&step.to_string(), kind).into());
+        if let Some(refusal) = self.refusal(step) {
+            return Err(refusal.into());
         }
         let missing = || error(&step.to_string(), io::ErrorKind::NotFound);
         match step {
