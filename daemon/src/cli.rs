@@ -201,16 +201,7 @@ impl Cli {
                 log::start(*log_format);
                 Ok(app::run(&self.config)?)
             }
-            Command::CheckConfig => {
-                let loaded =
-                    load_with(&self.config, None).map_err(|error| Failure::Refused(error.to_string()))?;
-                for warning in &loaded.warnings {
-                    writeln!(errors, "warning: {warning}")?;
-                }
-                let names: Vec<&str> = loaded.config.locations.keys().map(String::as_str).collect();
-                writeln!(out, "{} is valid; locations: {}", self.config.display(), names.join(", "))?;
-                Ok(())
-            }
+            Command::CheckConfig => self.check_config(out, errors),
             Command::Setup(args) => args.perform(self, out, errors),
             Command::Doctor(args) => args.perform(self, out),
             Command::Plan { json } => {
@@ -237,6 +228,16 @@ impl Cli {
             Command::Device(command) => command.perform(self, out),
             Command::Audit(args) => args.perform(self, out),
         }
+    }
+
+    fn check_config(&self, out: &mut impl Write, errors: &mut impl Write) -> Result<(), Failure> {
+        let loaded = load_with(&self.config, None).map_err(|error| Failure::Refused(error.to_string()))?;
+        for warning in &loaded.warnings {
+            writeln!(errors, "warning: {warning}")?;
+        }
+        let names: Vec<&str> = loaded.config.locations.keys().map(String::as_str).collect();
+        writeln!(out, "{} is valid; locations: {}", self.config.display(), names.join(", "))?;
+        Ok(())
     }
 
     /// Asks the daemon that `--socket` or `--config` names.

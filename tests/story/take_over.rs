@@ -92,8 +92,16 @@ fn a_running_server_is_taken_over_as_it_is_and_can_leave_as_it_came() {
     assert_eq!((&shown["machine"], &shown["locations"][0]["state"]), (&json!(true), &json!("live")));
     let exported = postern.run(&["export", "wg-quick", "wg0"]);
     assert_eq!((exported.code, exported.out.trim()), (0, text.trim()));
-    let secret = PresharedKey::from_bytes([9; 32]).unwrap();
     let dir = postern.stop();
+    the_secret_is_sealed(&dir);
+    let postern = Postern::over(dir);
+    assert_eq!(postern.run(&["export", "wg-quick", "wg0"]).out.trim(), text.trim(), "after a restart");
+    assert!(postern.kernel.observed().interfaces[&name].peers == before.peers, "on a host that started anew");
+}
+
+/// That the preshared key is not in the database, and that without the key it is sealed under nothing starts.
+fn the_secret_is_sealed(dir: &tempfile::TempDir) {
+    let secret = PresharedKey::from_bytes([9; 32]).unwrap();
     let database = fs::read(dir.path().join("state/postern.db")).unwrap();
     assert!(
         !database.windows(32).any(|part| part == secret.expose_bytes()),
@@ -102,15 +110,12 @@ fn a_running_server_is_taken_over_as_it_is_and_can_leave_as_it_came() {
     let seal = dir.path().join("state/keys/seal.key");
     let kept = fs::read(&seal).unwrap();
     fs::remove_file(&seal).unwrap();
-    let refused = Postern::would_not_start(&dir);
+    let refused = Postern::would_not_start(dir);
     assert!(
         refused.contains("seal.key is not the key that secrets in the database are sealed under"),
         "{refused}"
     );
     fs::write(&seal, kept).unwrap();
-    let postern = Postern::over(dir);
-    assert_eq!(postern.run(&["export", "wg-quick", "wg0"]).out.trim(), text.trim(), "after a restart");
-    assert!(postern.kernel.observed().interfaces[&name].peers == before.peers, "on a host that started anew");
 }
 
 #[test]
