@@ -18,6 +18,7 @@ const TREE: &str = concat!("/host", env!("CARGO_MANIFEST_DIR"), "/..");
 /// The service, installed by hand and stopped.
 struct Service;
 
+#[expect(clippy::unused_self, reason = "there has to be a service to ask")]
 impl Service {
     /// Anew, with these of the drop-ins; `None` outside of the container.
     fn with(drop_ins: &[&str]) -> Option<Self> {
