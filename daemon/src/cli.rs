@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app;
 use crate::config::{admin_socket, load_with};
+use crate::log::{self, LogFormat};
 
 mod account;
 mod audit;
@@ -35,7 +36,9 @@ const EXIT_STATUS: &str = "Exit status:
   1  refused
   2  the command line is not understood
   3  the daemon cannot be reached
-  4  done, but not in force everywhere yet; `postern status` says why";
+  4  done, but not in force everywhere yet; `postern status` says why
+ 77  the daemon lacks a right (run)
+ 78  the configuration has to be changed first (run)";
 
 /// A WireGuard gateway daemon with its own enrollment.
 #[derive(Parser)]
@@ -57,7 +60,11 @@ enum Command {
     ///
     /// SIGHUP reloads the configuration; SIGTERM ends the daemon and leaves every kernel interface up.
     #[command(after_help = "Example:\n  postern run --config /etc/postern/postern.toml")]
-    Run,
+    Run {
+        /// How the log is written to standard error. Where that is systemd's journal, the journal gets every field by name.
+        #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+        log_format: LogFormat,
+    },
     /// Check the configuration files and say everything that is wrong with them.
     #[command(after_help = "Example:\n  postern check-config --config ./postern.toml")]
     CheckConfig,
@@ -134,6 +141,9 @@ enum Failure {
     /// Refused: 1.
     #[error("{0}")]
     Refused(String),
+    /// The daemon did not start, or ended by itself: 1, 77 or 78.
+    #[error(transparent)]
+    Run(#[from] app::RunError),
     /// No daemon: 3.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -147,7 +157,7 @@ enum Failure {
 
 impl Cli {
     /// Does what was asked. 0: success; 1: refused; 3: the daemon cannot be reached; 4: done, but not in force
-    /// everywhere yet. Errors are told on `errors`.
+    /// everywhere yet; what `run` ends with, [`app::RunError::exit_status`] says. Errors are told on `errors`.
     pub fn run(self, out: &mut impl Write, errors: &mut impl Write) -> ExitCode {
         let Err(failure) = self.perform(out, errors) else { return ExitCode::SUCCESS };
         // Where errors cannot be told either, the exit status still is.
@@ -163,7 +173,10 @@ impl Cli {
 
     fn perform(&self, out: &mut impl Write, errors: &mut impl Write) -> Result<(), Failure> {
         match &self.command {
-            Command::Run => app::run(&self.config).map_err(|error| Failure::Refused(chain(&error))),
+            Command::Run { log_format } => {
+                log::start(*log_format);
+                Ok(app::run(&self.config)?)
+            }
             Command::CheckConfig => {
                 let loaded =
                     load_with(&self.config, None).map_err(|error| Failure::Refused(error.to_string()))?;
@@ -216,6 +229,7 @@ impl Failure {
         match self {
             Self::Ask(AskError::Unreachable { .. }) => ExitCode::from(3),
             Self::NotInForce => ExitCode::from(4),
+            Self::Run(error) => ExitCode::from(error.exit_status()),
             Self::Refused(_)
             | Self::Output(_)
             | Self::Ask(AskError::Refused { .. } | AskError::Forbidden { .. }) => ExitCode::from(1),
@@ -243,7 +257,7 @@ impl Failure {
                     .to_owned(),
             ),
             Self::NotInForce => Some("`postern status` says why".to_owned()),
-            Self::Refused(_) | Self::Output(_) => None,
+            Self::Refused(_) | Self::Run(_) | Self::Output(_) => None,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::net::{SocketAddr, TcpListener as Bound};
 use std::sync::Arc;
 
+use listenfd::ListenFd;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use postern_gateway::chain;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,8 +35,12 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Binds every address of the configuration.
-    pub(super) fn bind_all(app: &App) -> Result<Vec<Self>, RunError> {
+    /// Those that systemd opened; else binds every address of the configuration.
+    pub(super) fn all(app: &App) -> Result<Vec<Self>, RunError> {
+        let handed_in = handed_in(&app.site().config.http.tls)?;
+        if !handed_in.is_empty() {
+            return Ok(handed_in);
+        }
         let http = &app.site().config.http;
         let main = http.listen.iter().map(|address| (*address, Door::Main));
         let redirect = http.redirect_listen.iter().map(|address| (*address, Door::Redirect));
@@ -44,6 +50,32 @@ impl Listener {
     fn bind(address: SocketAddr, door: Door) -> Result<Self, RunError> {
         let bound = Bound::bind(address).map_err(|source| RunError::Listen { address, source })?;
         Ok(Self { bound, door })
+    }
+}
+
+/// What systemd listens on in the daemon's place (`postern.socket`), by the names that its units give.
+fn handed_in(tls: &Tls) -> Result<Vec<Listener>, RunError> {
+    let system = |source| RunError::System { action: "take the sockets of systemd", source };
+    // Read first: taking the sockets forgets where they came from.
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut sockets = ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for (index, name) in names.split(':').enumerate().take(sockets.len()) {
+        let door = door_of(name, tls).ok_or_else(|| RunError::Socket(name.to_owned()))?;
+        let Some(bound) = sockets.take_tcp_listener(index).map_err(system)? else { continue };
+        // nft, which the gateway runs, has nothing to do with it.
+        fcntl(&bound, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|errno| system(errno.into()))?;
+        listeners.push(Listener { bound, door });
+    }
+    Ok(listeners)
+}
+
+/// Without TLS of our own there is nothing to redirect to.
+fn door_of(name: &str, tls: &Tls) -> Option<Door> {
+    match (name, tls) {
+        ("https", _) | ("http", Tls::Proxy) => Some(Door::Main),
+        ("http", Tls::Acme(_) | Tls::Files(_)) => Some(Door::Redirect),
+        _ => None,
     }
 }
 
