@@ -2,7 +2,6 @@
 //! manager. In the container of `tests/support/kernel-vm`, so with userspace WireGuard; `tests/support/run-suites` starts it.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
-#![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
 #![expect(clippy::print_stderr, reason = "a skipped suite says so")]
 #![expect(clippy::print_stdout, reason = "figures are told")]
 
@@ -18,7 +17,6 @@ const TREE: &str = concat!("/host", env!("CARGO_MANIFEST_DIR"), "/..");
 /// The service, installed by hand and stopped.
 struct Service;
 
-#[expect(clippy::unused_self, reason = "there has to be a service to ask")]
 impl Service {
     /// Anew, with these of the drop-ins; `None` outside of the container.
     fn with(drop_ins: &[&str]) -> Option<Self> {
@@ -129,7 +127,7 @@ fn a_loop_that_is_stuck_has_the_daemon_started_again() {
     // Stops this one thread, as nothing else can: the others go on.
     sh(&format!(
         "for task in /proc/{before}/task/*; do [ \"$(cat $task/comm)\" != reconcile ] || thread=${{task##*/}}; done
-         perl -e 'syscall(101, 16, $ARGV[0], 0, 0) == 0 or die $!; sleep 60' \"$thread\" >/dev/null 2>&1 &"
+         perl -e 'syscall(101, 16, $ARGV[0] + 0, 0, 0) == 0 or die $!; sleep 60' \"$thread\" >/dev/null 2>&1 &"
     ));
     eventually("another start", || service.property("NRestarts") != "0");
     eventually("a daemon that is well", || service.property("ActiveState") == "active");
