@@ -91,32 +91,6 @@ fn door_of(name: &str, tls: &Tls) -> Option<Door> {
     }
 }
 
-/// What systemd listens on in the daemon's place (`postern.socket`), by the names that its units give.
-fn handed_in(tls: &Tls) -> Result<Vec<Listener>, RunError> {
-    let system = |source| RunError::System { action: "take the sockets of systemd", source };
-    // Read first: taking the sockets forgets where they came from.
-    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-    let mut sockets = ListenFd::from_env();
-    let mut listeners = Vec::new();
-    for (index, name) in names.split(':').enumerate().take(sockets.len()) {
-        let door = door_of(name, tls).ok_or_else(|| RunError::Socket(name.to_owned()))?;
-        let Some(bound) = sockets.take_tcp_listener(index).map_err(system)? else { continue };
-        // nft, which the gateway runs, has nothing to do with it.
-        fcntl(&bound, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|errno| system(errno.into()))?;
-        listeners.push(Listener { bound, door });
-    }
-    Ok(listeners)
-}
-
-/// Without TLS of our own there is nothing to redirect to.
-fn door_of(name: &str, tls: &Tls) -> Option<Door> {
-    match (name, tls) {
-        ("https", _) | ("http", Tls::Proxy) => Some(Door::Main),
-        ("http", Tls::Acme(_) | Tls::Files(_)) => Some(Door::Redirect),
-        _ => None,
-    }
-}
-
 /// Opens the doors; each listener is a task that ends with `stop`.
 #[expect(clippy::unused_async, reason = "listeners are registered within the runtime")]
 pub(super) async fn open(
