@@ -2,6 +2,7 @@
 //! manager. In the container of `tests/support/kernel-vm`, so with userspace WireGuard; `tests/support/run-suites` starts it.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
+#![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
 #![expect(clippy::print_stderr, reason = "a skipped suite says so")]
 #![expect(clippy::print_stdout, reason = "figures are told")]
 
@@ -17,6 +18,7 @@ const TREE: &str = concat!("/host", env!("CARGO_MANIFEST_DIR"), "/..");
 /// The service, installed by hand and stopped.
 struct Service;
 
+#[expect(clippy::unused_self, reason = "there has to be a service to ask")]
 impl Service {
     /// Anew, with these of the drop-ins; `None` outside of the container.
     fn with(drop_ins: &[&str]) -> Option<Self> {
