@@ -61,10 +61,7 @@ pub(crate) struct Said {
 impl Postern {
     /// With one location; `None` where the socket would admit nobody.
     pub(crate) fn start() -> Option<Self> {
-        if !nix::unistd::Uid::effective().is_root() {
-            let required = std::env::var("POSTERN_TEST_REQUIRE").unwrap_or_default();
-            assert!(!required.contains("netns"), "what needs root is required, and this is not root");
-            eprintln!("SKIPPED: the admin socket admits root; run as root");
+        if !is_root() {
             return None;
         }
         let dir = tempfile::tempdir().unwrap();
@@ -214,6 +211,17 @@ impl Drop for Postern {
             reconcile.join().unwrap();
         }
     }
+}
+
+/// Without, what needs root is skipped loudly, or fails where it is required.
+pub(crate) fn is_root() -> bool {
+    if nix::unistd::Uid::effective().is_root() {
+        return true;
+    }
+    let required = std::env::var("POSTERN_TEST_REQUIRE").unwrap_or_default();
+    assert!(!required.contains("netns"), "what needs root is required, and this is not root");
+    eprintln!("SKIPPED: the admin socket admits root; run as root");
+    false
 }
 
 /// Another one for every number.
