@@ -100,6 +100,15 @@ impl Machine {
     }
 }
 
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let looks = "systemctl status postern --no-pager; journalctl -b -u postern -n 60 --no-pager; ip -br addr; wg show all";
+            eprintln!("{}", look(looks));
+        }
+    }
+}
+
 impl Person {
     /// The device's public key.
     pub(crate) fn key(&self) -> String {
@@ -156,11 +165,7 @@ pub(crate) fn sh(script: &str) -> String {
     let output = program("sh").args(["-ec", script]).output().unwrap();
     let [out, errors] =
         [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    assert!(
-        output.status.success(),
-        "{script}\n{out}{errors}{}",
-        look("journalctl -b -n 60 --no-pager -u postern")
-    );
+    assert!(output.status.success(), "{script}\n{out}{errors}");
     out
 }
 
