@@ -17,6 +17,8 @@ pub(crate) struct Pings {
     child: Child,
     report: tempfile::NamedTempFile,
     address: String,
+    /// The last number answered when work began: what was lost before says nothing about it.
+    begin: u32,
 }
 
 impl Pings {
@@ -26,8 +28,9 @@ impl Pings {
         let out = File::create(report.path()).unwrap();
         let mut ping = from.program("ping");
         ping.args(["-n", "-i", "0.02", "-W", "5", address]).stdout(out).stderr(Stdio::null());
-        let pings = Self { child: ping.spawn().unwrap(), report, address: address.to_owned() };
+        let mut pings = Self { child: ping.spawn().unwrap(), report, address: address.to_owned(), begin: 0 };
         eventually(&format!("answers from {address}"), || pings.last() >= SOME);
+        pings.begin = pings.last();
         pings
     }
 
@@ -37,7 +40,7 @@ impl Pings {
         eventually(&format!("further answers from {}", self.address), || self.last() >= reached + SOME);
         let answered = self.answered();
         let last = answered.last().copied().unwrap_or(0);
-        (1..=last).filter(|number| !answered.contains(number)).collect()
+        (self.begin..=last).filter(|number| !answered.contains(number)).collect()
     }
 
     fn last(&self) -> u32 {
