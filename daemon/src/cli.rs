@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app;
 use crate::config::{admin_socket, load_with};
+use crate::log::{self, LogFormat};
 
 mod account;
 mod audit;
@@ -38,7 +39,9 @@ const EXIT_STATUS: &str = "Exit status:
   1  refused
   2  the command line is not understood
   3  the daemon cannot be reached
-  4  done, but not in force everywhere yet; `postern status` says why";
+  4  done, but not in force everywhere yet; `postern status` says why
+ 77  the daemon lacks a right (run)
+ 78  the configuration has to be changed first (run)";
 
 /// A WireGuard gateway daemon with its own enrollment.
 #[derive(Parser)]
@@ -60,7 +63,11 @@ enum Command {
     ///
     /// SIGHUP reloads the configuration; SIGTERM ends the daemon and leaves every kernel interface up.
     #[command(after_help = "Example:\n  postern run --config /etc/postern/postern.toml")]
-    Run,
+    Run {
+        /// How the log is written to standard error. Where that is systemd's journal, the journal gets every field by name.
+        #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+        log_format: LogFormat,
+    },
     /// Configure this host and start the service; asks at most four questions.
     ///
     /// Each has a default, found on the host or configured before. Everything is checked before anything is written. Run
@@ -158,6 +165,9 @@ enum Failure {
     /// Refused: 1.
     #[error("{0}")]
     Refused(String),
+    /// The daemon did not start, or ended by itself: 1, 77 or 78.
+    #[error(transparent)]
+    Run(#[from] app::RunError),
     /// No daemon: 3.
     #[error(transparent)]
     Ask(#[from] AskError),
@@ -171,7 +181,7 @@ enum Failure {
 
 impl Cli {
     /// Does what was asked. 0: success; 1: refused; 3: the daemon cannot be reached; 4: done, but not in force
-    /// everywhere yet. Errors are told on `errors`.
+    /// everywhere yet; what `run` ends with, [`app::RunError::exit_status`] says. Errors are told on `errors`.
     pub fn run(self, out: &mut impl Write, errors: &mut impl Write) -> ExitCode {
         let Err(failure) = self.perform(out, errors) else { return ExitCode::SUCCESS };
         // Where errors cannot be told either, the exit status still is.
@@ -187,17 +197,11 @@ impl Cli {
 
     fn perform(&self, out: &mut impl Write, errors: &mut impl Write) -> Result<(), Failure> {
         match &self.command {
-            Command::Run => app::run(&self.config).map_err(|error| Failure::Refused(chain(&error))),
-            Command::CheckConfig => {
-                let loaded =
-                    load_with(&self.config, None).map_err(|error| Failure::Refused(error.to_string()))?;
-                for warning in &loaded.warnings {
-                    writeln!(errors, "warning: {warning}")?;
-                }
-                let names: Vec<&str> = loaded.config.locations.keys().map(String::as_str).collect();
-                writeln!(out, "{} is valid; locations: {}", self.config.display(), names.join(", "))?;
-                Ok(())
+            Command::Run { log_format } => {
+                log::start(*log_format);
+                Ok(app::run(&self.config)?)
             }
+            Command::CheckConfig => self.check_config(out, errors),
             Command::Setup(args) => args.perform(self, out, errors),
             Command::Doctor(args) => args.perform(self, out),
             Command::Plan { json } => {
@@ -226,6 +230,16 @@ impl Cli {
         }
     }
 
+    fn check_config(&self, out: &mut impl Write, errors: &mut impl Write) -> Result<(), Failure> {
+        let loaded = load_with(&self.config, None).map_err(|error| Failure::Refused(error.to_string()))?;
+        for warning in &loaded.warnings {
+            writeln!(errors, "warning: {warning}")?;
+        }
+        let names: Vec<&str> = loaded.config.locations.keys().map(String::as_str).collect();
+        writeln!(out, "{} is valid; locations: {}", self.config.display(), names.join(", "))?;
+        Ok(())
+    }
+
     /// Asks the daemon that `--socket` or `--config` names.
     fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Value, Failure> {
         let socket = if let Some(socket) = &self.socket {
@@ -242,6 +256,7 @@ impl Failure {
         match self {
             Self::Ask(AskError::Unreachable { .. }) => ExitCode::from(3),
             Self::NotInForce => ExitCode::from(4),
+            Self::Run(error) => ExitCode::from(error.exit_status()),
             Self::Refused(_)
             | Self::Output(_)
             | Self::Ask(AskError::Refused { .. } | AskError::Forbidden { .. }) => ExitCode::from(1),
@@ -269,7 +284,7 @@ impl Failure {
                     .to_owned(),
             ),
             Self::NotInForce => Some("`postern status` says why".to_owned()),
-            Self::Refused(_) | Self::Output(_) => None,
+            Self::Refused(_) | Self::Run(_) | Self::Output(_) => None,
         }
     }
 }

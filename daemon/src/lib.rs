@@ -16,6 +16,7 @@ pub mod flows;
 pub mod gateway_view;
 pub mod keys;
 pub mod location_files;
+pub mod log;
 pub mod mail;
 pub mod mailbox;
 pub mod markdown;

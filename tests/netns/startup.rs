@@ -1,4 +1,5 @@
-//! The real daemon where it cannot start: it says what is wrong and what to do, ends with 1, and has touched nothing.
+//! The real daemon where it cannot start: it says what is wrong and what to do, ends with a status that tells whether to try
+//! again, and has touched nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
 #![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
@@ -36,12 +37,17 @@ fn edit(rig: &Rig, from: &str, to: &str) {
     fs::write(path, text.replace(from, to)).unwrap();
 }
 
-/// That it ended with 1, said all of this, in lines a person can read, and made no interface.
+/// That it ended with 1, for another try, said all of this, in lines a person can read, and made no interface.
 fn refuses(rig: &Rig, through: &[&str], said: &[&str]) {
+    refuses_with(1, rig, through, said);
+}
+
+/// Ends with this status.
+fn refuses_with(status: i32, rig: &Rig, through: &[&str], said: &[&str]) {
     let links = || rig.gateway.sh("ip -o link");
     let before = links();
     let outcome = rig.run_in_vain(through);
-    assert_eq!(outcome.code, 1, "{outcome:?}");
+    assert_eq!(outcome.code, status, "{outcome:?}");
     for words in said {
         assert!(outcome.errors.contains(words), "{words} is not in {outcome:?}");
     }
@@ -118,7 +124,7 @@ fn nobody_else_may_read_what_it_keeps_and_everybody_may_reach_its_socket() {
 fn a_state_folder_that_others_may_read_is_refused() {
     let Some(mut rig) = a_host() else { return };
     rig.gateway.sh(&format!("mkdir -m 750 {}", rig.path("state").display()));
-    refuses(&rig, &[], &["others may use the state folder", "state: run `chmod 700 "]);
+    refuses_with(77, &rig, &[], &["others may use the state folder", "state: run `chmod 700 "]);
     rig.gateway.sh(&format!("chmod 700 {}", rig.path("state").display()));
     rig.start();
 }
@@ -126,7 +132,7 @@ fn a_state_folder_that_others_may_read_is_refused() {
 #[test]
 fn without_the_right_to_change_interfaces_it_says_which_right_is_missing() {
     let Some(rig) = a_host() else { return };
-    refuses(&rig, &NO_NET_ADMIN, &["run as root, or with CAP_NET_ADMIN", "Operation not permitted"]);
+    refuses_with(77, &rig, &NO_NET_ADMIN, &["run as root, or with CAP_NET_ADMIN", "Operation not permitted"]);
 }
 
 #[test]
@@ -139,13 +145,13 @@ fn an_error_in_the_files_is_told_with_file_and_key() {
         ("nmae = \"Ada\"", "name = 7", "contact.name"),
     ] {
         edit(&rig, from, to);
-        refuses(&rig, &[], &["postern.toml", said]);
+        refuses_with(78, &rig, &[], &["postern.toml", said]);
     }
     edit(&rig, "name = 7", "name = \"Ada\"");
     rig.locate("open", 1, "mtu = 1");
-    refuses(&rig, &[], &["locations.d/open.toml", "mtu"]);
+    refuses_with(78, &rig, &[], &["locations.d/open.toml", "mtu"]);
     fs::remove_file(rig.path("postern.toml")).unwrap();
-    refuses(&rig, &[], &["postern.toml", "No such file"]);
+    refuses_with(78, &rig, &[], &["postern.toml", "No such file"]);
 }
 
 #[test]

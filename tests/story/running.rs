@@ -22,6 +22,7 @@ use postern::gateway_view::GatewayView;
 use postern::keys::Keys;
 use postern::pulse::Pulses;
 use postern::reload::{ReloadError, Reloader, put_into_force};
+use postern::site::Site;
 use postern::store::account::NewUser;
 use postern::store::device::DeviceOwner;
 use postern::store::{Revision, Store, StoreError};
@@ -77,11 +78,7 @@ impl Postern {
         let keys = Keys::open(&dir.path().join("state")).unwrap();
         let store = Store::open(&dir.path().join("state/postern.db")).unwrap();
         let available = vec![BackendKind::Kernel];
-        let site = store.write_blocking(|tx| {
-            let fit = fit(tx, load_with(&main, None)?, &available)?;
-            put_into_force::<ReloadError>(tx, fit, &keys, rand::random::<[u8; 32]>)
-        });
-        let site = site.unwrap_or_else(|error| panic!("{error}")).0;
+        let site = site_of(&dir, &store, &available).unwrap_or_else(|error| panic!("{error}"));
         let (published, applied) = watch::channel(Applied::default());
         let (stop, shutdown) = watch::channel(false);
         let app = App::new(store, site, applied, Clock::system());
@@ -99,6 +96,12 @@ impl Postern {
         let booted = app.applied(Revision(1), Duration::from_secs(10));
         assert!(runtime.block_on(booted), "the gateway did not follow");
         Self { dir: Some(dir), app, kernel, stop, reconcile, runtime }
+    }
+
+    /// Why nothing starts over what another one left.
+    pub(crate) fn would_not_start(dir: &tempfile::TempDir) -> String {
+        let store = Store::open(&dir.path().join("state/postern.db")).unwrap();
+        site_of(dir, &store, &[BackendKind::Kernel]).err().unwrap().to_string()
     }
 
     /// Ends it and gives its folder.
@@ -189,6 +192,16 @@ impl Postern {
         let entries = self.app.store.read_blocking(|tx| tx.audit_since(0, 100)).unwrap();
         entries.into_iter().map(|entry| format!("{} {}", entry.actor, entry.action)).collect()
     }
+}
+
+fn site_of(dir: &tempfile::TempDir, store: &Store, available: &[BackendKind]) -> Result<Site, ReloadError> {
+    let main = dir.path().join("postern.toml");
+    let keys = Keys::open(&dir.path().join("state")).unwrap();
+    let made = store.write_blocking(|tx| {
+        let fit = fit(tx, load_with(&main, None)?, available)?;
+        put_into_force::<ReloadError>(tx, fit, &keys, rand::random::<[u8; 32]>)
+    });
+    made.map(|(site, _)| site)
 }
 
 impl Drop for Postern {

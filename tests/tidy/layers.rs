@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("askama", &["daemon/src/web"]),
     ("fluent_bundle", &["daemon/src/web"]),
     ("lettre", &["daemon/src/mail", "daemon/src/mailbox"]),
-    ("clap", &["daemon/src/cli", "daemon/src/main.rs"]),
+    ("clap", &["daemon/src/cli", "daemon/src/log", "daemon/src/main.rs"]),
     ("hyper", &["daemon/src/cli", "daemon/src/web", "daemon/src/app"]),
     ("toml", &["daemon/src/config"]),
     ("toml_edit", &["daemon/src/config"]),
@@ -32,9 +32,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["daemon/src/web"]),
     ("instant_acme", &["daemon/src/background/acme"]),
     ("sd_notify", &["daemon/src/app"]),
+    ("listenfd", &["daemon/src/app"]),
     ("gotatun", &["gateway/src/backend"]),
     ("nftables", &["gateway/src/backend", "gateway/src/firewall"]),
-    ("nix", &["gateway/src/backend", "daemon/src/app", "daemon/src/cli", "daemon/src/web"]),
+    ("nix", &["gateway/src/backend", "daemon/src/app", "daemon/src/cli", "daemon/src/log", "daemon/src/web"]),
 ];
 
 /// What each module of the daemon may use of the others. `app` is what every request and every loop is given; `app/`,
@@ -48,6 +49,7 @@ const DAEMON: &Table = &[
     ("markdown", &[]),
     ("mailbox", &[]),
     ("pulse", &[]),
+    ("log", &[]),
     ("tls", &["rules"]),
     ("gateway_view", &["rules"]),
     ("keys", &["durable", "rules"]),
@@ -85,7 +87,7 @@ const DAEMON: &Table = &[
             "site", "store", "tls", "web",
         ],
     ),
-    ("cli", &["app", "app/", "config", "durable", "location_files", "mail", "reload", "rules", "taken"]),
+    ("cli", &["app", "app/", "config", "durable", "location_files", "log", "mail", "reload", "rules", "taken"]),
 ];
 
 /// What each module of the gateway may use of the others.

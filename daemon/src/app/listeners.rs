@@ -1,8 +1,12 @@
 //! The TCP listeners: bound one by one, then given their door. Who binds them does not matter to the doors.
 
-use std::net::{SocketAddr, TcpListener as Bound};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as Bound};
 use std::sync::Arc;
 
+use listenfd::ListenFd;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use postern_gateway::chain;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,8 +37,12 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Binds every address of the configuration.
-    pub(super) fn bind_all(app: &App) -> Result<Vec<Self>, RunError> {
+    /// Those that systemd opened; else binds every address of the configuration.
+    pub(super) fn all(app: &App) -> Result<Vec<Self>, RunError> {
+        let handed_in = handed_in(&app.site().config.http.tls)?;
+        if !handed_in.is_empty() {
+            return Ok(handed_in);
+        }
         let http = &app.site().config.http;
         let main = http.listen.iter().map(|address| (*address, Door::Main));
         let redirect = http.redirect_listen.iter().map(|address| (*address, Door::Redirect));
@@ -42,8 +50,44 @@ impl Listener {
     }
 
     fn bind(address: SocketAddr, door: Door) -> Result<Self, RunError> {
-        let bound = Bound::bind(address).map_err(|source| RunError::Listen { address, source })?;
-        Ok(Self { bound, door })
+        let bound = Bound::bind(address).or_else(|error| match stand_in(address, &error) {
+            Some(address) => Bound::bind(address),
+            None => Err(error),
+        });
+        Ok(Self { bound: bound.map_err(|source| RunError::Listen { address, source })?, door })
+    }
+}
+
+/// Every address of IPv4 alone, where every address was meant and the kernel has no IPv6.
+fn stand_in(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let lacks_ipv6 = error.raw_os_error().map(Errno::from_raw) == Some(Errno::EAFNOSUPPORT);
+    (lacks_ipv6 && address.ip() == Ipv6Addr::UNSPECIFIED)
+        .then(|| (Ipv4Addr::UNSPECIFIED, address.port()).into())
+}
+
+/// What systemd listens on in the daemon's place (`postern.socket`), by the names that its units give.
+fn handed_in(tls: &Tls) -> Result<Vec<Listener>, RunError> {
+    let system = |source| RunError::System { action: "take the sockets of systemd", source };
+    // Read first: taking the sockets forgets where they came from.
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut sockets = ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for (index, name) in names.split(':').enumerate().take(sockets.len()) {
+        let door = door_of(name, tls).ok_or_else(|| RunError::Socket(name.to_owned()))?;
+        let Some(bound) = sockets.take_tcp_listener(index).map_err(system)? else { continue };
+        // nft, which the gateway runs, has nothing to do with it.
+        fcntl(&bound, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|errno| system(errno.into()))?;
+        listeners.push(Listener { bound, door });
+    }
+    Ok(listeners)
+}
+
+/// Without TLS of our own there is nothing to redirect to.
+fn door_of(name: &str, tls: &Tls) -> Option<Door> {
+    match (name, tls) {
+        ("https", _) | ("http", Tls::Proxy) => Some(Door::Main),
+        ("http", Tls::Acme(_) | Tls::Files(_)) => Some(Door::Redirect),
+        _ => None,
     }
 }
 
@@ -64,7 +108,7 @@ pub(super) async fn open(
     let main = match &app.site().config.http.tls {
         Tls::Proxy => plain,
         Tls::Files(_) | Tls::Acme(_) => {
-            let config = app.presented.server_config().map_err(std::io::Error::other);
+            let config = app.presented.server_config().map_err(io::Error::other);
             plain.over_tls(Arc::new(config.map_err(system("set up TLS"))?))
         }
     };
@@ -94,5 +138,18 @@ pub(super) fn look_after_certificate(app: &App, parts: &mut Parts, stop: &watch:
             own_files::present(app);
             parts.start("the watch over the certificate", own_files::run(app.clone(), stop.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_ipv6_is_listened_on_by_ipv4_where_every_address_was_meant() {
+        let stand_in = |address: &str, errno: Errno| stand_in(address.parse().unwrap(), &errno.into());
+        assert_eq!(stand_in("[::]:443", Errno::EAFNOSUPPORT), "0.0.0.0:443".parse().ok());
+        assert_eq!(stand_in("[::1]:443", Errno::EAFNOSUPPORT), None);
+        assert_eq!(stand_in("[::]:443", Errno::EACCES), None);
     }
 }

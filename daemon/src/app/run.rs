@@ -73,6 +73,9 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
+    /// One that systemd opened.
+    #[error("systemd hands in a socket named {0:?}: FileDescriptorName= in its unit must be https or http")]
+    Socket(String),
     /// The command line's socket.
     #[error(transparent)]
     AdminSocket(#[from] admin_api::BindError),
@@ -88,6 +91,25 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl RunError {
+    /// 78: the configuration has to be changed first. 77: a right is lacking. 1: it may be well the next time. The first
+    /// two are those of sysexits.h; systemd/postern.service does not try again after them.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Configure(_) | Self::Socket(_) => 78,
+            Self::Gateway(_) | Self::State(StateDirError::Exposed(_)) => 77,
+            Self::Listen { source, .. } if source.kind() == ErrorKind::PermissionDenied => 77,
+            Self::State(StateDirError::Taken(_) | StateDirError::Io { .. })
+            | Self::Keys(_)
+            | Self::Store(_)
+            | Self::Listen { .. }
+            | Self::AdminSocket(_)
+            | Self::Ended(_)
+            | Self::System { .. } => 1,
+        }
+    }
 }
 
 /// What the kernel's word for it means here.
@@ -120,7 +142,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let (stop, shutdown) = watch::channel(false);
     let backend = Box::new(opened.host);
     let mut parts = Parts::new(runtime.handle().clone(), app.applied.clone());
-    let listeners = Listener::bind_all(&app)?;
+    let listeners = Listener::all(&app)?;
     listeners::look_after_certificate(&app, &mut parts, &shutdown);
     runtime.block_on(listeners::open(listeners, &app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_prometheus(&app, view.clone(), &mut parts, &shutdown))?;

@@ -2,7 +2,6 @@
 //! that is wrong with them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -232,7 +231,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         enrollment: enrollment(&raw.enrollment, file, problems),
         backend: backend(raw.gateway.backend),
         reconcile_interval,
-        metrics_listen: metrics(raw.metrics.listen, file, problems),
+        metrics_listen: check::metrics(raw.metrics.listen, file, problems),
         client_versions: ClientVersions {
             core: raw.client.core_version,
             component: raw.client.component_version,
@@ -276,18 +275,6 @@ fn mail(
         problems.warn(file, "mail.smtp.security", "the password is sent unencrypted");
     }
     Mail { from, directory, smtp }
-}
-
-/// Whoever reaches them may read them: there is no login.
-fn metrics(listen: Vec<SocketAddr>, file: &Path, problems: &mut Problems) -> Vec<SocketAddr> {
-    for address in listen.iter().filter(|address| !address.ip().to_canonical().is_loopback()) {
-        let reason = format!(
-            "{address} is not a loopback address: whoever reaches it reads the metrics; let a firewall admit your \
-             Prometheus alone"
-        );
-        problems.warn(file, "metrics.listen", reason);
-    }
-    listen
 }
 
 fn texts(dir: &Path, problems: &mut Problems) -> Texts {

@@ -95,6 +95,7 @@ impl MemoryBackend {
     pub fn make_foreign(&self, interface: &InterfaceName) {
         let mut kernel = self.kernel();
         kernel.links.remove(interface);
+        kernel.unmarked.remove(interface);
         kernel.foreign.insert(interface.clone());
     }
 
@@ -108,7 +109,9 @@ impl MemoryBackend {
 
     /// Somebody else runs this WireGuard, up and with nobody's mark.
     pub fn run_elsewhere(&self, name: &InterfaceName, interface: &DesiredInterface) {
-        self.kernel().unmarked.insert(name.clone(), Link::running(interface));
+        let mut kernel = self.kernel();
+        kernel.foreign.remove(name);
+        kernel.unmarked.insert(name.clone(), Link::running(interface));
     }
 
     /// The link that is not ours goes away.

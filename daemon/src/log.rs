@@ -1,0 +1,45 @@
+//! Where the log goes: into systemd's journal with every field by name, or to standard error, as text or JSON.
+//!
+//! The journal's message has the fields too: `journalctl` shows nothing else, and why a mail was not delivered is a field.
+
+mod journal;
+
+use std::io::{IsTerminal as _, stderr};
+use std::os::fd::AsFd as _;
+
+use clap::ValueEnum;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
+
+use journal::Journal;
+
+/// How standard error gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Starts it, once in a process. `POSTERN_LOG` says what is told.
+pub fn start(format: LogFormat) {
+    let quiet = "info,netlink_packet_core=info,netlink_proto=info";
+    let filter = EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
+    let journal = if format == LogFormat::Text && is_the_journal() { Journal::open().ok() } else { None };
+    let layer = match (journal, format) {
+        (Some(journal), _) => journal.boxed(),
+        (None, LogFormat::Text) => fmt::layer().with_ansi(stderr().is_terminal()).with_writer(stderr).boxed(),
+        (None, LogFormat::Json) => fmt::layer().json().with_writer(stderr).boxed(),
+    };
+    // It fails only if there is one already.
+    let _ = registry().with(layer.with_filter(filter)).try_init();
+}
+
+/// Whether standard error is what systemd says is the journal's: `JOURNAL_STREAM` alone may be inherited from afar.
+fn is_the_journal() -> bool {
+    let Ok(told) = std::env::var("JOURNAL_STREAM") else { return false };
+    nix::sys::stat::fstat(stderr().as_fd())
+        .is_ok_and(|found| told == format!("{}:{}", found.st_dev, found.st_ino))
+}
