@@ -16,6 +16,7 @@ use std::net::{TcpListener, UdpSocket};
 
 use nix::sys::signal::Signal;
 use postern::config::{PasswordSource, Smtp};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rig::Rig;
 use rig::Wireguard::Userspace;
 use rig::binary::postern;
@@ -137,6 +138,31 @@ fn a_mail_server_that_refuses_us_is_found_and_nothing_is_sent() {
     server.behave("starttls");
     assert_eq!(of(&rig, "mail", "ok").len(), 1);
     assert_eq!(server.mails().len(), 0);
+}
+
+#[test]
+fn a_certificate_that_expired_or_is_for_another_host_is_found() {
+    let Some(rig) = a_host() else { return };
+    let text = fs::read_to_string(rig.path("postern.toml")).unwrap();
+    let own = "[http]\ntls = \"files\"\ncertificate_file = \"c.pem\"\nkey_file = \"k.pem\"\n";
+    let text = text.replace("http://192.0.2.1:8080", "https://vpn.example.com:8080").replace("[http]\n", own);
+    fs::write(rig.path("postern.toml"), text).unwrap();
+    let issue = |name: &str, last_year: i32| {
+        let key = KeyPair::generate().unwrap();
+        let mut wanted = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        wanted.not_before = date_time_ymd(2020, 1, 1);
+        wanted.not_after = date_time_ymd(last_year, 1, 1);
+        fs::write(rig.path("c.pem"), wanted.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(rig.path("k.pem"), key.serialize_pem()).unwrap();
+        rig.gateway.sh(&format!("chmod 600 {}", rig.path("k.pem").display()));
+    };
+    issue("vpn.example.com", 2021);
+    assert!(of(&rig, "certificate", "failure")[0].0.contains("expired"));
+    issue("other.example.com", 2100);
+    assert!(of(&rig, "certificate", "failure")[0].0.contains("not for vpn.example.com"));
+    issue("vpn.example.com", 2100);
+    assert_eq!(of(&rig, "certificate", "failure"), []);
+    assert_eq!(of(&rig, "certificate", "ok").len(), 1);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use super::{Cli, Failure};
 use crate::app;
 use crate::config::edit::LocationKeys;
 use crate::config::settings::{self, DOCUMENTED, text_at};
-use crate::config::{ConfigErrors, Draft, Loaded, load_drafts};
+use crate::config::{ConfigErrors, Draft, Loaded, host_of, load_drafts};
 use crate::durable::Changed;
 use crate::location_files;
 use crate::reload::{Change, ReloadError};
@@ -236,11 +236,12 @@ fn tell_next(link: Option<&Value>, url: &str, out: &mut impl Write) -> io::Resul
         writeln!(out, "or in the Defguard desktop client, Add instance:")?;
         writeln!(out, "  URL      {url}\n  token    {}", text(link, "token"))?;
     }
-    writeln!(
-        out,
-        "\nType next:\n  postern status\n  postern user invite ann --first-name Ann --last-name Example --email \
-         ann@example.com"
-    )
+    writeln!(out, "\nType next:\n  postern status")?;
+    let endpoint = host_of(url);
+    for file in found::wg_quick_files(Path::new("/etc/wireguard")) {
+        writeln!(out, "  postern import wg-quick --endpoint {endpoint} {}", file.display())?;
+    }
+    writeln!(out, "  postern user invite ann --first-name Ann --last-name Example --email ann@example.com")
 }
 
 fn refused(error: &(impl std::error::Error + 'static)) -> Failure {

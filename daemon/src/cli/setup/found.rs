@@ -1,6 +1,7 @@
 //! What the host says by itself: its full name, who reads root's mail, whether it has a mail server.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::unistd::User;
@@ -33,6 +34,15 @@ impl Found {
         let has_mail_server = TcpStream::connect_timeout(&mail, PATIENCE).is_ok();
         Self { full_name, person: person(), email, has_mail_server }
     }
+}
+
+/// Servers of wg-quick, which `postern import` takes over.
+pub(super) fn wg_quick_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "conf")).collect();
+    files.sort();
+    files
 }
 
 /// Whoever called sudo, by their full name.
@@ -77,6 +87,16 @@ mod tests {
         assert_eq!(full_name("gw", hosts, resolv).as_deref(), Some("gw.example.com"));
         assert_eq!(full_name("gw", "", resolv).as_deref(), Some("gw.corp.example.com"));
         assert_eq!(full_name("gw", "127.0.0.1 localhost.localdomain gw", "search lan\n"), None);
+    }
+
+    #[test]
+    fn servers_of_wg_quick_are_found_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["wg1.conf", "wg0.conf", "wg0.conf.imported", "private.key"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(wg_quick_files(dir.path()), ["wg0.conf", "wg1.conf"].map(|name| dir.path().join(name)));
+        assert_eq!(wg_quick_files(&dir.path().join("none")), [""; 0].map(PathBuf::from));
     }
 
     #[test]
