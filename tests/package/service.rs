@@ -16,37 +16,41 @@ use rig::{eventually, program, skip};
 const TREE: &str = concat!("/host", env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The service, installed by hand and stopped.
-struct Service;
+struct Service {
+    unit: &'static str,
+    config: &'static str,
+}
 
 impl Service {
     /// Anew, with these of the drop-ins; `None` outside of the container.
     fn with(drop_ins: &[&str]) -> Option<Self> {
         if std::env::var("KERNEL_VM").is_ok_and(|engine| engine == "nspawn") {
             install(drop_ins);
-            return Some(Self);
+            return Some(Self { unit: "postern", config: "/etc/postern/postern.toml" });
         }
         skip("service", "the service runs in a container that boots Debian; `make test` starts it");
         None
     }
 
     fn start(&self) {
-        sh("systemctl start postern");
+        sh(&format!("systemctl start {}", self.unit));
     }
 
     fn property(&self, name: &str) -> String {
-        look(&format!("systemctl show postern --property={name} --value")).trim().to_owned()
+        look(&format!("systemctl show {} --property={name} --value", self.unit)).trim().to_owned()
     }
 
     /// Changes `postern.toml`.
     fn edit(&self, script: &str) {
-        sh(&format!("sed -i '{script}' /etc/postern/postern.toml"));
+        sh(&format!("sed -i '{script}' {}", self.config));
     }
 
     /// More settings of the unit.
     fn set(&self, settings: &str) {
         sh(&format!(
-            "printf '[Service]\n{settings}\n' >/etc/systemd/system/postern.service.d/zz-test.conf
-                     systemctl daemon-reload"
+            "printf '[Service]\n{settings}\n' >/etc/systemd/system/{}.service.d/zz-test.conf
+             systemctl daemon-reload",
+            self.unit
         ));
     }
 }
