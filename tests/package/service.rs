@@ -160,7 +160,10 @@ fn systemd_may_listen_in_the_daemons_place() {
     sh("systemctl start postern.socket postern-http.socket");
     service.start();
     for port in [443, 80] {
-        assert_eq!(sh(&format!("curl -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{port}/")), "200");
+        assert_eq!(
+            sh(&format!("curl -s -m 10 -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{port}/")),
+            "200"
+        );
     }
     assert_eq!(look("ss -Hltn sport = :8080"), "", "it listens where the configuration says, too");
     let capabilities = sh(&format!("grep CapBnd /proc/{}/status", service.property("MainPID")));
