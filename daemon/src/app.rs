@@ -65,6 +65,11 @@ impl Clock {
     }
 }
 
+/// Random bytes of the operating system's generator, for who has no [`App`].
+pub fn random() -> [u8; 32] {
+    rand::random()
+}
+
 impl App {
     /// Puts the parts together.
     pub fn new(store: Store, site: Site, applied: watch::Receiver<Applied>, clock: Clock) -> Self {
@@ -103,7 +108,7 @@ impl App {
 
     /// Random bytes of the operating system's generator.
     pub fn random(&self) -> [u8; 32] {
-        rand::random()
+        random()
     }
 
     /// Waits until the gateway has tried everything up to `revision`, at most `limit`. `false`: not yet.

@@ -17,14 +17,17 @@ mod account;
 mod audit;
 mod client;
 mod device;
+mod doctor;
 mod group;
 mod location;
 mod mail;
 mod manual;
 mod reload;
+mod setup;
 mod status;
 mod table;
 mod text;
+mod tools;
 mod user;
 mod wg_quick;
 
@@ -65,6 +68,27 @@ enum Command {
         #[arg(long, value_enum, default_value_t = LogFormat::Text)]
         log_format: LogFormat,
     },
+    /// Configure this host and start the service; asks at most four questions.
+    ///
+    /// Each has a default, found on the host or configured before. Everything is checked before anything is written. Run
+    /// again it changes only what is answered differently.
+    #[command(
+        after_help = "Examples:\n  postern setup\n  postern setup --yes --public-name vpn.example.com --contact-email \
+                      admin@example.com\n\nA file of answers:\n  public_name = \"vpn.example.com\"\n  tls = \"acme\"\n  \
+                      contact_email = \"admin@example.com\"\n  location = \"hq\"\n  mail_host = \"mail.example.com:587\"\n\nJSON:\n  \
+                      {\"files\": [PATH], \"public_url\", \"service\": started|restarted|reloaded|skipped, \"skipped\": why, \
+                      \"first_administrator\": null or {\"username\", \"enrollment_url\", \"token\", \"expires_at\"}, \"findings\": as of postern doctor}"
+    )]
+    Setup(Box<setup::SetupArgs>),
+    /// Look for what keeps this gateway from working, and say what mends it.
+    ///
+    /// Kernel, forwarding, ports, other people's firewalls, DNS, clock, disk, mail server, secret files, MTU and what the
+    /// daemon itself complains of. Nothing is changed and no mail is sent. Exit status 1: there is a failure.
+    #[command(
+        after_help = "Example:\n  postern doctor --json\n\nJSON:\n  {\"healthy\", \"findings\": [{\"check\", \"verdict\": \
+                      ok|unseen|warning|failure, \"says\", \"mend\": command or null}]}"
+    )]
+    Doctor(doctor::DoctorArgs),
     /// Check the configuration files and say everything that is wrong with them.
     #[command(after_help = "Example:\n  postern check-config --config ./postern.toml")]
     CheckConfig,
@@ -177,16 +201,9 @@ impl Cli {
                 log::start(*log_format);
                 Ok(app::run(&self.config)?)
             }
-            Command::CheckConfig => {
-                let loaded =
-                    load_with(&self.config, None).map_err(|error| Failure::Refused(error.to_string()))?;
-                for warning in &loaded.warnings {
-                    writeln!(errors, "warning: {warning}")?;
-                }
-                let names: Vec<&str> = loaded.config.locations.keys().map(String::as_str).collect();
-                writeln!(out, "{} is valid; locations: {}", self.config.display(), names.join(", "))?;
-                Ok(())
-            }
+            Command::CheckConfig => self.check_config(out, errors),
+            Command::Setup(args) => args.perform(self, out, errors),
+            Command::Doctor(args) => args.perform(self, out),
             Command::Plan { json } => {
                 let answer = self.ask(Method::GET, "/plan", &json!({}))?;
                 match answer.get("plan").and_then(Value::as_str) {
@@ -211,6 +228,16 @@ impl Cli {
             Command::Device(command) => command.perform(self, out),
             Command::Audit(args) => args.perform(self, out),
         }
+    }
+
+    fn check_config(&self, out: &mut impl Write, errors: &mut impl Write) -> Result<(), Failure> {
+        let loaded = load_with(&self.config, None).map_err(|error| Failure::Refused(error.to_string()))?;
+        for warning in &loaded.warnings {
+            writeln!(errors, "warning: {warning}")?;
+        }
+        let names: Vec<&str> = loaded.config.locations.keys().map(String::as_str).collect();
+        writeln!(out, "{} is valid; locations: {}", self.config.display(), names.join(", "))?;
+        Ok(())
     }
 
     /// Asks the daemon that `--socket` or `--config` names.

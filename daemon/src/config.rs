@@ -8,6 +8,7 @@ mod load;
 mod problem;
 mod raw;
 mod restart;
+pub mod settings;
 mod smtp;
 #[cfg(test)]
 mod tests;
@@ -26,9 +27,10 @@ use crate::texts::Texts;
 
 pub use branding::{Branding, Link, Logo, LogoKind};
 pub use https::{Acme, Http, OwnFiles, Tls};
-pub use load::{Draft, Loaded, admin_socket, load, load_with};
+pub use load::{Draft, Loaded, admin_socket, load, load_drafts, load_with};
 pub use problem::{ConfigErrors, Problem};
 pub use smtp::{Login, PasswordError, PasswordSource, Security, Smtp};
+pub use values::{host_of, is_public_name, mail_host, public_url};
 
 /// A validated configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +180,7 @@ pub struct Location {
 impl Config {
     /// The host people and clients know us by.
     pub fn host(&self) -> &str {
-        values::host_of(&self.public_url)
+        host_of(&self.public_url)
     }
 
     /// Whether people and clients reach us over TLS.

@@ -32,6 +32,12 @@ pub enum KeysError {
         /// Which.
         path: PathBuf,
     },
+    /// It is not the one that was used before.
+    #[error("{path} is not the key that secrets in the database are sealed under: restore it from a backup")]
+    OtherSeal {
+        /// Which.
+        path: PathBuf,
+    },
     /// Cut short or edited.
     #[error("{path} holds no key: restore it from a backup; a new one would shut out every client")]
     Unreadable {
@@ -69,6 +75,11 @@ impl Keys {
         let text = read_or_make(&path, || PrivateKeyText(PrivateKey::from_random(random).to_base64()))?;
         let key = PrivateKey::from_base64(text.trim()).map_err(|_| KeysError::Unreadable { path })?;
         Ok(SealKey::from_bytes(*key.expose_bytes()))
+    }
+
+    /// What is told when the key that secrets are sealed under is another than before.
+    pub fn other_seal(&self) -> KeysError {
+        KeysError::OtherSeal { path: self.dir.join("seal.key") }
     }
 
     /// A location's own key; made of `random` on first use.

@@ -7,6 +7,8 @@ pub mod letter;
 pub mod mime;
 mod smtp;
 
+pub use smtp::SmtpError;
+
 /// What a mail says. It may hold a token: no `Debug`.
 pub struct Letter {
     /// The recipient's address.

@@ -209,6 +209,9 @@ pub fn put_into_force<E: From<KeysError> + From<StoreError>>(
     random: impl Fn() -> [u8; 32],
 ) -> Result<Site, E> {
     let site_keys = SiteKeys { token: keys.token_key(random())?, seal: keys.seal_key(random())? };
+    if !tx.opens_what_is_sealed(&site_keys.seal)? {
+        return Err(keys.other_seal().into());
+    }
     fit.put_into_force(tx, site_keys, |id| Ok(keys.location_key(id, random())?), random())
 }
 

@@ -17,7 +17,8 @@ mod tests;
 /// What became of a plan. Failures are told with all their causes, for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Interfaces of which a whole step failed, or that are not ours; their later steps were left out.
+    /// Interfaces of which a whole step failed, or that are not ours; but for removals of peers, their later steps
+    /// were left out.
     pub interfaces_failed: BTreeMap<InterfaceName, String>,
     /// Single peers that were refused.
     pub peers_failed: BTreeMap<(InterfaceName, PublicKey), String>,
@@ -82,7 +83,8 @@ impl Outcome {
 
     fn failed(&mut self, step: &Step, text: String) {
         match step.interface() {
-            Some(interface) => drop(self.interfaces_failed.insert(interface.clone(), text)),
+            // What failed first is the cause.
+            Some(interface) => drop(self.interfaces_failed.entry(interface.clone()).or_insert(text)),
             None => self.firewall_failed = Some(text),
         }
     }
@@ -111,12 +113,14 @@ impl Outcome {
 }
 
 /// Performs the steps of `plan` in order and lets `observed` follow what was done. After a step that failed as
-/// a whole the other steps for its interface are left out; other interfaces go on. Without its firewall no link
-/// is made or set up, and without any nftables table no peer is added.
+/// a whole the other steps for its interface are left out, except that peers are removed all the same: who lost access
+/// must not keep it because a port is taken. Other interfaces go on. Without its firewall no link is made or set up,
+/// and without any nftables table no peer is added.
 pub fn apply(backend: &mut dyn Backend, plan: &Plan, observed: &mut Observed) -> Outcome {
     let mut outcome = Outcome::conflicts(&plan.conflicts);
     for step in &plan.steps {
-        if step.interface().is_some_and(|interface| outcome.is_broken(interface)) {
+        let is_broken = step.interface().is_some_and(|interface| outcome.is_broken(interface));
+        if is_broken && !matches!(step, Step::RemovePeers { .. }) {
             continue;
         }
         if let Some(reason) = outcome.withheld(step, observed) {

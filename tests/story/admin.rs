@@ -6,5 +6,6 @@
 mod locations;
 mod people;
 mod running;
+mod setup;
 mod socket;
 mod take_over;

@@ -22,6 +22,7 @@ use postern::gateway_view::GatewayView;
 use postern::keys::Keys;
 use postern::pulse::Pulses;
 use postern::reload::{ReloadError, Reloader, put_into_force};
+use postern::site::Site;
 use postern::store::account::NewUser;
 use postern::store::device::DeviceOwner;
 use postern::store::{Revision, Store, StoreError};
@@ -60,10 +61,7 @@ pub(crate) struct Said {
 impl Postern {
     /// With one location; `None` where the socket would admit nobody.
     pub(crate) fn start() -> Option<Self> {
-        if !nix::unistd::Uid::effective().is_root() {
-            let required = std::env::var("POSTERN_TEST_REQUIRE").unwrap_or_default();
-            assert!(!required.contains("netns"), "what needs root is required, and this is not root");
-            eprintln!("SKIPPED: the admin socket admits root; run as root");
+        if !is_root() {
             return None;
         }
         let dir = tempfile::tempdir().unwrap();
@@ -80,11 +78,7 @@ impl Postern {
         let keys = Keys::open(&dir.path().join("state")).unwrap();
         let store = Store::open(&dir.path().join("state/postern.db")).unwrap();
         let available = vec![BackendKind::Kernel];
-        let site = store.write_blocking(|tx| {
-            let fit = fit(tx, load_with(&main, None)?, &available)?;
-            put_into_force::<ReloadError>(tx, fit, &keys, rand::random::<[u8; 32]>)
-        });
-        let site = site.unwrap_or_else(|error| panic!("{error}")).0;
+        let site = site_of(&dir, &store, &available).unwrap_or_else(|error| panic!("{error}"));
         let (published, applied) = watch::channel(Applied::default());
         let (stop, shutdown) = watch::channel(false);
         let app = App::new(store, site, applied, Clock::system());
@@ -102,6 +96,12 @@ impl Postern {
         let booted = app.applied(Revision(1), Duration::from_secs(10));
         assert!(runtime.block_on(booted), "the gateway did not follow");
         Self { dir: Some(dir), app, kernel, stop, reconcile, runtime }
+    }
+
+    /// Why nothing starts over what another one left.
+    pub(crate) fn would_not_start(dir: &tempfile::TempDir) -> String {
+        let store = Store::open(&dir.path().join("state/postern.db")).unwrap();
+        site_of(dir, &store, &[BackendKind::Kernel]).err().unwrap().to_string()
     }
 
     /// Ends it and gives its folder.
@@ -194,6 +194,16 @@ impl Postern {
     }
 }
 
+fn site_of(dir: &tempfile::TempDir, store: &Store, available: &[BackendKind]) -> Result<Site, ReloadError> {
+    let main = dir.path().join("postern.toml");
+    let keys = Keys::open(&dir.path().join("state")).unwrap();
+    let made = store.write_blocking(|tx| {
+        let fit = fit(tx, load_with(&main, None)?, available)?;
+        put_into_force::<ReloadError>(tx, fit, &keys, rand::random::<[u8; 32]>)
+    });
+    made.map(|(site, _)| site)
+}
+
 impl Drop for Postern {
     fn drop(&mut self) {
         self.stop.send_replace(true);
@@ -201,6 +211,17 @@ impl Drop for Postern {
             reconcile.join().unwrap();
         }
     }
+}
+
+/// Without, what needs root is skipped loudly, or fails where it is required.
+pub(crate) fn is_root() -> bool {
+    if nix::unistd::Uid::effective().is_root() {
+        return true;
+    }
+    let required = std::env::var("POSTERN_TEST_REQUIRE").unwrap_or_default();
+    assert!(!required.contains("netns"), "what needs root is required, and this is not root");
+    eprintln!("SKIPPED: the admin socket admits root; run as root");
+    false
 }
 
 /// Another one for every number.

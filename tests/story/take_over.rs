@@ -92,16 +92,36 @@ fn a_running_server_is_taken_over_as_it_is_and_can_leave_as_it_came() {
     assert_eq!((&shown["machine"], &shown["locations"][0]["state"]), (&json!(true), &json!("live")));
     let exported = postern.run(&["export", "wg-quick", "wg0"]);
     assert_eq!((exported.code, exported.out.trim()), (0, text.trim()));
+}
+
+#[test]
+fn a_preshared_key_is_sealed_under_a_key_without_which_nothing_starts() {
+    let Some(postern) = Postern::start() else { return };
+    let text = file(&(peers() + "\n"));
+    let file = server(&postern, "wg0.conf", &text);
+    let import = ["import", "wg-quick", "--endpoint", "vpn.example.com", "--yes", &file];
+    assert_eq!(postern.run(&import).code, 0);
+    let before = postern.peers();
     let secret = PresharedKey::from_bytes([9; 32]).unwrap();
     let dir = postern.stop();
-    let database = fs::read(dir.path().join("state/postern.db")).unwrap();
+    let [mut database, log] =
+        ["postern.db", "postern.db-wal"].map(|name| fs::read(dir.path().join("state").join(name)).unwrap());
+    database.extend(log);
+    let holds = |bytes: &[u8]| database.windows(bytes.len()).any(|part| part == bytes);
+    assert!(holds(b"ann's laptop"), "the peer is in the database");
+    assert!(!holds(secret.expose_bytes()), "its preshared key is not");
+    let seal = dir.path().join("state/keys/seal.key");
+    let kept = fs::read(&seal).unwrap();
+    fs::remove_file(&seal).unwrap();
+    let refused = Postern::would_not_start(&dir);
     assert!(
-        !database.windows(32).any(|part| part == secret.expose_bytes()),
-        "the preshared key is in the database"
+        refused.contains("seal.key is not the key that secrets in the database are sealed under"),
+        "{refused}"
     );
+    fs::write(&seal, kept).unwrap();
     let postern = Postern::over(dir);
     assert_eq!(postern.run(&["export", "wg-quick", "wg0"]).out.trim(), text.trim(), "after a restart");
-    assert!(postern.kernel.observed().interfaces[&name].peers == before.peers, "on a host that started anew");
+    assert_eq!(postern.peers(), before, "on a host that started anew");
 }
 
 #[test]
@@ -173,6 +193,7 @@ fn what_cannot_be_taken_over_is_told_and_changes_nothing() {
         ("wg2.conf", file(""), "wg2 is there and is not the kernel's WireGuard"),
         ("hq.conf", file(""), "there is a location \"hq\" already"),
         ("wg0.txt", file(""), "is not named INTERFACE.conf"),
+        ("wg0.conf", file(&"#\n".repeat(5_000_000)), "is longer than"),
         ("wg0.conf", file("[Peer]\n"), "this peer has no PublicKey"),
     ] {
         let path = server(&postern, name, &text);

@@ -87,7 +87,7 @@ const DAEMON: &Table = &[
             "site", "store", "tls", "web",
         ],
     ),
-    ("cli", &["app/", "config", "log", "rules"]),
+    ("cli", &["app", "app/", "config", "durable", "location_files", "log", "mail", "reload", "rules", "taken"]),
 ];
 
 /// What each module of the gateway may use of the others.

@@ -1,9 +1,11 @@
 //! The TCP listeners: bound one by one, then given their door. Who binds them does not matter to the doors.
 
-use std::net::{SocketAddr, TcpListener as Bound};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as Bound};
 use std::sync::Arc;
 
 use listenfd::ListenFd;
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use postern_gateway::chain;
 use tokio::net::TcpListener;
@@ -48,9 +50,19 @@ impl Listener {
     }
 
     fn bind(address: SocketAddr, door: Door) -> Result<Self, RunError> {
-        let bound = Bound::bind(address).map_err(|source| RunError::Listen { address, source })?;
-        Ok(Self { bound, door })
+        let bound = Bound::bind(address).or_else(|error| match stand_in(address, &error) {
+            Some(address) => Bound::bind(address),
+            None => Err(error),
+        });
+        Ok(Self { bound: bound.map_err(|source| RunError::Listen { address, source })?, door })
     }
+}
+
+/// Every address of IPv4 alone, where every address was meant and the kernel has no IPv6.
+fn stand_in(address: SocketAddr, error: &io::Error) -> Option<SocketAddr> {
+    let lacks_ipv6 = error.raw_os_error().map(Errno::from_raw) == Some(Errno::EAFNOSUPPORT);
+    (lacks_ipv6 && address.ip() == Ipv6Addr::UNSPECIFIED)
+        .then(|| (Ipv4Addr::UNSPECIFIED, address.port()).into())
 }
 
 /// What systemd listens on in the daemon's place (`postern.socket`), by the names that its units give.
@@ -96,7 +108,7 @@ pub(super) async fn open(
     let main = match &app.site().config.http.tls {
         Tls::Proxy => plain,
         Tls::Files(_) | Tls::Acme(_) => {
-            let config = app.presented.server_config().map_err(std::io::Error::other);
+            let config = app.presented.server_config().map_err(io::Error::other);
             plain.over_tls(Arc::new(config.map_err(system("set up TLS"))?))
         }
     };
@@ -126,5 +138,18 @@ pub(super) fn look_after_certificate(app: &App, parts: &mut Parts, stop: &watch:
             own_files::present(app);
             parts.start("the watch over the certificate", own_files::run(app.clone(), stop.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_ipv6_is_listened_on_by_ipv4_where_every_address_was_meant() {
+        let stand_in = |address: &str, errno: Errno| stand_in(address.parse().unwrap(), &errno.into());
+        assert_eq!(stand_in("[::]:443", Errno::EAFNOSUPPORT), "0.0.0.0:443".parse().ok());
+        assert_eq!(stand_in("[::1]:443", Errno::EAFNOSUPPORT), None);
+        assert_eq!(stand_in("[::]:443", Errno::EACCES), None);
     }
 }

@@ -75,8 +75,8 @@ async fn attempt(app: &App, acme: &Acme, failures: &mut Failures) {
     match obtain(app, acme, way).await {
         Ok(pair) => {
             tracing::info!(not_after = %pair.certificate.not_after, "obtained a certificate");
+            failures.end(app.now(), &pair.certificate);
             app.presented.present(pair);
-            *failures = Failures::default();
         }
         Err(error) => failed(app, failures, &chain(&error)).await,
     }

@@ -98,8 +98,7 @@ impl ImportCommand {
         if args.name.is_some() && args.files.len() > 1 {
             return Err(Failure::Refused("--name is for one file: import each by itself".to_owned()));
         }
-        let servers =
-            args.files.iter().map(|file| Server::read(file, args)).collect::<Result<Vec<_>, _>>()?;
+        let servers = args.files.iter().map(|file| Server::read(file)).collect::<Result<Vec<_>, _>>()?;
         // All are judged before the first is taken over.
         let mut answers = Vec::new();
         for server in &servers {
@@ -109,6 +108,10 @@ impl ImportCommand {
             for (server, answer) in servers.iter().zip(&mut answers) {
                 *answer = server.ask(cli, args, "take-over", out)?;
                 server.retire(errors)?;
+                if servers.len() > 1 {
+                    // Should a later one be refused after all, this one stays taken over.
+                    writeln!(errors, "{} is taken over", server.interface)?;
+                }
             }
         }
         args.form.tell(&json!(answers), out, |out| {
@@ -136,20 +139,21 @@ struct Server {
 }
 
 impl Server {
-    fn read(file: &Path, args: &ImportArgs) -> Result<Self, Failure> {
+    fn read(file: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::Refused(format!("cannot read {}: {error}", file.display()));
         let opened = fs::File::open(file).map_err(failed)?;
         let mut text = Zeroizing::new(String::new());
-        opened.take(MOST_BYTES).read_to_string(&mut text).map_err(failed)?;
+        let read = opened.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+        if u64::try_from(read).is_ok_and(|bytes| bytes > MOST_BYTES) {
+            let reason = format!("{} is longer than {MOST_BYTES} bytes: split it", file.display());
+            return Err(Failure::Refused(reason));
+        }
         let stem =
             file.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".conf"));
         let Some(interface) = stem else {
             let reason = format!("{} is not named INTERFACE.conf, as wg-quick wants it", file.display());
             return Err(Failure::Refused(reason));
         };
-        if !args.yes && text.is_empty() {
-            return Err(Failure::Refused(format!("{} is empty", file.display())));
-        }
         Ok(Self { file: file.to_owned(), interface: interface.to_owned(), text })
     }
 

@@ -1,6 +1,7 @@
-//! What has to hold for locations and between them.
+//! What has to hold for locations and between them, and where metrics may be read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -25,6 +26,18 @@ pub(super) fn locations(locations: &[(PathBuf, Location)], problems: &mut Proble
     // Windows and macOS name the tunnel by what is left (protocol 3.7).
     unique(locations, problems, "name", |location| reduced(&location.name));
     overlaps(locations, problems);
+}
+
+/// Whoever reaches them may read them: there is no login.
+pub(super) fn metrics(listen: Vec<SocketAddr>, file: &Path, problems: &mut Problems) -> Vec<SocketAddr> {
+    for address in listen.iter().filter(|address| !address.ip().to_canonical().is_loopback()) {
+        let reason = format!(
+            "{address} is not a loopback address: whoever reaches it reads the metrics; let a firewall admit your \
+             Prometheus alone"
+        );
+        problems.warn(file, "metrics.listen", reason);
+    }
+    listen
 }
 
 fn single(file: &Path, location: &Location, problems: &mut Problems) {

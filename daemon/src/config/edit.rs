@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde::Deserialize;
-use toml_edit::{Array, Document, DocumentMut, Item, TomlError, Value};
+use toml_edit::{Array, Document, DocumentMut, Item, Table, TomlError, Value};
 
 /// What a new file is made from: every key, documented.
 const SAMPLE: &str = include_str!("../../../config/locations.d/example.toml.sample");
@@ -18,6 +18,9 @@ pub enum EditError {
     /// It is no TOML.
     #[error("the file cannot be read as TOML")]
     Unreadable(#[from] TomlError),
+    /// Something else has a table's name.
+    #[error("{0} is no table")]
+    NoTable(&'static str),
 }
 
 /// The keys of a location file, as they are to be written; `None`: as it is.
@@ -127,25 +130,30 @@ pub fn new_file(keys: &LocationKeys, without: &BTreeSet<OptionalKey>) -> Result<
 pub fn edit(text: &str, set: &LocationKeys, without: &BTreeSet<OptionalKey>) -> Result<String, EditError> {
     let mut text = text.to_owned();
     for key in without {
-        text = commented_out(&text, key.name())?;
+        text = commented_out(&text, "", key.name())?;
     }
     let entries = set.entries();
     for (key, _) in &entries {
-        text = brought_back(&text, key)?;
+        text = brought_back(&text, "", key)?;
     }
     let mut document: DocumentMut = text.parse()?;
     for (key, value) in entries {
-        match document.get_mut(key) {
-            Some(Item::Value(old)) if is_same(old, &value) => {}
-            Some(Item::Value(old)) => {
-                let decor = old.decor().clone();
-                *old = value;
-                *old.decor_mut() = decor;
-            }
-            Some(_) | None => drop(document.insert(key, Item::Value(value))),
-        }
+        put(document.as_table_mut(), key, value);
     }
     Ok(document.to_string())
+}
+
+/// Sets a key; one that is there keeps its place, its comments and, where it says the same already, its layout.
+pub(super) fn put(table: &mut Table, key: &str, value: Value) {
+    match table.get_mut(key) {
+        Some(Item::Value(old)) if is_same(old, &value) => {}
+        Some(Item::Value(old)) => {
+            let decor = old.decor().clone();
+            *old = value;
+            *old.decor_mut() = decor;
+        }
+        Some(_) | None => drop(table.insert(key, Item::Value(value))),
+    }
 }
 
 /// Whether two values say the same, however they are laid out.
@@ -163,35 +171,39 @@ fn is_same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Where a key and its value stand, from the first to the last line.
-fn lines_of(text: &str, key: &str) -> Result<Option<Range<usize>>, EditError> {
+/// Where a key of a table (dotted; empty: the top) and its value stand, from the first to the last line.
+fn lines_of(text: &str, table: &str, key: &str) -> Result<Option<Range<usize>>, EditError> {
     let document = Document::parse(text)?;
-    let Some((key, item)) = document.as_table().get_key_value(key) else { return Ok(None) };
+    let mut parts = table.split('.').filter(|part| !part.is_empty());
+    let table = parts.try_fold(document.as_table(), |table, part| table.get(part)?.as_table());
+    let Some((key, item)) = table.and_then(|table| table.get_key_value(key)) else { return Ok(None) };
     let (Some(key), Some(item)) = (key.span(), item.span()) else { return Ok(None) };
     let start = text.get(..key.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     Ok(Some(start..item.end))
 }
 
 /// A key stays readable as a comment, below what explains it.
-fn commented_out(text: &str, key: &str) -> Result<String, EditError> {
-    let Some(lines) = lines_of(text, key)? else { return Ok(text.to_owned()) };
+pub(super) fn commented_out(text: &str, table: &str, key: &str) -> Result<String, EditError> {
+    let Some(lines) = lines_of(text, table, key)? else { return Ok(text.to_owned()) };
     let parts = (text.get(..lines.start), text.get(lines.clone()), text.get(lines.end..));
     let (Some(before), Some(entry), Some(after)) = parts else { return Ok(text.to_owned()) };
     Ok(format!("{before}# {}{after}", entry.replace('\n', "\n# ")))
 }
 
 /// A key that is there only as a comment gets a line of its own in that place; its value is for the caller.
-fn brought_back(text: &str, key: &str) -> Result<String, EditError> {
+pub(super) fn brought_back(text: &str, table: &str, key: &str) -> Result<String, EditError> {
     let is_it = |line: &str| {
         let rest = line.strip_prefix('#').and_then(|rest| rest.trim_start().strip_prefix(key));
         rest.is_some_and(|rest| rest.trim_start().starts_with('='))
     };
-    if lines_of(text, key)?.is_some() {
+    if lines_of(text, table, key)?.is_some() {
         return Ok(text.to_owned());
     }
-    let mut found = false;
+    let (mut found, mut present) = (false, "");
     let lines = text.split_inclusive('\n').map(|line| {
-        if found || !is_it(line) {
+        let heading = line.trim().strip_prefix('[').and_then(|line| line.strip_suffix(']'));
+        present = heading.unwrap_or(present);
+        if found || present != table || !is_it(line) {
             return line.to_owned();
         }
         found = true;

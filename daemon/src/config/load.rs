@@ -2,7 +2,6 @@
 //! that is wrong with them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -58,17 +57,24 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
 /// files are being edited.
 pub fn admin_socket(path: &Path) -> Result<PathBuf, ConfigErrors> {
     let mut problems = Problems::default();
-    let found = read::<RawSocket>(path, &mut problems).ok_or(ConfigErrors(problems.0))?;
+    let found = read::<RawSocket>(path, &[], &mut problems).ok_or(ConfigErrors(problems.0))?;
     Ok(path.parent().unwrap_or(Path::new(".")).join(found.admin_socket))
 }
 
 /// [`load`], with one file as it is going to be.
 pub fn load_with(path: &Path, draft: Option<&Draft>) -> Result<Loaded, ConfigErrors> {
+    load_drafts(path, draft.map_or(&[], std::slice::from_ref))
+}
+
+/// [`load`], with files as they are going to be, `path` itself or location files.
+pub fn load_drafts(path: &Path, drafts: &[Draft]) -> Result<Loaded, ConfigErrors> {
     let mut problems = Problems::default();
-    let Some(raw) = read::<RawConfig>(path, &mut problems) else { return Err(ConfigErrors(problems.0)) };
+    let Some(raw) = read::<RawConfig>(path, drafts, &mut problems) else {
+        return Err(ConfigErrors(problems.0));
+    };
     let base = path.parent().unwrap_or(Path::new("."));
     let locations_dir = below(base, &raw.locations_dir);
-    let locations = read_locations(&locations_dir, draft, &mut problems);
+    let locations = read_locations(&locations_dir, drafts, &mut problems);
     check::locations(&locations, &mut problems);
     let config = convert(raw, base, path, &mut problems);
     if !problems.0.is_empty() {
@@ -79,9 +85,13 @@ pub fn load_with(path: &Path, draft: Option<&Draft>) -> Result<Loaded, ConfigErr
     Ok(Loaded { config: Config { locations, ..config }, files, warnings: problems.1 })
 }
 
-fn read<T: DeserializeOwned>(path: &Path, problems: &mut Problems) -> Option<T> {
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| problems.add(path, "", format!("cannot be read: {error}"))).ok()?;
+fn read<T: DeserializeOwned>(path: &Path, drafts: &[Draft], problems: &mut Problems) -> Option<T> {
+    let text = match drafts.iter().find(|draft| draft.file == path) {
+        Some(draft) => draft.text.clone()?,
+        None => std::fs::read_to_string(path)
+            .map_err(|error| problems.add(path, "", format!("cannot be read: {error}")))
+            .ok()?,
+    };
     parse(path, &text, problems)
 }
 
@@ -126,7 +136,7 @@ fn place(text: &str, at: usize) -> (usize, String) {
 }
 
 /// The `*.toml` files in the order of their names. A folder that is not there holds none.
-fn read_locations(dir: &Path, draft: Option<&Draft>, problems: &mut Problems) -> Vec<(PathBuf, Location)> {
+fn read_locations(dir: &Path, drafts: &[Draft], problems: &mut Problems) -> Vec<(PathBuf, Location)> {
     let mut files: BTreeSet<PathBuf> = match std::fs::read_dir(dir) {
         Ok(entries) => entries
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -138,14 +148,11 @@ fn read_locations(dir: &Path, draft: Option<&Draft>, problems: &mut Problems) ->
             return Vec::new();
         }
     };
-    files.extend(draft.map(|draft| draft.file.clone()));
+    let drafted = drafts.iter().map(|draft| draft.file.clone());
+    files.extend(drafted.filter(|file| file.parent() == Some(dir)));
     let mut locations = Vec::new();
     for file in files {
-        let raw = match draft.filter(|draft| draft.file == file) {
-            None => read(&file, problems),
-            Some(Draft { text: Some(text), .. }) => parse(&file, text, problems),
-            Some(Draft { text: None, .. }) => None,
-        };
+        let raw = read(&file, drafts, problems);
         if let Some(location) = raw.and_then(|raw| location(raw, &file, problems)) {
             locations.push((file, location));
         }
@@ -224,7 +231,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         enrollment: enrollment(&raw.enrollment, file, problems),
         backend: backend(raw.gateway.backend),
         reconcile_interval,
-        metrics_listen: metrics(raw.metrics.listen, file, problems),
+        metrics_listen: check::metrics(raw.metrics.listen, file, problems),
         client_versions: ClientVersions {
             core: raw.client.core_version,
             component: raw.client.component_version,
@@ -268,18 +275,6 @@ fn mail(
         problems.warn(file, "mail.smtp.security", "the password is sent unencrypted");
     }
     Mail { from, directory, smtp }
-}
-
-/// Whoever reaches them may read them: there is no login.
-fn metrics(listen: Vec<SocketAddr>, file: &Path, problems: &mut Problems) -> Vec<SocketAddr> {
-    for address in listen.iter().filter(|address| !address.ip().to_canonical().is_loopback()) {
-        let reason = format!(
-            "{address} is not a loopback address: whoever reaches it reads the metrics; let a firewall admit your \
-             Prometheus alone"
-        );
-        problems.warn(file, "metrics.listen", reason);
-    }
-    listen
 }
 
 fn texts(dir: &Path, problems: &mut Problems) -> Texts {

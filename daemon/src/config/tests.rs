@@ -195,3 +195,16 @@ fn relative_paths_are_seen_from_the_configuration_and_told_without_detours() {
     assert!(dev.state_dir.ends_with(".postern"), "{}", dev.state_dir.display());
     assert!(!dev.state_dir.components().any(|part| part.as_os_str() == ".."), "{}", dev.state_dir.display());
 }
+
+#[test]
+fn metrics_beyond_loopback_are_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("postern.toml");
+    let listen = "[metrics]\nlisten = [\"127.0.0.1:9586\", \"[::1]:9586\", \"10.0.0.1:9586\", \"[::]:9586\"]";
+    fs::write(&path, format!("locations_dir = \"locations.d\"\n{REQUIRED}{listen}")).unwrap();
+    let loaded = load_with(&path, None).unwrap();
+    assert_eq!(loaded.config.metrics_listen.len(), 4);
+    let warned: Vec<_> =
+        loaded.warnings.iter().map(|warning| (&*warning.key, &warning.reason[..13])).collect();
+    assert_eq!(warned, [("metrics.listen", "10.0.0.1:9586"), ("metrics.listen", "[::]:9586 is ")]);
+}

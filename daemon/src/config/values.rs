@@ -9,7 +9,7 @@ use crate::mailbox;
 const LONGEST_DAYS: u64 = 366;
 
 /// The URL people and clients use, ending in `/`.
-pub(super) fn public_url(text: &str) -> Result<String, String> {
+pub fn public_url(text: &str) -> Result<String, String> {
     let wrong = |why: &str| {
         format!(
             "{text:?} {why}: write the address people reach this host at, like \"https://vpn.example.com/\""
@@ -92,20 +92,29 @@ pub(super) fn sender(text: &str) -> Result<(), String> {
 }
 
 /// What a mail server is called.
-pub(super) fn mail_host(text: &str) -> Result<(), String> {
+pub fn mail_host(text: &str) -> Result<(), String> {
     let wrong =
         || format!("{text:?} is not a host: write it like \"mail.example.com\", without port and scheme");
     if is_host(text) { Ok(()) } else { Err(wrong()) }
 }
 
 /// The host in a public URL.
-pub(super) fn host_of(public_url: &str) -> &str {
+pub fn host_of(public_url: &str) -> &str {
     let rest = public_url.split_once("://").map_or("", |(_, rest)| rest);
     let authority = rest.trim_end_matches('/');
     match authority.rsplit_once(':') {
         Some((host, port)) if is_port(port) => host,
         Some(_) | None => authority,
     }
+}
+
+/// Whether an authority that everybody trusts can certify a host: a name that is not one of a local network (RFC 2606,
+/// 6762, 8375).
+pub fn is_public_name(host: &str) -> bool {
+    let local =
+        ["local", "localhost", "internal", "lan", "test", "example", "invalid", "arpa", "home", "corp"];
+    let last = host.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    is_name(host) && host.contains('.') && !local.contains(&last.as_str())
 }
 
 /// The desktop client reads it strictly (protocol 0.5).
@@ -181,6 +190,14 @@ mod tests {
             "https://[::1",
         ] {
             assert!(public_url(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_names_of_the_public_internet_are_certified_for_everybody() {
+        assert!(is_public_name("vpn.example.com"));
+        for local in ["vpn", "gw.local", "gw.lan", "192.0.2.1", "[2001:db8::1]", "a..b.com"] {
+            assert!(!is_public_name(local), "{local}");
         }
     }
 

@@ -20,6 +20,7 @@ use crate::rules::ids::{DeviceId, LocationId, UserId};
 use crate::site::{Site, SiteLocation};
 use crate::store::account::User;
 use crate::store::address::Held;
+use crate::store::audit::AuditEntry;
 use crate::store::device::{Device, DeviceOwner};
 use crate::store::fixed::FixedPlace;
 use crate::store::{StoreError, Tx};
@@ -256,7 +257,9 @@ impl EnrollmentView {
 fn view_user(rows: &Rows<'_>, user: User, devices: Vec<Device>, now: Timestamp) -> UserView {
     let owner = rows.owner(user.id);
     let newest = rows.newest(Subject::User(user.id));
-    let refused = rows.refused(&user.username).iter().take(REFUSALS_SHOWN);
+    // Before them, somebody else had the name.
+    let is_theirs = |entry: &&AuditEntry| entry.at >= user.created_at;
+    let refused = rows.refused(&user.username).iter().filter(is_theirs).take(REFUSALS_SHOWN);
     let locations = owner.into_iter().flat_map(|owner| &owner.locations);
     UserView {
         first_name: user.first_name,

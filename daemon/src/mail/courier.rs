@@ -75,6 +75,12 @@ impl Courier {
     }
 }
 
+/// Connects, encrypts and logs in as for a mail, and sends none.
+pub async fn greet(smtp: &Smtp) -> Result<(), SmtpError> {
+    Conversation::open(smtp).await?.close().await;
+    Ok(())
+}
+
 /// Servers end conversations after a while, or after some mails: then another one is begun.
 async fn send(
     smtp: &Smtp,

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -42,6 +43,10 @@ pub(super) fn register(registry: &mut Registry, snapshot: &Snapshot, traffic: &T
     facts(registry, snapshot);
     gateway(registry, snapshot);
     whole(registry, "database_up", "Whether the database can be read", snapshot.stored.is_some().into());
+    if let Some(until) = snapshot.certificate_until {
+        let help = "Until when the certificate of https is good, in seconds since 1970";
+        time(registry, "certificate_expiry_timestamp_seconds", help, until);
+    }
     if let Some(stored) = &snapshot.stored {
         people(registry, stored);
         mail(registry, stored, snapshot);
@@ -55,6 +60,12 @@ pub(super) fn register(registry: &mut Registry, snapshot: &Snapshot, traffic: &T
 fn whole(registry: &mut Registry, name: &str, help: &str, value: u64) {
     let gauge = Whole::default();
     gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn time(registry: &mut Registry, name: &str, help: &str, value: Timestamp) {
+    let gauge = Real::default();
+    gauge.set(value.as_duration().as_secs_f64());
     registry.register(name, help, gauge);
 }
 
@@ -194,9 +205,8 @@ fn bytes(registry: &mut Registry, stored: &Stored, traffic: &Traffic) {
 /// By the names that every program's metrics have.
 fn process(registry: &mut Registry, snapshot: &Snapshot) {
     let registry = registry.sub_registry_with_prefix("process");
-    let started = Real::default();
-    started.set(snapshot.started_at.as_duration().as_secs_f64());
-    registry.register("start_time_seconds", "Start of the process, in seconds since 1970", started);
+    let help = "Start of the process, in seconds since 1970";
+    time(registry, "start_time_seconds", help, snapshot.started_at);
     let Some(process) = Process::look() else { return };
     let cpu = RealCounter::default();
     cpu.inc_by(process.cpu_seconds);

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 use crate::applied::Applied;
 use crate::gateway_view::{Stats, is_connected};
-use crate::rules::addressing::{FIRST_SLOT, Pool};
 use crate::rules::fact::Fact;
 use crate::rules::ids::LocationId;
 use crate::site::Site;
@@ -27,6 +26,8 @@ pub struct Snapshot {
     pub stats: Option<Stats>,
     /// What happened since the start.
     pub facts: BTreeMap<Fact, u64>,
+    /// Until when the certificate of https is good; `None`: there is none.
+    pub certificate_until: Option<Timestamp>,
     /// What the database holds; `None`: it cannot be asked.
     pub stored: Option<Stored>,
 }
@@ -48,7 +49,7 @@ pub struct LocationSeen {
     pub(super) peers: PeerCounts,
     /// Devices that wait for an address.
     pub(super) waiting: u64,
-    /// Addresses it can give in all.
+    /// Devices it has addresses for in all, besides those with addresses of their own.
     pub(super) addresses: u64,
     /// Of these, how many nobody holds.
     pub(super) free: u64,
@@ -70,7 +71,7 @@ impl Stored {
         let mut locations = Vec::new();
         for location in site.locations() {
             let (id, pool) = (location.id, location.config.pool());
-            let addresses = size_of(pool);
+            let addresses = pool.capacity(&tx.fixed_networks(id)?);
             locations.push(LocationSeen {
                 id,
                 name: location.config.name.clone(),
@@ -82,8 +83,4 @@ impl Stored {
         }
         Ok(Self { census: tx.census()?, mail: tx.mail_queue()?, locations })
     }
-}
-
-fn size_of(pool: Pool) -> u64 {
-    (u64::from(pool.last_slot()) + 1).saturating_sub(u64::from(FIRST_SLOT))
 }

@@ -33,6 +33,7 @@ fn a_snapshot(stats: Option<Stats>) -> Snapshot {
         applied: Applied::default(),
         stats,
         facts: store.changes().facts(),
+        certificate_until: Some(at(90)),
         stored: Some(stored.unwrap().0),
     }
 }
@@ -75,6 +76,7 @@ fn a_scrape_tells_of_every_location_what_the_database_and_wireguard_say() {
         (&first, "postern_enrollments_total{outcome=\"finished\"}", "1"),
         (&first, "postern_enrollments_total{outcome=\"abandoned\"}", "0"),
         (&first, "postern_drift_repaired_total{kind=\"routes\"}", "0"),
+        (&first, "postern_certificate_expiry_timestamp_seconds", "90.0"),
         (&first, "process_start_time_seconds", "1.0"),
     ] {
         assert_eq!(value(text, name), expected, "{name}");
@@ -83,10 +85,12 @@ fn a_scrape_tells_of_every_location_what_the_database_and_wireguard_say() {
 
 #[test]
 fn what_cannot_be_asked_is_said_and_everything_else_is_told() {
-    let text = Metrics::default().write(&Snapshot { stored: None, ..a_snapshot(None) });
+    let text =
+        Metrics::default().write(&Snapshot { stored: None, certificate_until: None, ..a_snapshot(None) });
     assert_eq!(value(&text, "postern_wireguard_statistics_up"), "0");
     assert_eq!(value(&text, "postern_database_up"), "0");
     assert!(value(&text, "process_resident_memory_bytes").parse::<u64>().unwrap() > 0);
+    assert!(!text.contains("postern_certificate"), "there is none that could expire");
     let without_stats = Metrics::default().write(&a_snapshot(None));
     assert!(!without_stats.contains("postern_peers_connected{"), "nobody knows");
     assert_eq!(value(&without_stats, "postern_peers_configured{location=\"hq\"}"), "1");

@@ -72,6 +72,30 @@ impl Pool {
         None
     }
 
+    /// How many slots there are whose addresses are neither the gateway's nor in any of these networks, which take slots as
+    /// in [`Pool::next_vacant`].
+    pub fn capacity(&self, taken: &[IpNet]) -> u64 {
+        let own = self.gateway().into_iter().map(|own| IpNet::from(own.addr()));
+        let mut ranges: Vec<_> =
+            taken.iter().copied().chain(own).filter_map(|network| self.slots_in(network)).collect();
+        ranges.sort_unstable();
+        let (mut next, last, mut free) = (u64::from(FIRST_SLOT), u64::from(self.last_slot()), 0);
+        for (from, to) in ranges {
+            free += from.min(last + 1).saturating_sub(next);
+            next = next.max(to + 1);
+        }
+        free + (last + 1).saturating_sub(next)
+    }
+
+    /// The first and the last slot in a network that is part of a subnet.
+    fn slots_in(&self, network: IpNet) -> Option<(u64, u64)> {
+        let subnets = [self.v4.map(|net| IpNet::V4(net.trunc())), self.v6.map(|net| IpNet::V6(net.trunc()))];
+        let is_part = |subnet: &IpNet| subnet.contains(&network) && *subnet != network;
+        subnets.into_iter().flatten().find(is_part)?;
+        let last = self.slot_of(network.broadcast()).unwrap_or(u32::MAX);
+        Some((self.slot_of(network.network())?.into(), last.into()))
+    }
+
     /// The gateway's own addresses, with the subnets' prefix lengths: the ones written, else the first.
     pub fn gateway(&self) -> Vec<IpNet> {
         let first = self.offset(1);
@@ -131,6 +155,30 @@ mod tests {
         assert_eq!(pool.addresses(254).unwrap().v4, Some("10.7.0.254".parse().unwrap()));
         assert_eq!(pool.addresses(255), None);
         assert_eq!(pool.addresses(1), None);
+    }
+
+    #[test]
+    fn the_capacity_is_the_number_of_slots_that_can_be_given() {
+        for (v4, v6, taken) in [
+            ("10.7.0.0/24", "fd77::/64", &[][..]),
+            ("10.7.0.9/28", "", &["10.7.0.3/32", "10.7.0.3/32", "10.7.0.8/30", "10.7.0.12/32"]),
+            (
+                "10.7.0.0/28",
+                "fd77::/64",
+                &["fd77::3/128", "10.7.0.3/32", "fd77::f/128", "fd77:1::5/128", "10.8.0.0/16"],
+            ),
+            ("10.7.0.0/28", "", &["10.0.0.0/8", "10.7.0.0/28"]),
+            ("10.7.0.0/28", "", &["10.7.0.0/29", "10.7.0.2/32", "10.7.0.8/29"]),
+            ("10.7.0.0/31", "", &[]),
+        ] {
+            let pool = pool(v4, v6);
+            let taken: Vec<IpNet> = taken.iter().map(|text| text.parse().unwrap()).collect();
+            let vacant =
+                |slot: &u32| pool.next_vacant(*slot, &taken).is_some_and(|(found, _)| found == *slot);
+            let given = (FIRST_SLOT..300).filter(vacant).count();
+            assert_eq!(pool.capacity(&taken), u64::try_from(given).unwrap(), "{v4} {v6} {taken:?}");
+        }
+        assert_eq!(pool("", "fd77::/64").capacity(&[]), u64::from(u32::MAX) - 1);
     }
 
     #[test]

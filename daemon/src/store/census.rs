@@ -112,11 +112,12 @@ impl Tx<'_> {
         Ok(rows.into_iter().map(|(id, count)| (id, u64::try_from(count).unwrap_or(0))).collect())
     }
 
-    /// Activations refused since then (Unix seconds), newest first; users who have a password by now are left out.
+    /// Activations refused since then (Unix seconds), newest first; users who have a password by now are left out, and
+    /// what was refused to somebody who had the name before them.
     pub fn refused_activations(&self, since: i64, limit: u32) -> Result<Vec<Refused>, StoreError> {
         self.all(
             "SELECT a.at, a.object, a.detail FROM audit a JOIN user u ON u.username = a.object
-             WHERE a.action = ?1 AND a.at >= ?2 AND u.password_hash IS NULL ORDER BY a.id DESC LIMIT ?3",
+             WHERE a.action = ?1 AND a.at >= max(?2, u.created_at) AND u.password_hash IS NULL ORDER BY a.id DESC LIMIT ?3",
             params![Action::PasswordRefuse.name(), since, limit],
             |row| {
                 let reason: Option<String> = row.get(2)?;
@@ -133,10 +134,23 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::at;
+    use crate::fixtures::{a_person, at};
     use crate::rules::ids::UserId;
     use crate::rules::message::Message;
     use crate::store::Store;
+
+    #[test]
+    fn what_was_refused_is_not_told_of_who_has_the_name_later() {
+        let store = Store::in_memory().unwrap();
+        let told = store.write_blocking(|tx| {
+            a_person(tx, "ann");
+            for second in [-1, 3] {
+                tx.audit("ann", Action::PasswordRefuse, "ann", Some("weak"), at(second))?;
+            }
+            tx.refused_activations(-9, 10)
+        });
+        assert_eq!(told.unwrap().0.iter().map(|refused| refused.at).collect::<Vec<_>>(), [3]);
+    }
 
     #[test]
     fn mail_that_would_help_nobody_is_no_trouble_and_a_refusal_is() {

@@ -157,6 +157,13 @@ impl Tx<'_> {
         Ok(lists.iter().flat_map(|list| list.split(',')).filter_map(|text| text.parse().ok()).collect())
     }
 
+    /// Whether this is the key that secrets here are sealed under; any is, where there are none.
+    pub fn opens_what_is_sealed(&self, key: &SealKey) -> Result<bool, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM fixed_place f WHERE f.preshared_key IS NOT NULL LIMIT 1");
+        let sealed = self.one(&sql, [], place)?;
+        Ok(sealed.is_none_or(|place| place.preshared_key(key).is_ok()))
+    }
+
     /// Says whether a device may be where it has addresses of its own.
     pub fn grant_fixed_place(
         &self,

@@ -69,6 +69,7 @@ impl Scrape {
             started_at: app.started_at,
             applied: app.applied.borrow().clone(),
             stats: stats.ok(),
+            certificate_until: app.presented.certificate().map(|certificate| certificate.not_after),
             facts: app.store.changes().facts(),
             stored: stored.ok(),
         }

@@ -24,6 +24,19 @@ fn a_broken_interface_is_left_after_its_first_failure_and_others_go_on() {
 }
 
 #[test]
+fn who_lost_access_loses_it_on_an_interface_whose_port_is_taken_too() {
+    let mut kernel = MemoryBackend::default();
+    reach(&mut kernel, &two_interfaces());
+    let mut wanted = two_interfaces();
+    let left = an_interface([(key(1), peer(&["10.77.0.2/32"])), (key(3), peer(&["10.77.0.4/32"]))]);
+    wanted.interfaces.insert(name("wg-hq"), at_port(51821, left));
+    let outcome = reach(&mut kernel, &wanted);
+    let hq = name("wg-hq");
+    assert_eq!(kernel.observed().interfaces[&hq].peers.keys().collect::<Vec<_>>(), [&key(1)]);
+    assert!(outcome.failure_of(&hq).is_some_and(|reason| reason.contains("address in use")), "{outcome:?}");
+}
+
+#[test]
 fn without_its_firewall_no_link_is_made_or_set_up() {
     let mut kernel = MemoryBackend::default();
     reach(&mut kernel, &desired([("wg-hq", an_interface([]))]));

@@ -37,12 +37,20 @@ impl Machine {
         sh(&format!("apt-get install -y {}/postern_*-{build}_*.deb 2>&1", self.packages.display()))
     }
 
-    /// Sets the gateway up for one location, with a certificate that the machine trusts.
+    /// Sets the gateway up for one location, with a certificate of an authority that the machine trusts.
     pub(crate) fn set_up(&self) {
         sh(&format!(
             "ip addr add {ADDRESS}/32 dev lo; echo {ADDRESS} {NAME} >>/etc/hosts
+             cd {KEPT}; new='openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30'
+             $new -subj '/CN=Authority of the house' -keyout ca.key -out ca.pem 2>/dev/null
+             $new -subj /CN={NAME} -addext subjectAltName=DNS:{NAME} -addext basicConstraints=critical,CA:FALSE \
+                 -CA ca.pem -CAkey ca.key -keyout tls.key -out tls.pem 2>/dev/null
+             cp ca.pem /usr/local/share/ca-certificates/house.crt; update-ca-certificates >/dev/null 2>&1
+             install -D -o root -g postern -m 640 tls.key /etc/postern/tls/privkey.pem
+             install -D -o root -g postern -m 640 tls.pem /etc/postern/tls/fullchain.pem
              cd /etc/postern
-             sed -i 's|^public_url = .*|public_url = \"http://{NAME}:8080\"|; s|^listen = .*|listen = [\"{ADDRESS}:8080\"]|
+             sed -i 's|^public_url = .*|public_url = \"https://{NAME}\"|; s|^tls = .*|tls = \"files\"|
+                     s|^# \\(certificate_file = .*\\)|\\1|; s|^# \\(key_file = .*\\)|\\1|
                      s|^name = \"\"|name = \"Ada\"|; s|^email = \"\"|email = \"ada@example.com\"|' postern.toml
              sed 's|^endpoint = .*|endpoint = \"{ADDRESS}:51820\"|' locations.d/example.toml.sample >locations.d/hq.toml
              chown root:postern locations.d/hq.toml
@@ -125,10 +133,10 @@ impl Person {
     /// One call of the client API with curl, which trusts what the machine trusts; the cookie and the body of the answer.
     fn call(&self, path: &str, cookie: &str, body: &Value) -> (String, Value) {
         let mut curl = self.host.program("curl");
-        curl.args(["--silent", "--show-error", "--include", "--max-time", "60", "--http1.1"]);
+        curl.args(["--silent", "--show-error", "--include", "--max-time", "60"]);
         curl.args(["--header", "Content-Type: application/json", "--header", &format!("Cookie: {cookie}")]);
         let output = curl
-            .args(["--data", &body.to_string(), &format!("http://{NAME}:8080/api/v1/{path}")])
+            .args(["--data", &body.to_string(), &format!("https://{NAME}/api/v1/{path}")])
             .output()
             .unwrap();
         let answer = String::from_utf8(output.stdout).unwrap();

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, Request};
 use postern::store::Store;
 use serde_json::json;
 
-use crate::support::{INFO, NOW, Postern, START, key};
+use crate::support::{ACTIVATE, CREATE, INFO, MFA_START, NOW, Postern, START, key};
 
 #[tokio::test]
 async fn the_cookie_has_the_attributes_that_every_client_takes() {
@@ -106,6 +106,16 @@ async fn without_a_good_cookie_of_that_name_there_is_no_session() {
         let answer = postern.network_info(&bad, &key(1)).await;
         assert_eq!(answer.status, 401, "{bad:.80}");
         answer.error();
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_session_is_told_so_whatever_the_body_is() {
+    let postern = Postern::new();
+    for path in [CREATE, ACTIVATE, INFO, MFA_START] {
+        for body in ["", "{", "{}", "null"] {
+            assert_eq!(postern.post(path, None, body).await.status, 401, "{path} {body}");
+        }
     }
 }
 

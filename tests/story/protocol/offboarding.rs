@@ -73,6 +73,19 @@ async fn the_client_of_a_removed_device_or_user_is_refused_for_ever() {
     assert_eq!(postern.network_info(&cookie, &key(2)).await.status, 401);
 }
 
+#[tokio::test]
+async fn the_client_of_a_removed_device_counts_against_its_address_again() {
+    let postern = Postern::new();
+    let cookie = postern.session_of("jdoe").await;
+    let token = polling(&postern.create_device(&cookie, "laptop", &key(1)).await);
+    administer(&postern, |tx, site, actor, now| devices::remove(tx, site, actor, "laptop", now).map(drop));
+    let mut polls = 0;
+    while postern.present(POLL, &token).await.status == 403 {
+        polls += 1;
+    }
+    assert_eq!(polls, 101, "once as known, then as a stranger");
+}
+
 fn administer(
     postern: &Postern,
     deed: impl FnOnce(&Tx<'_>, &Site, &Actor, jiff::Timestamp) -> Result<(), Refusal>,

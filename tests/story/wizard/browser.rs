@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Request};
 use postern::background::deliver_mail;
 use postern::pulse::Pulses;
 use postern::store::outbox::Listed;
+use postern::web::assets::url;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -152,6 +153,7 @@ impl Page {
         let seen = self.text.split("<template").map(|part| part.rsplit("</template>").next().unwrap());
         let headings: usize = seen.map(|part| part.matches("<h1").count()).sum();
         assert_eq!(headings, 1, "{}", self.text);
+        assert!(self.text.contains(&format!("href=\"{}\"", url("third-party.txt"))), "{}", self.text);
     }
 }
 

@@ -10,6 +10,10 @@ use crate::rules::certificate::Certificate;
 const WAITS: [i64; 8] = [1, 5, 15, 30, 60, 120, 240, 360];
 /// Even an administrator who reloads again and again waits so long.
 const AT_LEAST: SignedDuration = SignedDuration::from_secs(10);
+/// However soon a certificate seems to need a successor, for a clock that is wrong above all: not before so much of its time
+/// has passed since it came, or a day.
+const PART_OF_LIFE: i32 = 4;
+const LONGEST_REST: SignedDuration = SignedDuration::from_hours(24);
 /// A failure that the next attempts mend is nobody's affair: that takes twenty minutes, or some hours where there is a
 /// certificate meanwhile.
 const MATTER_FROM: usize = 3;
@@ -52,11 +56,17 @@ impl Failures {
         self.not_before = Some(now.checked_add(wait + spread).unwrap_or(now));
     }
 
+    /// None any more: this one came at `now`.
+    pub(super) fn end(&mut self, now: Timestamp, obtained: &Certificate) {
+        let life = obtained.not_after.duration_since(obtained.not_before);
+        let rest = (life / PART_OF_LIFE).clamp(AT_LEAST, LONGEST_REST);
+        *self = Self { count: 0, last: None, not_before: now.checked_add(rest).ok() };
+    }
+
     /// Somebody mended something: the wait is over, almost.
     pub(super) fn try_soon(&mut self, now: Timestamp) {
-        let earliest = self.last.and_then(|last| last.checked_add(AT_LEAST).ok());
-        if self.not_before.is_some() {
-            self.not_before = Some(earliest.unwrap_or(now).max(now));
+        if let Some(last) = self.last {
+            self.not_before = Some(last.checked_add(AT_LEAST).unwrap_or(now).max(now));
         }
     }
 
@@ -131,6 +141,17 @@ mod tests {
         assert_eq!(failures.due(None, 0), at(110));
         failures.try_soon(at(150));
         assert_eq!(failures.due(None, 0), at(150));
+    }
+
+    #[test]
+    fn a_certificate_that_seems_old_when_it_comes_is_not_replaced_in_a_tight_loop() {
+        let mut pace = Failures::default();
+        let (certificate, wrong_clock) = (a_certificate(), at(80 * DAY));
+        pace.end(wrong_clock, &certificate);
+        assert_eq!(pace.due(Some(&certificate), 0), at(81 * DAY));
+        assert_eq!(pace.due(None, 0), at(81 * DAY), "nor one that is for another name");
+        pace.try_soon(at(80 * DAY + 60));
+        assert_eq!(pace.due(None, 0), at(81 * DAY));
     }
 
     #[test]

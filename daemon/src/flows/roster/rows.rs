@@ -217,6 +217,7 @@ mod tests {
             ] {
                 issue_enrollment(tx, &site, subject, kind, None, day, at(2))?;
             }
+            tx.audit("ann", Action::PasswordRefuse, "ann", Some("another Ann's"), at(-1))?;
             tx.audit("ben", Action::PasswordRefuse, "ben", Some("weak"), at(3))?;
             settle_all(tx, &site)
         });

@@ -10,6 +10,8 @@ use postern_gateway::{ListenPort, Mtu, PresharedKey, PrivateKey, PublicKey};
 use super::names::name_in;
 use super::{Parsed, WgPeer, WgQuick, WgQuickError};
 
+/// So many problems are told of one file.
+const MOST_PROBLEMS: usize = 50;
 /// More than one interface is good for.
 const MOST_PEERS: usize = 20_000;
 
@@ -176,6 +178,10 @@ impl Reading {
             }
         }
         self.doubles(&peers);
+        if let Some(more) = self.problems.len().checked_sub(MOST_PROBLEMS).filter(|more| *more > 0) {
+            self.problems.truncate(MOST_PROBLEMS);
+            self.problems.push(format!("and {more} more"));
+        }
         match self.private_key {
             Some(private_key) if self.problems.is_empty() => Ok(Parsed {
                 server: WgQuick {

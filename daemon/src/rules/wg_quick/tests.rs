@@ -129,6 +129,12 @@ fn everything_that_is_wrong_is_told_at_once_and_no_secret_with_it() {
 }
 
 #[test]
+fn a_file_that_is_no_such_file_is_not_told_line_by_line() {
+    let found = problems(&"nonsense\n".repeat(9000));
+    assert_eq!((found.len(), found.last().map(String::as_str)), (51, Some("and 8951 more")));
+}
+
+#[test]
 fn what_two_peers_claim_is_refused() {
     let peer = |key: &str| format!("[Peer]\nPublicKey = {key}\nAllowedIPs = 10.8.0.2/32\n");
     let head = format!("[Interface]\nPrivateKey = {KEY}\n");

@@ -1,0 +1,115 @@
+//! Puts a new configuration into force: asks the daemon that runs, or has systemd start one, and waits until it answers.
+
+use std::path::Path;
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::SERVICE_CONFIG;
+use crate::cli::text::{items, text};
+use crate::cli::{Cli, Failure, tools};
+
+/// What the service is called.
+const UNIT: &str = "postern.service";
+/// A start is over when every tunnel is back.
+const START: Duration = Duration::from_mins(3);
+/// Questions to systemd.
+const QUICK: Duration = Duration::from_secs(10);
+
+/// What became of the daemon.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It was running and reads the files anew.
+    Reloaded,
+    /// It was running, and what was changed needed another start.
+    Restarted,
+    /// It was not running and is now, after each start of the host too.
+    Started,
+    /// None is started here, for this reason.
+    Skipped(String),
+}
+
+/// Has the daemon follow the files.
+pub(super) fn follow(cli: &Cli) -> Result<Outcome, Failure> {
+    if !is_there(cli) {
+        return start(cli);
+    }
+    let answer = cli.ask(Method::POST, "/reload", &json!({}))?;
+    let keys: Vec<&str> = items(&answer, "needs_restart").iter().filter_map(Value::as_str).collect();
+    if keys.is_empty() {
+        return Ok(Outcome::Reloaded);
+    }
+    match why_not(&cli.config) {
+        Some(_) => Ok(Outcome::Skipped(format!(
+            "it runs, and reads {} only when it starts: end it and start it again",
+            keys.join(", ")
+        ))),
+        None => systemctl(&["restart", UNIT]).map(|()| Outcome::Restarted),
+    }
+}
+
+/// Whether a daemon answers.
+pub(super) fn is_there(cli: &Cli) -> bool {
+    cli.ask(Method::GET, "/status", &json!({})).is_ok()
+}
+
+/// The first administrator's link while none has enrolled: username and what the daemon answered.
+pub(super) fn first_link(cli: &Cli) -> Result<Option<Value>, Failure> {
+    let users = cli.ask(Method::GET, "/users", &json!({}))?;
+    let is = |user: &Value, key: &str| user.get(key) == Some(&Value::Bool(true));
+    let users = users.as_array().cloned().unwrap_or_default();
+    let admins: Vec<&Value> =
+        users.iter().filter(|user| is(user, "admin") && !is(user, "disabled")).collect();
+    let Some(first) = admins.first().filter(|_| !admins.iter().any(|user| is(user, "enrolled"))) else {
+        return Ok(None);
+    };
+    let path = format!("/users/{}/reinvite", crate::cli::user::segment(text(first, "username")));
+    cli.ask(Method::POST, &path, &json!({ "no_mail": true })).map(Some)
+}
+
+fn start(cli: &Cli) -> Result<Outcome, Failure> {
+    if let Some(why) = why_not(&cli.config) {
+        return Ok(Outcome::Skipped(why));
+    }
+    // One that failed too often is not started otherwise; where there is none this fails, which is well.
+    drop(tools::run("systemctl", &["reset-failed", UNIT], QUICK));
+    systemctl(&["enable", "--now", UNIT])?;
+    cli.ask(Method::GET, "/status", &json!({}))?;
+    Ok(Outcome::Started)
+}
+
+/// Why systemd is not asked to start it; `None`: it is.
+fn why_not(config: &Path) -> Option<String> {
+    let by_hand = format!("start it with: postern --config {} run", config.display());
+    if config != Path::new(SERVICE_CONFIG) {
+        return Some(format!("the service reads {SERVICE_CONFIG}, not this file; {by_hand}"));
+    }
+    if !Path::new("/run/systemd/system").is_dir() {
+        return Some(format!("no systemd runs here; {by_hand}"));
+    }
+    match tools::run("systemctl", &["cat", UNIT], QUICK) {
+        Ok(said) if said.is_success => None,
+        Ok(_) | Err(_) => Some(format!("systemd knows no {UNIT}; {by_hand}")),
+    }
+}
+
+fn systemctl(arguments: &[&str]) -> Result<(), Failure> {
+    let command = format!("systemctl {}", arguments.join(" "));
+    let why = match tools::run("systemctl", arguments, START) {
+        Ok(said) if said.is_success => return Ok(()),
+        Ok(_) => last_lines(),
+        Err(error) => error.to_string(),
+    };
+    Err(Failure::Refused(format!(
+        "the files are written, but the service does not run ({command}): {why}\n  `postern doctor` and `journalctl -u postern` \
+         say more; after mending it: {command}"
+    )))
+}
+
+/// What the service said before it ended.
+fn last_lines() -> String {
+    let journal = tools::run("journalctl", &["-u", UNIT, "-n", "3", "-o", "cat", "--no-pager"], QUICK);
+    let said = journal.map(|said| said.out).unwrap_or_default();
+    said.lines().collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,216 @@
+//! Asks on the terminal: four questions, each with the default that Enter takes, and asked again after an answer that
+//! cannot be.
+
+use std::io::{self, BufRead, Write};
+use std::os::fd::AsFd;
+
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+
+use super::answers::{Answers, Tls};
+use super::design::{suggested_tls, url_of};
+use super::found::Found;
+use crate::config::settings::text_at;
+use crate::config::{host_of, mail_host, public_url};
+use crate::rules::names;
+
+/// So often a question is asked before that is taken for a broken terminal.
+const MOST_TRIES: usize = 20;
+
+/// Somebody who answers.
+pub(super) struct Terminal<'a, R, W> {
+    pub(super) input: &'a mut R,
+    pub(super) output: &'a mut W,
+}
+
+impl<R: BufRead, W: Write> Terminal<'_, R, W> {
+    /// Asks for everything that `answers` leaves open. `present` is the text of `postern.toml`.
+    pub(super) fn complete(
+        &mut self,
+        answers: &mut Answers,
+        present: &str,
+        found: &Found,
+        locations: &[String],
+    ) -> io::Result<()> {
+        let current = |table: &str, key: &str| text_at(present, table, key).filter(|text| !text.is_empty());
+        writeln!(
+            self.output,
+            "Enter takes what stands in brackets; nothing is changed before the last answer."
+        )?;
+        self.public_name(answers, current("", "public_url"), found)?;
+        let tls = || current("http", "tls").unwrap_or_else(|| Tls::Proxy.name().to_owned());
+        self.certificate(answers, current("", "public_url").map(|_| tls()))?;
+        self.contact(answers, current("contact", "name"), current("contact", "email"), found)?;
+        self.location(answers, locations)?;
+        self.mail(answers, current("mail.smtp", "host").as_deref(), found)
+    }
+
+    fn public_name(
+        &mut self,
+        answers: &mut Answers,
+        current: Option<String>,
+        found: &Found,
+    ) -> io::Result<()> {
+        if answers.public_name.is_none() {
+            let default = current.map(|url| shown(&url)).or_else(|| found.full_name.clone());
+            let check = |name: &str| public_url(&url_of(name)).map(drop);
+            let name = self.ask("1/4 Where people reach this host", default.as_deref(), check)?;
+            answers.public_name = Some(url_of(&name));
+        }
+        Ok(())
+    }
+
+    fn certificate(&mut self, answers: &mut Answers, current: Option<String>) -> io::Result<()> {
+        let url = answers.public_name.clone().unwrap_or_default();
+        if answers.tls.is_none() && url.starts_with("https:") {
+            let default = current.or_else(|| suggested_tls(&url).map(|tls| tls.name().to_owned()));
+            let question = "    Its certificate: acme (obtained and renewed), files (your own), proxy (another program has it)";
+            let check = |text: &str| tls(text).map(drop).ok_or_else(|| "acme, files or proxy".to_owned());
+            answers.tls = tls(&self.ask(question, default.as_deref(), check)?);
+        }
+        if answers.tls == Some(Tls::Files) {
+            for (question, file) in [
+                ("    The certificate's file (PEM, the whole chain)", &mut answers.certificate_file),
+                ("    The file of its private key", &mut answers.key_file),
+            ] {
+                if file.is_none() {
+                    let check = |path: &str| {
+                        std::fs::File::open(path).map(drop).map_err(|error| format!("{path}: {error}"))
+                    };
+                    *file = Some(self.ask(question, None, check)?.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn contact(
+        &mut self,
+        answers: &mut Answers,
+        name: Option<String>,
+        email: Option<String>,
+        found: &Found,
+    ) -> io::Result<()> {
+        if answers.contact_email.is_some() {
+            return Ok(());
+        }
+        let name = name.or_else(|| found.person.clone()).unwrap_or_else(|| "Administrator".to_owned());
+        let default = email.or_else(|| found.email.clone()).map(|email| format!("{name} <{email}>"));
+        let check = |text: &str| {
+            contact(text).map(drop).ok_or("write it like Ada Example <ada@example.com>".to_owned())
+        };
+        let said = self.ask("2/4 Who helps users, name and e-mail address", default.as_deref(), check)?;
+        if let Some((name, email)) = contact(&said) {
+            (answers.contact_name, answers.contact_email) = (Some(name), Some(email));
+        }
+        Ok(())
+    }
+
+    fn location(&mut self, answers: &mut Answers, locations: &[String]) -> io::Result<()> {
+        if answers.location.is_some() {
+            return Ok(());
+        }
+        if !locations.is_empty() {
+            return writeln!(
+                self.output,
+                "3/4 VPN networks that are there: {}; `postern location add` makes another.",
+                locations.join(", ")
+            );
+        }
+        let check = |name: &str| {
+            let is_name = name.chars().any(|c| c.is_ascii_alphanumeric()) && name.len() <= 64;
+            if is_name { Ok(()) } else { Err("a name with a letter or a digit, such as hq".to_owned()) }
+        };
+        answers.location = Some(self.ask("3/4 The name of the first VPN network", Some("hq"), check)?);
+        Ok(())
+    }
+
+    fn mail(&mut self, answers: &mut Answers, current: Option<&str>, found: &Found) -> io::Result<()> {
+        if answers.mail_host.is_some() {
+            return Ok(());
+        }
+        let default = current.unwrap_or(if found.has_mail_server { "localhost:25" } else { "none" });
+        let check = |server: &str| {
+            let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+            if server == "none" { Ok(()) } else { mail_host(host) }
+        };
+        let question = "4/4 The mail server that takes invitations, HOST or HOST:PORT";
+        let server = self.ask(question, Some(default), check)?;
+        if current == Some(server.as_str()) {
+            return Ok(());
+        }
+        if server != "none" && !server.starts_with("localhost") && answers.mail_username.is_none() {
+            let username = self.ask("    User name there (- without a login)", Some("-"), |_| Ok(()))?;
+            answers.mail_username = Some(username).filter(|username| username != "-");
+        }
+        if answers.mail_username.is_some() && answers.mail_password_file.is_none() {
+            answers.set_password(self.secret("    Password (not shown)")?);
+        }
+        answers.mail_host = Some(server);
+        Ok(())
+    }
+
+    /// One line; the default where it is empty.
+    fn ask(
+        &mut self,
+        question: &str,
+        default: Option<&str>,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> io::Result<String> {
+        for _ in 0..MOST_TRIES {
+            let shown = default.map(|default| format!(" [{default}]")).unwrap_or_default();
+            write!(self.output, "{question}{shown}: ")?;
+            self.output.flush()?;
+            let line = self.line()?;
+            let answer = if line.is_empty() { default.unwrap_or_default() } else { &line };
+            match check(answer) {
+                Ok(()) if !answer.is_empty() => return Ok(answer.to_owned()),
+                Ok(()) => writeln!(self.output, "    an answer is needed here")?,
+                Err(why) => writeln!(self.output, "    {why}")?,
+            }
+        }
+        Err(io::Error::other("no answer that could be used"))
+    }
+
+    /// A line that is not shown while it is typed.
+    fn secret(&mut self, question: &str) -> io::Result<String> {
+        write!(self.output, "{question}: ")?;
+        self.output.flush()?;
+        let stdin = io::stdin();
+        let before = tcgetattr(stdin.as_fd()).ok();
+        if let Some(mut hidden) = before.clone() {
+            hidden.local_flags.remove(LocalFlags::ECHO);
+            tcsetattr(stdin.as_fd(), SetArg::TCSAFLUSH, &hidden)?;
+        }
+        let line = self.line();
+        if let Some(before) = before {
+            tcsetattr(stdin.as_fd(), SetArg::TCSAFLUSH, &before)?;
+        }
+        writeln!(self.output)?;
+        line
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if self.input.read_line(&mut line)? == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the input ended"));
+        }
+        Ok(line.trim().to_owned())
+    }
+}
+
+/// A URL as it would be typed.
+fn shown(url: &str) -> String {
+    let plain = url_of(host_of(url));
+    if plain == url { host_of(url).to_owned() } else { url.to_owned() }
+}
+
+fn tls(text: &str) -> Option<Tls> {
+    [Tls::Acme, Tls::Files, Tls::Proxy].into_iter().find(|tls| tls.name() == text)
+}
+
+fn contact(text: &str) -> Option<(String, String)> {
+    let (name, rest) = text.split_once('<')?;
+    let email = rest.strip_suffix('>')?.trim();
+    let name = name.trim();
+    (!name.is_empty() && names::email(email).is_ok()).then(|| (name.to_owned(), email.to_owned()))
+}

@@ -1,0 +1,201 @@
+//! `postern doctor` on a real host: each thing that keeps a gateway from working is broken, found, and mended as it says.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
+#![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
+#![expect(clippy::print_stderr, reason = "a skipped suite says so")]
+
+#[expect(dead_code, reason = "this suite has no clients")]
+#[path = "../support/rig/mod.rs"]
+mod rig;
+#[expect(dead_code, reason = "mails are another suite's")]
+#[path = "../story/mail/server.rs"]
+mod server;
+
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+
+use nix::sys::signal::Signal;
+use postern::config::{PasswordSource, Smtp};
+use rig::Rig;
+use rig::Wireguard::Userspace;
+use rig::binary::postern;
+use serde_json::Value;
+use server::Server;
+
+/// A gateway host with one location, on which nothing runs.
+fn a_host() -> Option<Rig> {
+    let rig = Rig::new(Userspace)?;
+    rig.configure("");
+    rig.locate("open", 1, "");
+    Some(rig)
+}
+
+/// What the doctor finds, from within the host.
+fn findings(rig: &Rig) -> Vec<Value> {
+    let mut command = rig.gateway.program(&postern());
+    command.arg("--config").arg(rig.path("postern.toml")).args(["doctor", "--json"]);
+    let output = command.output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = told["findings"].as_array().unwrap().clone();
+    let failures = found.iter().filter(|finding| finding["verdict"] == "failure").count();
+    assert_eq!(output.status.code(), Some(i32::from(failures > 0)), "{told}");
+    assert_eq!(told["healthy"], failures == 0);
+    found
+}
+
+/// The findings of one check that are so, each with what mends it.
+fn of(rig: &Rig, check: &str, verdict: &str) -> Vec<(String, String)> {
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    let found =
+        findings(rig).into_iter().filter(|found| found["check"] == check && found["verdict"] == verdict);
+    found.map(|found| (text(&found, "says"), text(&found, "mend"))).collect()
+}
+
+#[test]
+fn a_gateway_that_runs_well_has_nothing_to_mend() {
+    let Some(mut rig) = a_host() else { return };
+    assert!(of(&rig, "service", "failure")[0].0.contains("does not run"));
+    rig.start();
+    let failures: Vec<Value> =
+        findings(&rig).into_iter().filter(|found| found["verdict"] == "failure").collect();
+    assert_eq!(failures, Vec::<Value>::new());
+    assert!(of(&rig, "ports", "ok").iter().any(|(says, _)| says == "UDP 51821 (open) is ours"));
+    rig.end(Signal::SIGTERM);
+    assert!(!of(&rig, "service", "failure").is_empty());
+}
+
+#[test]
+fn forwarding_that_is_off_is_found_and_switched_on_as_it_says() {
+    let Some(rig) = a_host() else { return };
+    assert_eq!(of(&rig, "forwarding", "ok").len(), 1);
+    rig.gateway.sh("sysctl -qw net.ipv4.ip_forward=0");
+    let found = of(&rig, "forwarding", "failure");
+    assert!(found.len() == 1 && found[0].0.starts_with("net.ipv4.ip_forward is off"), "{found:?}");
+    // The file is this machine's, not the host's.
+    rig.gateway.sh(found[0].1.split_once("&& ").unwrap().1);
+    assert_eq!(of(&rig, "forwarding", "failure"), []);
+}
+
+#[test]
+fn a_foreign_firewall_that_drops_is_found_and_opened_as_it_says() {
+    let Some(rig) = a_host() else { return };
+    assert_eq!(of(&rig, "firewall", "ok").len(), 1);
+    rig.gateway.sh("nft 'table inet filter {
+            chain input { type filter hook input priority 0; policy drop; ct state established accept; }
+            chain forward { type filter hook forward priority 0; policy drop; }
+        }'");
+    let found = of(&rig, "firewall", "failure");
+    for word in ["udp 51821", "tcp 8080", "pst-open"] {
+        assert!(found.iter().any(|(says, _)| says.contains(word)), "{word}: {found:?}");
+    }
+    for (_, mend) in &found {
+        rig.gateway.sh(mend);
+    }
+    assert_eq!(of(&rig, "firewall", "failure"), []);
+    assert_eq!(of(&rig, "firewall", "ok").len(), 1);
+}
+
+#[test]
+fn a_port_that_another_program_has_is_found() {
+    let Some(rig) = a_host() else { return };
+    assert_eq!(of(&rig, "ports", "failure"), []);
+    let taken = rig
+        .gateway
+        .enter(|| (UdpSocket::bind("0.0.0.0:51821").unwrap(), TcpListener::bind("192.0.2.1:8080").unwrap()));
+    let found = of(&rig, "ports", "failure");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().all(|(says, mend)| says.contains("taken") && mend.contains("ss -l")), "{found:?}");
+    drop(taken);
+    assert_eq!(of(&rig, "ports", "failure"), []);
+}
+
+#[test]
+fn a_key_that_others_may_read_is_found_and_closed_as_it_says() {
+    let Some(mut rig) = a_host() else { return };
+    rig.start();
+    rig.gateway.sh(&format!("chmod 644 {}", rig.path("state/keys/location-1.key").display()));
+    let found = of(&rig, "secrets", "failure");
+    assert!(found.len() == 1 && found[0].0.contains("location-1.key"), "{found:?}");
+    rig.gateway.sh(&found[0].1);
+    assert_eq!(of(&rig, "secrets", "failure"), []);
+    rig.gateway.sh(&format!("chown 65534 {}", rig.path("state/keys/location-1.key").display()));
+    let found = of(&rig, "secrets", "failure");
+    assert!(found.len() == 1 && found[0].0.contains("does not belong"), "{found:?}");
+    rig.gateway.sh(&found[0].1);
+    assert_eq!(of(&rig, "secrets", "failure"), []);
+}
+
+#[test]
+fn a_mail_server_that_refuses_us_is_found_and_nothing_is_sent() {
+    let Some(rig) = a_host() else { return };
+    assert_eq!(of(&rig, "mail", "warning").len(), 1);
+    let inside = ["ip", "netns", "exec", rig.gateway.name()];
+    let Some(server) = Server::start_through(&inside, "starttls refuse-login") else { return };
+    rig.configure(&mail_tables(&server.settings(), &server));
+    let found = of(&rig, "mail", "failure");
+    assert!(found.len() == 1 && found[0].0.contains("refuses the login"), "{found:?}");
+    server.behave("starttls");
+    assert_eq!(of(&rig, "mail", "ok").len(), 1);
+    assert_eq!(server.mails().len(), 0);
+}
+
+#[test]
+fn a_disk_that_is_full_is_found() {
+    let Some(rig) = a_host() else { return };
+    let state = rig.path("state");
+    fs::create_dir(&state).unwrap();
+    let mounted = Mounted::tmpfs(&state.display().to_string());
+    assert_eq!(of(&rig, "disk", "failure"), []);
+    fs::write(state.join("much"), vec![0; 30 * 1024 * 1024]).unwrap();
+    assert_eq!(of(&rig, "disk", "failure").len(), 1);
+    fs::remove_file(state.join("much")).unwrap();
+    assert_eq!(of(&rig, "disk", "failure"), []);
+    drop(mounted);
+}
+
+#[test]
+fn whoever_is_not_root_is_told_what_could_not_be_looked_at() {
+    let Some(mut rig) = a_host() else { return };
+    rig.start();
+    let mut command = rig.gateway.program("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+    command.arg(postern()).arg("--config").arg(rig.path("postern.toml")).arg("doctor");
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    for line in ["unseen   service", "unseen   firewall", "unseen   secrets"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert!(said.contains("mend: sudo postern doctor"), "{said}");
+    assert!(output.status.success(), "{said}");
+}
+
+fn mail_tables(smtp: &Smtp, server: &Server) -> String {
+    let login = smtp.login.as_ref().unwrap();
+    let PasswordSource::File(password) = &login.password else { panic!("the password is in a file") };
+    let (host, port, username) = (&smtp.host, smtp.port, &login.username);
+    format!(
+        "\n[mail.smtp]\nhost = \"{host}\"\nport = {port}\nusername = \"{username}\"\npassword_file = \"{}\"\n\
+         ca_file = \"{}\"\n",
+        password.display(),
+        server.authority().display()
+    )
+}
+
+/// A small file system, gone when dropped.
+struct Mounted(String);
+
+impl Mounted {
+    fn tmpfs(path: &str) -> Self {
+        let mounted =
+            rig::program("mount").args(["-t", "tmpfs", "-o", "size=40m", "none", path]).status().unwrap();
+        assert!(mounted.success());
+        Self(path.to_owned())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // What stays mounted is gone with the machine.
+        let _ = rig::program("umount").arg(&self.0).status();
+    }
+}

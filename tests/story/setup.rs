@@ -1,0 +1,290 @@
+//! `postern setup` as an administrator runs it: the real command line over real files, on a real terminal, with and
+//! without a daemon.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use nix::pty::openpty;
+use serde_json::Value;
+
+use crate::running::{Postern, Said, is_root, postern};
+
+const DOCUMENTED: &str = include_str!("../../config/postern.toml");
+const FIRST: [&str; 7] =
+    ["--yes", "--public-name", "vpn.example.com", "--tls", "proxy", "--contact-email", "ada@example.com"];
+
+/// A host with a configuration as the package installs it, but with folders of its own.
+struct Fresh(tempfile::TempDir);
+
+impl Fresh {
+    fn new() -> Option<Self> {
+        if !is_root() {
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let text = DOCUMENTED
+            .replace("/etc/postern/locations.d", "sites")
+            .replace("/run/postern/admin.sock", "admin.sock")
+            .replace("/var/lib/postern\"", "state\"");
+        fs::write(dir.path().join("postern.toml"), text).unwrap();
+        Some(Self(dir))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Every file, with what is in it.
+    fn everything(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.0.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    found.push(format!("{}: {}", path.display(), fs::read_to_string(&path).unwrap()));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    /// Ends within a minute: a question that nobody answers must not hold up the suite.
+    #[expect(clippy::disallowed_methods, reason = "the command line under test is a program")]
+    fn command(&self, command: &[&str]) -> Command {
+        let mut program = Command::new("timeout");
+        program.args(["--foreground", "60", &postern()]);
+        program.arg("--config").arg(self.path("postern.toml")).args(command);
+        program
+    }
+
+    fn run(&self, command: &[&str]) -> Said {
+        let output = self.command(command).output().unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        Said { code: output.status.code().unwrap(), out, err }
+    }
+
+    fn setup(&self, arguments: &[&str]) -> Said {
+        self.run(&[&["setup"], arguments].concat())
+    }
+}
+
+#[test]
+fn a_first_setup_writes_a_valid_configuration_and_a_second_changes_nothing() {
+    let Some(fresh) = Fresh::new() else { return };
+    let before = fresh.read("postern.toml");
+    let said = fresh.setup(&FIRST);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("location       hq: wg-hq"), "{}", said.out);
+    assert!(said.out.contains("left alone") && said.out.contains("postern --config"), "{}", said.out);
+    let checked = fresh.run(&["check-config"]);
+    assert_eq!((checked.code, checked.out.ends_with("locations: hq\n")), (0, true), "{}", checked.err);
+    let text = fresh.read("postern.toml");
+    let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).count();
+    assert_eq!((text.lines().count(), comments(&text)), (before.lines().count(), comments(&before)));
+    assert!(fresh.read("sites/hq.toml").contains("endpoint = \"vpn.example.com:518"));
+
+    let before = fresh.everything();
+    let said = fresh.setup(&["--yes"]);
+    assert!(said.code == 0 && said.out.contains("nothing to change"), "{}{}", said.out, said.err);
+    assert_eq!(fresh.everything(), before);
+}
+
+#[test]
+fn answers_in_a_file_are_as_good_as_options_which_go_before_them() {
+    let Some(fresh) = Fresh::new() else { return };
+    let file = fresh.path("answers");
+    fs::write(
+        &file,
+        "public_name = \"vpn.example.com\"\ntls = \"proxy\"\ncontact_email = \"ada@example.com\"\nlocation = \"lab\"\nipv4 = \
+         \"10.99.0.0/24\"\nmail_host = \"mail.example.com\"\nmail_username = \"vpn\"\nmail_password = \"secret\"\n",
+    )
+    .unwrap();
+    let said = fresh.setup(&[
+        "--answers",
+        file.to_str().unwrap(),
+        "--json",
+        "--ipv4",
+        "10.98.0.0/24",
+        "--location",
+        "lab",
+    ]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(
+        (&told["service"], &told["public_url"]),
+        (&"skipped".into(), &"https://vpn.example.com/".into())
+    );
+    assert_eq!(told["files"].as_array().unwrap().len(), 3);
+    assert!(fresh.read("sites/lab.toml").contains("\nipv4 = \"10.98.0.0/24\"\n"));
+    assert_eq!(fresh.read("smtp-password"), "secret\n");
+    assert_eq!(fs::metadata(fresh.path("smtp-password")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!fresh.read("postern.toml").contains("secret"));
+    fs::write(&file, "pubic_name = \"x\"\n").unwrap();
+    let said = fresh.setup(&["--answers", file.to_str().unwrap()]);
+    assert!(said.code == 1 && said.err.contains("pubic_name"), "{}", said.err);
+}
+
+#[test]
+fn what_would_be_no_valid_configuration_changes_nothing() {
+    let Some(fresh) = Fresh::new() else { return };
+    fs::write(fresh.path("answers"), "mail_username = \"vpn\"\nmail_password = \"secret\"\n").unwrap();
+    let before = fresh.everything();
+    let answers = fresh.path("answers");
+    for (more, said) in [
+        (&["--contact-email", "ada"][..], "contact.email"),
+        (&["--contact-email", "a@example.com", "--public-name", "a b"], "public_url"),
+        (
+            &["--contact-email", "a@example.com", "--public-name", "http://vpn.example.com"],
+            "could read passwords",
+        ),
+        (&["--contact-email", "a@example.com", "--location", "x", "--ipv4", "10.0.0.0/31"], "ipv4"),
+        (&["--contact-email", "a@example.com", "--mail-host", "mail example"], "mail.smtp.host"),
+    ] {
+        let first = ["--yes", "--tls", "proxy", "--answers", answers.to_str().unwrap()];
+        let name =
+            if more.contains(&"--public-name") { &[][..] } else { &["--public-name", "vpn.example.com"] };
+        let refused = fresh.setup(&[&first, name, more].concat());
+        assert_eq!(refused.code, 1, "{more:?}: {}", refused.out);
+        assert!(refused.err.contains(said), "{more:?}: {}", refused.err);
+        assert_eq!(fresh.everything(), before, "{more:?}");
+    }
+}
+
+#[test]
+fn a_running_gateway_follows_and_keeps_its_tunnels() {
+    let Some(postern) = Postern::start() else { return };
+    let said = postern.run(&[
+        "setup",
+        "--yes",
+        "--contact-name",
+        "Eve",
+        "--location",
+        "lab",
+        "--route",
+        "10.9.0.0/16",
+    ]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("no tunnel was interrupted"), "{}", said.out);
+    assert_eq!(postern.interfaces(), ["wg-hq", "wg-lab"]);
+    assert_eq!(postern.app.site().config.contact.name, "Eve");
+    let said = postern.run(&["setup", "--yes", "--location", "lab", "--port", "51999"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(postern.json(&["location", "show", "lab"])["listen_port"], 51_999);
+    assert_eq!(postern.json(&["location", "show", "lab"])["routes"][0], "10.9.0.0/16");
+}
+
+#[test]
+fn the_first_administrators_link_is_printed_until_one_has_enrolled() {
+    let Some(postern) = Postern::start() else { return };
+    let site = postern.app.site();
+    let made = postern
+        .app
+        .store
+        .write_blocking(|tx| postern::flows::first_admin::first_admin(tx, &site, postern.app.now()));
+    assert!(made.unwrap().0.is_some());
+    let said = postern.run(&["setup", "--yes"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("  link     https://vpn.example.com/?token="), "{}", said.out);
+    let enrolled = postern.app.store.write_blocking(|tx| {
+        let admin = tx.user_by_name("admin")?.unwrap();
+        tx.activate_user(admin.id, "hash", None)
+    });
+    enrolled.unwrap();
+    let said = postern.run(&["setup", "--yes"]);
+    assert!(!said.out.contains("?token="), "{}", said.out);
+}
+
+#[test]
+fn four_questions_on_a_terminal_are_enough_and_the_password_is_not_shown() {
+    let Some(fresh) = Fresh::new() else { return };
+    let mut talk = Talk::start(fresh.command(&["setup"]));
+    talk.answer("1/4", "not a name");
+    talk.answer("1/4", "vpn.example.com");
+    talk.answer("[acme]", "proxy");
+    talk.answer("2/4", "Ada Example <ada@example.com>");
+    talk.answer("3/4", "");
+    talk.answer("4/4", "mail.example.com");
+    talk.answer("User name", "vpn");
+    talk.answer("Password", "hidden-secret");
+    let heard = talk.end();
+    assert!(!heard.contains("hidden-secret"), "{heard}");
+    assert_eq!(fresh.read("smtp-password"), "hidden-secret\n");
+    let checked = fresh.run(&["check-config"]);
+    assert!(checked.code == 0 && checked.out.ends_with("locations: hq\n"), "{}", checked.err);
+
+    let before = fresh.everything();
+    let mut talk = Talk::start(fresh.command(&["setup"]));
+    talk.answer("[vpn.example.com]", "");
+    talk.answer("[proxy]", "");
+    talk.answer("[Ada Example <ada@example.com>]", "");
+    talk.answer("[mail.example.com]", "");
+    let heard = talk.end();
+    assert!(heard.contains("networks that are there: hq"), "{heard}");
+    assert_eq!(fresh.everything(), before, "{heard}");
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_nothing_is_guessed() {
+    let Some(fresh) = Fresh::new() else { return };
+    let before = fresh.everything();
+    let output = fresh.command(&["setup"]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("--yes"), "{said}");
+    assert_eq!(fresh.everything(), before);
+}
+
+/// A program at a terminal, and who sits there.
+struct Talk {
+    program: Child,
+    terminal: File,
+    heard: String,
+    read: usize,
+}
+
+impl Talk {
+    fn start(mut command: Command) -> Self {
+        let terminal = openpty(None, None).unwrap();
+        let side = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
+        let program =
+            command.stdin(side(&terminal.slave)).stdout(side(&terminal.slave)).stderr(side(&terminal.slave));
+        let program = program.spawn().unwrap();
+        // Its copies of the terminal are dropped: reading ends when the program has.
+        drop(command);
+        Self { program, terminal: terminal.master.into(), heard: String::new(), read: 0 }
+    }
+
+    /// Waits for a question, and answers it.
+    fn answer(&mut self, question: &str, answer: &str) {
+        while !self.heard[self.read..].contains(question) || !self.heard.ends_with(": ") {
+            assert!(self.hear(), "{question} was never asked: {}", self.heard);
+        }
+        self.read = self.heard.len();
+        self.terminal.write_all(format!("{answer}\n").as_bytes()).unwrap();
+    }
+
+    fn end(mut self) -> String {
+        while self.hear() {}
+        assert!(self.program.wait().unwrap().success(), "{}", self.heard);
+        self.heard
+    }
+
+    /// `false`: the program has ended.
+    fn hear(&mut self) -> bool {
+        let mut bytes = [0; 4096];
+        let count = self.terminal.read(&mut bytes).unwrap_or(0);
+        self.heard.push_str(&String::from_utf8_lossy(bytes.get(..count).unwrap()));
+        count > 0
+    }
+}
