@@ -21,7 +21,6 @@ struct Service {
     config: &'static str,
 }
 
-#[expect(clippy::unused_self, reason = "there has to be a service to ask")]
 impl Service {
     /// Anew, with these of the drop-ins; `None` outside of the container.
     fn with(drop_ins: &[&str]) -> Option<Self> {
