@@ -197,14 +197,22 @@ export class Visitor {
         return this.wire.join("\n");
     }
 
+    /** Takes a picture of the page. Chromium on a busy machine has none at times, and has one when it is asked again. */
+    async picture(path) {
+        for (let again = 3; ; again -= 1) {
+            try {
+                return await this.page.screenshot({ path, fullPage: true });
+            } catch (error) {
+                if (again === 0 || !String(error).includes("Unable to capture screenshot")) throw error;
+            }
+        }
+    }
+
     /** Looks at the page by light and by dark: the accessibility rules, a picture, and that nothing is cut off. */
     async look(name) {
         for (const colorScheme of ["light", "dark"]) {
             await this.page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-            await this.page.screenshot({
-                path: join(POSTERN_SHOTS, `${this.shots}-${colorScheme}-${name}.png`),
-                fullPage: true,
-            });
+            await this.picture(join(POSTERN_SHOTS, `${this.shots}-${colorScheme}-${name}.png`));
             this.errors.push(...(await findings(this.page)).map((finding) => `${name}, ${colorScheme}: ${finding}`));
         }
         await this.page.emulateMedia({ colorScheme: "light" });
