@@ -36,7 +36,7 @@ fn installed_on_a_fresh_host_it_serves_people_and_interrupts_nobody() {
     let restart = || drop(sh("systemctl restart postern"));
     let reload = || {
         drop(sh(
-            "sed -i 's/^dns = .*/dns = [\"10.77.0.1\"]/' /etc/postern/locations.d/hq.toml; postern reload",
+            "sed -i '/^dns = /d; $ a dns = [\"10.77.0.1\"]' /etc/postern/locations.d/hq.toml; postern reload",
         ));
     };
     let die = || drop(sh("systemctl kill --signal=KILL postern"));

@@ -39,7 +39,7 @@ impl Machine {
 
     /// Sets the gateway up for one location, with a certificate of an authority that the machine trusts.
     pub(crate) fn set_up(&self) {
-        sh(&format!(
+        let done = sh(&format!(
             "ip addr add {ADDRESS}/32 dev lo; echo {ADDRESS} {NAME} >>/etc/hosts
              cd {KEPT}; new='openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30'
              $new -subj '/CN=Authority of the house' -keyout ca.key -out ca.pem 2>/dev/null
@@ -48,14 +48,17 @@ impl Machine {
              cat ca.pem >>/etc/ssl/certs/ca-certificates.crt # update-ca-certificates takes minutes when emulated
              install -D -o root -g postern -m 640 tls.key /etc/postern/tls/privkey.pem
              install -D -o root -g postern -m 640 tls.pem /etc/postern/tls/fullchain.pem
-             cd /etc/postern
-             sed -i 's|^public_url = .*|public_url = \"https://{NAME}\"|; s|^tls = .*|tls = \"files\"|
-                     s|^# \\(certificate_file = .*\\)|\\1|; s|^# \\(key_file = .*\\)|\\1|
-                     s|^name = \"\"|name = \"Ada\"|; s|^email = \"\"|email = \"ada@example.com\"|' postern.toml
-             sed 's|^endpoint = .*|endpoint = \"{ADDRESS}:51820\"|' locations.d/example.toml.sample >locations.d/hq.toml
-             chown root:postern locations.d/hq.toml
-             systemctl enable --now postern"
+             postern setup --yes --json --public-name {NAME} --contact-name Ada --contact-email ada@example.com \
+                 --tls files --certificate-file /etc/postern/tls/fullchain.pem --key-file /etc/postern/tls/privkey.pem \
+                 --location hq --endpoint {ADDRESS} --ipv4 10.77.0.0/24 --ipv6 fd77::/64"
         ));
+        let done: Value = serde_json::from_str(done.lines().last().unwrap()).unwrap();
+        assert_eq!(done["service"], "started", "{done}");
+        assert!(done["first_administrator"]["enrollment_url"].as_str().unwrap().contains(NAME), "{done}");
+        let failures =
+            done["findings"].as_array().unwrap().iter().filter(|found| found["verdict"] == "failure");
+        let failing: Vec<_> = failures.map(|found| &found["check"]).collect();
+        assert_eq!(failing, [""; 0], "{done}");
         self.answers();
     }
 
