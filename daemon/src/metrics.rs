@@ -164,7 +164,7 @@ impl Metrics {
         self.turns.get_or_create(&TurnLabels { scope: scope.name() }).observe(took.as_secs_f64());
     }
 
-    /// What registrations wait for; a live peer that waited is measured by [`Metrics::live`].
+    /// What registrations wait for; a live peer that waited is told by [`Self::live_after`].
     pub fn waits(&self) -> MutexGuard<'_, Waits> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }

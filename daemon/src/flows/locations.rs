@@ -83,7 +83,7 @@ pub struct LocationView {
     failing: Option<String>,
 }
 
-/// Tells of one location. `files` are as [`Loaded::files`].
+/// Tells of one location. `files` are as [`crate::config::Loaded::files`].
 pub fn view(
     tx: &Tx<'_>,
     location: &SiteLocation,

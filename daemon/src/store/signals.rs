@@ -26,7 +26,7 @@ pub struct Touched {
     pub peers: BTreeSet<PublicKey>,
     /// There is mail.
     pub outbox: bool,
-    /// Keys that were registered, for each location they were given, and when; at most [`MOST_PEERS`].
+    /// Keys that were registered, for each location they were given, and when; 4096 of them at most.
     pub registered: BTreeMap<(DeviceId, LocationId), Timestamp>,
     /// What happened, and how often.
     pub(super) facts: BTreeMap<Fact, u64>,
