@@ -241,7 +241,36 @@ mod tests {
     use crate::app::Clock;
     use crate::applied::Applied;
     use crate::fixtures::{a_site, at};
+    use crate::pulse::Pulses;
     use crate::store::Store;
+
+    /// Nobody is asked: there is nobody to ask before the pause after a failure is over.
+    #[tokio::test]
+    async fn it_comes_round_while_it_waits() {
+        let store = Store::in_memory().unwrap();
+        let mut site = a_site(&store);
+        let aim = staging();
+        site.config.http.tls = Tls::Acme(aim.clone());
+        let app = App::new(store, site, watch::channel(Applied::default()).1, Clock::from_fn(|| at(1000)));
+        let mut renewal = Renewal::begin(app, PlainDoor::Open);
+        renewal.heed(&aim);
+        renewal.pace.add(at(1000), 0);
+        let (mut pulses, (_stop, stopped)) = (Pulses::default(), watch::channel(false));
+        let pulse = pulses.pulse("the asking for certificates");
+        tokio::select! {
+            () = renewal.run(pulse, stopped) => unreachable!("nobody stops it"),
+            answered = timeout(Duration::from_secs(30), pulses.all_answer()) => assert!(answered.is_ok()),
+        }
+    }
+
+    fn staging() -> Acme {
+        Acme {
+            host: "vpn.example.com".to_owned(),
+            directory: "https://staging.example/dir".to_owned(),
+            email: "ada@example.com".to_owned(),
+            ca_file: None,
+        }
+    }
 
     #[test]
     fn failures_with_one_name_or_authority_do_not_hold_up_another() {
@@ -249,12 +278,7 @@ mod tests {
         let (_, applied) = watch::channel(Applied::default());
         let app = App::new(store.clone(), a_site(&store), applied, Clock::from_fn(|| at(1000)));
         let mut renewal = Renewal::begin(app, PlainDoor::Open);
-        let staging = Acme {
-            host: "vpn.example.com".to_owned(),
-            directory: "https://staging.example/dir".to_owned(),
-            email: "ada@example.com".to_owned(),
-            ca_file: None,
-        };
+        let staging = staging();
         let other_host = Acme { host: "gate.example.com".to_owned(), ..staging.clone() };
         let other_authority = Acme { directory: "https://example/dir".to_owned(), ..staging.clone() };
         let mut is_due = |acme: &Acme| {

@@ -101,7 +101,32 @@ impl OwnFiles {
 mod tests {
     use std::fs::{File, FileTimes};
 
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::app::Clock;
+    use crate::applied::Applied;
+    use crate::fixtures::{a_site, at};
+    use crate::pulse::Pulses;
+    use crate::store::Store;
+    use crate::tls::pair::KeySource;
+
+    #[tokio::test]
+    async fn it_comes_round_and_nothing_is_presented_of_files_that_are_not_there() {
+        let store = Store::in_memory().unwrap();
+        let mut site = a_site(&store);
+        let key = KeySource::File("/nowhere/key.pem".into());
+        site.config.http.tls = Tls::Files(OwnFiles { certificate: "/nowhere/chain.pem".into(), key });
+        let app = App::new(store, site, watch::channel(Applied::default()).1, Clock::from_fn(|| at(0)));
+        let read = present(&app);
+        assert!(app.presented.trouble().unwrap().reason.contains("nobody can come in"));
+        let (mut pulses, (_stop, stopped)) = (Pulses::default(), watch::channel(false));
+        let pulse = pulses.pulse("the watch over the certificate");
+        tokio::select! {
+            () = run(app, read, pulse, stopped) => unreachable!("nobody stops it"),
+            answered = timeout(Duration::from_secs(30), pulses.all_answer()) => assert!(answered.is_ok()),
+        }
+    }
 
     #[test]
     fn a_file_with_another_content_of_the_same_size_and_time_is_another() {
