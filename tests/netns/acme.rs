@@ -18,10 +18,13 @@ mod visitor;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use instant_acme::CertificateIdentifier;
 use nix::sys::signal::Signal;
 use pebble::Pebble;
 use rig::Wireguard::Userspace;
 use rig::{GATEWAY, Rig, eventually};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 /// What the gateway is called.
@@ -251,6 +254,28 @@ fn a_renewal_that_fails_is_told_in_time_and_the_certificate_there_is_shown_meanw
     });
     assert_ne!(pebble.visitor(&mut rig).serial(), first);
     assert_eq!(rig.ask(&["status"])["healthy"], json!(true));
+}
+
+#[test]
+fn a_certificate_is_renewed_when_the_authority_suggests_it() {
+    let Some((mut rig, mut pebble)) = a_host(&port_80()) else { return };
+    pebble.start(&[]);
+    pebble.advise();
+    edit(&rig, pebble::DIRECTORY, pebble::ADVISER);
+    rig.launch(&[]);
+    obtains(&rig);
+    let visitor = pebble.visitor(&mut rig);
+    let first = visitor.serial();
+    rig.end(Signal::SIGTERM);
+    let kept = CertificateDer::from_pem_file(rig.path("state/acme/certificate.pem")).unwrap();
+    let known_as = CertificateIdentifier::try_from(&kept).unwrap().to_string();
+    // As if it were going to be revoked; all are good for 90 days.
+    pebble.suggests(&known_as, ["2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"]);
+    rig.launch(&[]);
+    runs_without_certificate(&rig);
+    eventually("another certificate", || visitor.serial() != first);
+    assert_eq!(https(&rig)["failure"], Value::Null);
+    assert_eq!(rig.log().matches("asking for a certificate").count(), 2, "{}", rig.log());
 }
 
 #[test]

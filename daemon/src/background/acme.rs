@@ -151,10 +151,10 @@ impl Renewal {
         self.app.presented.pair().filter(|found| is_theirs && found.certificate.covers(&acme.host))
     }
 
-    /// What the authority is told to be replaced, where it suggested when, and unless that was refused.
+    /// What the authority is told to be replaced, where it suggested when.
     fn replaces(&self, acme: &Acme) -> Option<CertificateIdentifier<'static>> {
         let present = self.theirs(acme).filter(|present| self.advice.window(present).is_some())?;
-        if self.pace.is_well() { advice::identifier(&present) } else { None }
+        advice::identifier(&present)
     }
 
     async fn attempt(&mut self, acme: &Acme) {

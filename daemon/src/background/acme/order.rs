@@ -77,9 +77,16 @@ pub(super) async fn obtain(
 ) -> Result<Obtained, AcmeError> {
     let account = account(acme, kept).await?;
     let identifiers = [Identifier::Dns(acme.host.clone())];
-    let new = NewOrder::new(&identifiers);
-    let new = if let Some(replaced) = replaces { new.replaces(replaced) } else { new };
-    let mut order = match account.new_order(&new).await {
+    let replacing = match replaces {
+        Some(replaced) => account.new_order(&NewOrder::new(&identifiers).replaces(replaced)).await.ok(),
+        None => None,
+    };
+    // Some authorities take it once only, or know nothing of it.
+    let ordered = match replacing {
+        Some(order) => Ok(order),
+        None => account.new_order(&NewOrder::new(&identifiers)).await,
+    };
+    let mut order = match ordered {
         Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
             // The next attempt makes another one.
             kept.forget_account()?;
