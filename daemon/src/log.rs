@@ -45,7 +45,26 @@ pub fn is_kept() -> bool {
 
 /// Whether the stream is what systemd says is the journal's: `JOURNAL_STREAM` alone may be inherited from afar.
 fn is_the_journal(stream: impl AsFd) -> bool {
-    let Ok(told) = std::env::var("JOURNAL_STREAM") else { return false };
+    std::env::var("JOURNAL_STREAM").is_ok_and(|told| is(stream, &told))
+}
+
+/// Whether the stream is the one of this device and inode, `DEVICE:INODE`.
+fn is(stream: impl AsFd, told: &str) -> bool {
     nix::sys::stat::fstat(stream.as_fd())
         .is_ok_and(|found| told == format!("{}:{}", found.st_dev, found.st_ino))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_is_known_by_device_and_inode_and_not_by_there_being_a_journal() {
+        let [journal, other] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        let metadata = journal.metadata().unwrap();
+        let told = format!("{}:{}", metadata.dev(), metadata.ino());
+        assert!(is(&journal, &told) && !is(&other, &told));
+    }
 }
