@@ -83,8 +83,8 @@ const DAEMON: &Table = &[
     (
         "app/",
         &[
-            "app", "applied", "background", "config", "flows", "gateway_view", "keys", "metrics", "pulse", "reload", "rules",
-            "site", "store", "tls", "web",
+            "app", "applied", "background", "config", "flows", "gateway_view", "keys", "log", "metrics", "pulse", "reload",
+            "rules", "site", "store", "tls", "web",
         ],
     ),
     ("cli", &["app", "app/", "config", "durable", "location_files", "log", "mail", "reload", "rules", "taken"]),
