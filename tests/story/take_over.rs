@@ -174,12 +174,11 @@ fn a_key_in_two_files_is_one_device_in_two_locations() {
 fn what_cannot_be_taken_over_is_told_and_changes_nothing() {
     let Some(postern) = Postern::start() else { return };
     postern.register(&["phone"]);
-    let another = interface();
     let another = DesiredInterface {
         private_key: PrivateKey::from_random([78; 32]),
         addresses: BTreeSet::from(["10.6.0.1/24".parse().unwrap()]),
         routes: BTreeSet::new(),
-        ..another
+        ..interface()
     };
     postern.kernel.run_elsewhere(&"wg1".parse().unwrap(), &another);
     postern.kernel.make_foreign(&"wg2".parse().unwrap());
@@ -204,11 +203,10 @@ fn what_cannot_be_taken_over_is_told_and_changes_nothing() {
         ("wg0.conf", file("[Peer]\n"), "this peer has no PublicKey"),
     ] {
         let path = server(&postern, name, &text);
-        let import = ["import", "wg-quick", "--endpoint", "vpn.example.com", &path];
-        for import in [import.to_vec(), [&import[..], &["--yes"]].concat()] {
-            let refused = postern.run(&import);
-            assert_eq!(refused.code, 1, "{name}: {said}");
-            assert!(refused.err.contains(said), "{name}: {said}: {}", refused.err);
+        for deed in [&[][..], &["--yes"]] {
+            let import = ["import", "wg-quick", "--endpoint", "vpn.example.com", &path];
+            let refused = postern.run(&[&import[..], deed].concat());
+            assert!(refused.code == 1 && refused.err.contains(said), "{name}: {said}: {}", refused.err);
             assert_eq!(postern.everything(), before, "{said}");
         }
         assert!(fs::exists(&path).unwrap(), "{said}");

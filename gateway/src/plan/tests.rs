@@ -96,9 +96,9 @@ fn a_peer_whose_allowed_ips_stay_is_updated_without_writing_them() {
     hq.peers.insert(key(1), peer(&["10.77.0.4/32"]));
     hq.peers.insert(key(2), peer(&["10.77.0.3/32"]));
     let steps = plan(&then, &kernel.observed(), &Scope::Everything).steps;
-    let updated = |step: &Step| match step {
-        Step::UpdatePeers { peers, networks, .. } => Some((peers[0].0, *networks)),
-        _ => None,
+    let updated = |step: &Step| {
+        let Step::UpdatePeers { peers, networks, .. } = step else { return None };
+        Some((peers[0].0, *networks))
     };
     let updated: Vec<_> = steps.iter().filter_map(updated).collect();
     assert_eq!(updated, [(key(1), Networks::Replaced), (key(2), Networks::Kept)]);
