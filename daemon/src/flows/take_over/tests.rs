@@ -58,6 +58,7 @@ fn taken_over(store: &Store, server: &WgQuick) -> Site {
     let id = taken.unwrap_or_else(|refused| panic!("{refused}")).0;
     let mut config = site.locations().next().unwrap().config.clone();
     config.name = "wg0".to_owned();
+    config.interface = "wg0".parse().unwrap();
     config.listen_port = server.listen_port.unwrap();
     config.mtu = server.mtu.unwrap();
     let [takeover] = &takeovers;
