@@ -82,6 +82,17 @@ pub enum Change {
     Import(Vec<Import>),
 }
 
+impl Change {
+    /// Which files are written, or moved aside.
+    fn into_files(self) -> Vec<PathBuf> {
+        match self {
+            Self::File(draft) => vec![draft.file],
+            Self::Import(imports) => imports.into_iter().map(|import| import.draft.file).collect(),
+            Self::Nothing | Self::Key(_) => Vec::new(),
+        }
+    }
+}
+
 /// A location's file, and the key its clients know.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Import {
@@ -177,8 +188,8 @@ impl Parts {
     ) -> Result<Reloaded<T>, ReloadError> {
         // Whoever panicked here left nothing half done.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let Planned { change, loaded, needs_restart } = self.planned(plan)?;
-        let warnings = loaded.warnings.clone();
+        let Planned { change, loaded, needs_restart, is_of_https } = self.planned(plan)?;
+        let warnings: Vec<Problem> = loaded.warnings.iter().chain(&loaded.https).cloned().collect();
         let (mut changed, mut cut_off) = (None, Vec::new());
         let placed = Rc::new(OnceCell::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
@@ -200,15 +211,17 @@ impl Parts {
         })?;
         changed.into_iter().for_each(Changed::keep);
         Rc::into_inner(placed).and_then(OnceCell::into_inner).unwrap_or(Ok(()))?;
-        own_files::present(&self.app);
-        self.app.presented.ask_to_try();
+        if is_of_https {
+            own_files::present(&self.app);
+            self.app.presented.ask_to_try();
+        }
         for key in &needs_restart {
             tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
         }
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
-        Ok(Reloaded { value, files: change.files(), revision, needs_restart, warnings, cut_off })
+        Ok(Reloaded { value, files: change.into_files(), revision, needs_restart, warnings, cut_off })
     }
 
     fn judge<T>(
@@ -237,7 +250,9 @@ impl Parts {
         let present = load_with(&self.path, None)?;
         let change = plan(&present)?;
         let loaded = match &change {
-            Change::Nothing | Change::Key(_) => present,
+            // Whoever edited files wants to hear of it; who changes a location has nothing to do with it.
+            Change::Nothing => present.with_https()?,
+            Change::Key(_) => present,
             Change::File(draft) => load_with(&self.path, Some(draft))?,
             Change::Import(imports) => {
                 let drafts: Vec<Draft> = imports.iter().map(|import| import.draft.clone()).collect();
@@ -245,7 +260,8 @@ impl Parts {
             }
         };
         let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
-        Ok(Planned { change, loaded: Loaded { config, ..loaded }, needs_restart })
+        let is_of_https = change == Change::Nothing || config.http.tls != self.app.site().config.http.tls;
+        Ok(Planned { change, loaded: Loaded { config, ..loaded }, needs_restart, is_of_https })
     }
 }
 
@@ -254,6 +270,8 @@ struct Planned {
     change: Change,
     loaded: Loaded,
     needs_restart: Vec<&'static str>,
+    /// Whether it may concern the certificate.
+    is_of_https: bool,
 }
 
 /// How a transaction ends that is judged and never committed.
@@ -265,16 +283,6 @@ enum Judged<T> {
 impl<T, E: Into<ReloadError>> From<E> for Judged<T> {
     fn from(error: E) -> Self {
         Self::Not(error.into())
-    }
-}
-
-impl Change {
-    fn files(self) -> Vec<PathBuf> {
-        match self {
-            Self::File(draft) => vec![draft.file],
-            Self::Import(imports) => imports.into_iter().map(|import| import.draft.file).collect(),
-            Self::Nothing | Self::Key(_) => Vec::new(),
-        }
     }
 }
 

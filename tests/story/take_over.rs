@@ -326,7 +326,8 @@ fn the_unit_of_wg_quick_is_disabled_and_never_stopped() {
     let programs = postern.path("programs");
     fs::create_dir(&programs).unwrap();
     let (systemctl, asked) = (programs.join("systemctl"), postern.path("asked"));
-    let script = "#!/bin/sh\necho \"$@\" >>ASKED\ncase \"$@\" in *wg1*) exit 1;; esac\n";
+    let script =
+        "#!/bin/sh\necho \"$@\" >>ASKED\ncase \"$@\" in *wg1*) echo no such unit >&2; exit 1;; esac\n";
     fs::write(&systemctl, script.replace("ASKED", asked.to_str().unwrap())).unwrap();
     fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
     let one = server(&postern, "wg0.conf", &file(&peers()));

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -182,10 +182,11 @@ impl Server {
     /// in any case.
     fn retire(&self, errors: &mut impl Write) -> io::Result<()> {
         let unit = format!("wg-quick@{}.service", self.interface);
-        // Where there is no systemd, there is no unit either.
-        let is_enabled = systemctl("is-enabled", &unit).is_ok_and(|status| status.success());
+        // Where there is no systemd, there is no unit either; that there is none is no news.
+        let asked = systemctl("is-enabled", &unit).stderr(Stdio::null()).status();
+        let is_enabled = asked.is_ok_and(|status| status.success());
         if is_enabled {
-            let disabled = systemctl("disable", &unit);
+            let disabled = systemctl("disable", &unit).status();
             if !disabled.is_ok_and(|status| status.success()) {
                 writeln!(
                     errors,
@@ -208,8 +209,10 @@ impl Server {
 
 /// Neither of these verbs starts or stops anything, so no command of the file's is run.
 #[expect(clippy::disallowed_methods, reason = "systemd's own command knows where it keeps its links")]
-fn systemctl(verb: &str, unit: &str) -> io::Result<std::process::ExitStatus> {
-    Command::new("systemctl").args(["--quiet", verb, unit]).status()
+fn systemctl(verb: &str, unit: &str) -> Command {
+    let mut command = Command::new("systemctl");
+    command.args(["--quiet", verb, unit]);
+    command
 }
 
 fn show(answer: &Value, out: &mut impl Write) -> io::Result<()> {

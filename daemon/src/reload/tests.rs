@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::app::Clock;
+use crate::applied::Applied;
 use crate::store::Store;
 
 const MAIN: &str = "public_url = \"https://vpn.example.com\"\nlocations_dir = \"sites\"\n[contact]\nname = \"Ada\"\nemail = \"ada@example.com\"\n";
@@ -31,7 +32,7 @@ fn started(dir: &Path) -> Parts {
         put_into_force::<ReloadError>(tx, fit, &keys, || [1; 32])
     });
     let site = site.unwrap_or_else(|error| panic!("{error}")).0;
-    let app = App::new(store, site, watch::channel(Default::default()).1, Clock::system());
+    let app = App::new(store, site, watch::channel(Applied::default()).1, Clock::system());
     Parts { app, path, keys, available, turn: Mutex::default() }
 }
 
