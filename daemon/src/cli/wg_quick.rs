@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -17,18 +17,16 @@ use super::text::{items, joined, text};
 use super::user::segment;
 use super::{Cli, Failure};
 
-/// Twenty thousand peers.
+/// Of all files; twenty thousand peers have as many.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
-/// Where systemd keeps which instances of `wg-quick@.service` start with the host.
-const WANTED: &str = "/etc/systemd/system/multi-user.target.wants";
 
 #[derive(Subcommand)]
 pub(super) enum ImportCommand {
     /// Take over servers of wg-quick: key, port, addresses and peers, while their tunnels are up.
     ///
     /// Each file becomes a location, each peer a machine with the addresses it has; a key in two files becomes one device
-    /// in two locations. Names are taken from comments. Without --yes nothing changes: it is told what would be, and what
-    /// would not be as it was. Afterwards the file is renamed to end in .imported and the unit wg-quick@IF is disabled;
+    /// in two locations. Names are taken from comments; names of endpoints are looked up this once. Without --yes nothing
+    /// changes: it is told what would be, and what would not be as it was. With it all files are taken over, or none. Afterwards the file is renamed to end in .imported and the unit wg-quick@IF is disabled;
     /// none of the file's commands is run, not those for taking the interface down either.
     #[command(
         name = "wg-quick",
@@ -71,10 +69,10 @@ pub(super) struct ImportArgs {
     /// A service of this host that peers may reach, such as udp/53; may be repeated.
     #[arg(long = "host-service", value_name = "PROTO/PORT")]
     host_services: Vec<String>,
-    /// Peers reach each other.
+    /// Peers reach each other, and the networks behind them.
     #[arg(long)]
     client_to_client: bool,
-    /// What leaves towards the routes keeps the peers' addresses.
+    /// What leaves towards the routes keeps the peers' addresses; what comes from behind them does so in any case.
     #[arg(long)]
     no_masquerade: bool,
     /// A group that may join, besides the peers; may be repeated. Without any, nobody may.
@@ -98,27 +96,21 @@ impl ImportCommand {
         if args.name.is_some() && args.files.len() > 1 {
             return Err(Failure::Refused("--name is for one file: import each by itself".to_owned()));
         }
-        let servers = args.files.iter().map(|file| Server::read(file)).collect::<Result<Vec<_>, _>>()?;
-        // All are judged before the first is taken over.
-        let mut answers = Vec::new();
-        for server in &servers {
-            answers.push(server.ask(cli, args, "look", out)?);
-        }
+        let mut left = MOST_BYTES;
+        let servers =
+            args.files.iter().map(|file| Server::read(file, &mut left)).collect::<Result<Vec<_>, _>>()?;
+        let deed = if args.yes { "take-over" } else { "look" };
+        let answer = ask(cli, args, &servers, deed, out)?;
+        let answers = answer.as_array().cloned().unwrap_or_default();
         if args.yes {
-            for (server, answer) in servers.iter().zip(&mut answers) {
-                *answer = server.ask(cli, args, "take-over", out)?;
-                server.retire(errors)?;
-                if servers.len() > 1 {
-                    // Should a later one be refused after all, this one stays taken over.
-                    writeln!(errors, "{} is taken over", server.interface)?;
-                }
-            }
+            servers.iter().try_for_each(|server| server.retire(errors))?;
         }
-        args.form.tell(&json!(answers), out, |out| {
+        args.form.tell(&answer, out, |out| {
             answers.iter().try_for_each(|answer| show(answer, out))?;
             if args.yes { Ok(()) } else { writeln!(out, "Nothing is changed yet: --yes takes it over.") }
         })?;
-        if args.yes { answers.iter().try_for_each(|answer| warn(answer, errors)) } else { Ok(()) }
+        // What was put into force is the same for all.
+        answers.first().filter(|_| args.yes).map_or(Ok(()), |answer| warn(answer, errors))
     }
 }
 
@@ -131,6 +123,34 @@ impl ExportCommand {
     }
 }
 
+/// All files are judged, and taken over, as one.
+fn ask(
+    cli: &Cli,
+    args: &ImportArgs,
+    servers: &[Server],
+    deed: &str,
+    out: &mut impl Write,
+) -> Result<Value, Failure> {
+    let list = |list: &[String]| if list.is_empty() { Value::Null } else { json!(list) };
+    let server = |server: &Server| {
+        let name = args.name.as_ref().unwrap_or(&server.interface);
+        json!({ "name": name, "interface": server.interface, "text": server.text.as_str() })
+    };
+    let body = json!({
+        "servers": servers.iter().map(server).collect::<Vec<_>>(),
+        "endpoint": args.endpoint,
+        "keys": {
+            "routes": list(&args.routes),
+            "host_services": list(&args.host_services),
+            "groups": list(&args.groups),
+            "client_to_client": args.client_to_client,
+            "masquerade": !args.no_masquerade,
+        },
+        "deed": deed,
+    });
+    args.form.ask(cli, (Method::POST, "/import/wg-quick"), &body, out)
+}
+
 /// A file, and what it is about.
 struct Server {
     file: PathBuf,
@@ -139,15 +159,16 @@ struct Server {
 }
 
 impl Server {
-    fn read(file: &Path) -> Result<Self, Failure> {
+    /// `left` is how many bytes all files may still have.
+    fn read(file: &Path, left: &mut u64) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::Refused(format!("cannot read {}: {error}", file.display()));
         let opened = fs::File::open(file).map_err(failed)?;
         let mut text = Zeroizing::new(String::new());
-        let read = opened.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
-        if u64::try_from(read).is_ok_and(|bytes| bytes > MOST_BYTES) {
-            let reason = format!("{} is longer than {MOST_BYTES} bytes: split it", file.display());
-            return Err(Failure::Refused(reason));
-        }
+        let read = opened.take(*left + 1).read_to_string(&mut text).map_err(failed)?;
+        *left = u64::try_from(read).ok().and_then(|read| left.checked_sub(read)).ok_or_else(|| {
+            let files = if *left < MOST_BYTES { ", with the files before it," } else { "" };
+            Failure::Refused(format!("{}{files} is longer than {MOST_BYTES} bytes: split it", file.display()))
+        })?;
         let stem =
             file.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".conf"));
         let Some(interface) = stem else {
@@ -157,31 +178,15 @@ impl Server {
         Ok(Self { file: file.to_owned(), interface: interface.to_owned(), text })
     }
 
-    fn ask(&self, cli: &Cli, args: &ImportArgs, deed: &str, out: &mut impl Write) -> Result<Value, Failure> {
-        let list = |list: &[String]| if list.is_empty() { Value::Null } else { json!(list) };
-        let body = json!({
-            "name": args.name.as_ref().unwrap_or(&self.interface),
-            "interface": self.interface,
-            "endpoint": args.endpoint,
-            "text": self.text.as_str(),
-            "keys": {
-                "routes": list(&args.routes),
-                "host_services": list(&args.host_services),
-                "groups": list(&args.groups),
-                "client_to_client": args.client_to_client,
-                "masquerade": !args.no_masquerade,
-            },
-            "deed": deed,
-        });
-        args.form.ask(cli, (Method::POST, "/import/wg-quick"), &body, out)
-    }
-
     /// Keeps `wg-quick` from ever touching the interface again. What does not succeed is told: the server is taken over
     /// in any case.
     fn retire(&self, errors: &mut impl Write) -> io::Result<()> {
         let unit = format!("wg-quick@{}.service", self.interface);
-        if fs::symlink_metadata(Path::new(WANTED).join(&unit)).is_ok() {
-            let disabled = disable(&unit);
+        // Where there is no systemd, there is no unit either; that there is none is no news.
+        let asked = systemctl("is-enabled", &unit).stderr(Stdio::null()).status();
+        let is_enabled = asked.is_ok_and(|status| status.success());
+        if is_enabled {
+            let disabled = systemctl("disable", &unit).status();
             if !disabled.is_ok_and(|status| status.success()) {
                 writeln!(
                     errors,
@@ -202,9 +207,12 @@ impl Server {
     }
 }
 
+/// Neither of these verbs starts or stops anything, so no command of the file's is run.
 #[expect(clippy::disallowed_methods, reason = "systemd's own command knows where it keeps its links")]
-fn disable(unit: &str) -> io::Result<std::process::ExitStatus> {
-    Command::new("systemctl").args(["--quiet", "disable", unit]).status()
+fn systemctl(verb: &str, unit: &str) -> Command {
+    let mut command = Command::new("systemctl");
+    command.args(["--quiet", verb, unit]);
+    command
 }
 
 fn show(answer: &Value, out: &mut impl Write) -> io::Result<()> {
