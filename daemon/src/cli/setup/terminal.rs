@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, Write};
 use std::os::fd::AsFd;
 
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
 use super::answers::{Answers, Tls};
 use super::design::{suggested_tls, url_of};
@@ -173,18 +173,12 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
 
     /// A line that is not shown while it is typed.
     fn secret(&mut self, question: &str) -> io::Result<String> {
+        // Before the question: what is typed or pasted as soon as it is read would be shown.
+        let hidden = Hidden::start()?;
         write!(self.output, "{question}: ")?;
         self.output.flush()?;
-        let stdin = io::stdin();
-        let before = tcgetattr(stdin.as_fd()).ok();
-        if let Some(mut hidden) = before.clone() {
-            hidden.local_flags.remove(LocalFlags::ECHO);
-            tcsetattr(stdin.as_fd(), SetArg::TCSAFLUSH, &hidden)?;
-        }
         let line = self.line();
-        if let Some(before) = before {
-            tcsetattr(stdin.as_fd(), SetArg::TCSAFLUSH, &before)?;
-        }
+        drop(hidden);
         writeln!(self.output)?;
         line
     }
@@ -195,6 +189,32 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the input ended"));
         }
         Ok(line.trim().to_owned())
+    }
+}
+
+/// Standard input's terminal shows nothing that is typed, until this is dropped.
+struct Hidden(Option<Termios>);
+
+impl Hidden {
+    /// Without a terminal there is nothing to hide.
+    fn start() -> io::Result<Self> {
+        let stdin = io::stdin();
+        let before = tcgetattr(stdin.as_fd()).ok();
+        if let Some(mut hidden) = before.clone() {
+            hidden.local_flags.remove(LocalFlags::ECHO);
+            // Not TCSAFLUSH: answers that were pasted together would be lost.
+            tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &hidden)?;
+        }
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // A terminal that is gone shows nothing either.
+            let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, before);
+        }
     }
 }
 
