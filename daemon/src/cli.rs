@@ -10,7 +10,7 @@ use postern_gateway::chain;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::config::{admin_socket, load_with};
+use crate::config::{DEFAULT_FILE, admin_socket, load_with};
 use crate::log::{self, LogFormat};
 
 mod account;
@@ -23,6 +23,7 @@ mod location;
 mod mail;
 mod manual;
 mod reload;
+mod service_user;
 mod setup;
 mod status;
 mod table;
@@ -48,7 +49,7 @@ const EXIT_STATUS: &str = "Exit status:
 #[command(name = "postern", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
 pub struct Cli {
     /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/postern/postern.toml")]
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_FILE)]
     config: PathBuf,
     /// The daemon's socket; otherwise the one the configuration names.
     #[arg(long, global = true, value_name = "PATH")]

@@ -15,6 +15,7 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
+use super::service_user::ServiceUser;
 use super::{Cli, Failure};
 use crate::config::{Loaded, PasswordError, load_with};
 use crate::mail::{SmtpError, courier};
@@ -101,6 +102,8 @@ fn configuration(path: &Path, findings: &mut Findings) -> Option<Loaded> {
             if loaded.config.locations.is_empty() {
                 let says = "there is no location: nobody gets a tunnel".to_owned();
                 findings.warning("configuration", says, "postern location add hq --endpoint HOST".to_owned());
+            } else if let Some(objection) = ServiceUser::of(path).objection(path, &loaded.config) {
+                findings.failure("configuration", objection.says, objection.mend);
             } else if is_clean {
                 findings.ok("configuration", format!("{} is valid", path.display()));
             }

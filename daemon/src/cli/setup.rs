@@ -6,6 +6,7 @@ mod design;
 mod files;
 mod found;
 mod service;
+mod take_over;
 mod terminal;
 
 use std::collections::BTreeSet;
@@ -17,7 +18,10 @@ use postern_gateway::chain;
 use serde_json::{Value, json};
 
 use super::doctor::{self, Findings};
-use super::text::text;
+use super::reload::warn;
+use super::service_user::ServiceUser;
+use super::text::{items, joined, text};
+use super::wg_quick::show;
 use super::{Cli, Failure};
 use crate::app;
 use crate::config::edit::LocationKeys;
@@ -28,13 +32,10 @@ use crate::location_files;
 use crate::reload::{Change, ReloadError};
 use crate::taken::Taken;
 use answers::Answers;
-use files::ServiceUser;
 use found::Found;
 use service::Outcome;
+use take_over::TakeOver;
 use terminal::Terminal;
-
-/// What the package's service reads.
-const SERVICE_CONFIG: &str = "/etc/postern/postern.toml";
 
 #[derive(Args)]
 pub(super) struct SetupArgs {
@@ -64,6 +65,8 @@ struct Written {
     files: Vec<PathBuf>,
     loaded: Loaded,
     url: String,
+    /// What the daemon takes over once it runs.
+    take_over: Option<TakeOver>,
 }
 
 impl SetupArgs {
@@ -89,23 +92,67 @@ impl SetupArgs {
         }
         let outcome = service::follow(cli)?;
         let runs = !matches!(outcome, Outcome::Skipped(_)) || service::is_there(cli);
-        let link = if runs { service::first_link(cli)? } else { None };
-        if self.json {
-            writeln!(out, "{}", written.json(&outcome, link.as_ref(), &doctor::examine(cli)))?;
-            return Ok(());
+        let mut in_force = outcome.answer().map_or(Ok(()), |answer| warn(answer, errors));
+        if !self.json {
+            tell_service(&outcome, out)?;
         }
-        tell_service(&outcome, out)?;
+        let taken = written.take_over.as_ref().map(|server| self.take_over(cli, server, runs, (out, errors)));
+        let taken = taken.transpose()?.flatten();
+        if let Some(answer) = &taken {
+            in_force = in_force.and(warn(answer, errors));
+        }
+        let link = if runs { service::first_link(cli)? } else { None };
+        let findings = doctor::examine(cli);
+        if self.json {
+            writeln!(out, "{}", written.json(&outcome, taken.as_ref(), link.as_ref(), &findings))?;
+            return in_force;
+        }
         writeln!(out)?;
-        doctor::tell(&doctor::examine(cli), out)?;
-        tell_next(link.as_ref(), &written.url, out)?;
-        Ok(())
+        doctor::tell(&findings, out)?;
+        tell_next(link.as_ref(), &written.url, taken.as_ref(), out)?;
+        in_force
+    }
+
+    /// On a terminal it is shown what will be, and asked once more. `None`: not yet.
+    fn take_over(
+        &self,
+        cli: &Cli,
+        server: &TakeOver,
+        runs: bool,
+        (out, errors): (&mut impl Write, &mut impl Write),
+    ) -> Result<Option<Value>, Failure> {
+        if !runs {
+            writeln!(errors, "postern: warning: once the daemon runs: {}", server.command())?;
+            return Ok(None);
+        }
+        if !self.is_silent() {
+            server.show(cli, out)?;
+            let mut terminal = Terminal { input: &mut io::stdin().lock(), output: &mut io::stderr() };
+            if !terminal.confirm("Take it over now, while its tunnels are up?")? {
+                writeln!(out, "location       none yet; later: {}", server.command())?;
+                return Ok(None);
+            }
+        }
+        let answer = server.perform(cli, errors)?;
+        if self.is_silent() && !self.json {
+            show(&answer, out)?;
+        } else if !self.json {
+            let (name, interface) = (text(&answer, "name"), text(&answer, "interface"));
+            writeln!(out, "location       {name}: {interface} is taken over from wg-quick")?;
+        }
+        Ok(Some(answer))
+    }
+
+    /// Nothing is asked.
+    fn is_silent(&self) -> bool {
+        self.yes || self.json || self.answers.is_some()
     }
 
     /// Options, then the file's, then what is said on the terminal.
     fn complete(&self, present: &Present) -> Result<Answers, Failure> {
         let file = self.answers.as_deref().map(Answers::read).transpose().map_err(Failure::Refused)?;
         let mut answers = self.given.clone().or(&file.unwrap_or_default());
-        if self.yes || self.json || self.answers.is_some() {
+        if self.is_silent() {
             return Ok(answers);
         }
         if !io::stdin().is_terminal() {
@@ -147,11 +194,8 @@ impl Present {
         let text = settings::set(&self.text, &settings.map_err(Failure::Refused)?);
         let text = text.map_err(|error| refused(&error))?;
         let url = text_at(&text, "", "public_url").unwrap_or_default();
-        let user = if self.path == Path::new(SERVICE_CONFIG) {
-            ServiceUser::of_the_package()
-        } else {
-            ServiceUser::none()
-        };
+        let take_over = TakeOver::judged(answers, &url)?;
+        let user = ServiceUser::of(&self.path);
         // The check reads the password; whatever fails after this takes it back.
         let password = answers.password().map_err(Failure::Refused)?;
         let secret =
@@ -164,10 +208,15 @@ impl Present {
         let loaded = load_drafts(&self.path, &drafts).map_err(|errors| invalid(&errors))?;
         drafts.retain(|draft| draft.text != std::fs::read_to_string(&draft.file).ok());
         let changed = user.write(&self.path, &drafts).map_err(Failure::Refused)?;
+        // Tried with the files in place; what is dropped is undone.
+        if let Some(objection) = user.objection(&self.path, &loaded.config) {
+            let why = format!("{}; nothing was changed\n  mend: {}", objection.says, objection.mend);
+            return Err(Failure::Refused(why));
+        }
         let mut files: Vec<PathBuf> = drafts.into_iter().map(|draft| draft.file).collect();
         files.extend(secret.is_some().then_some(secret_path));
         changed.into_iter().chain(secret).for_each(Changed::keep);
-        Ok(Written { files, loaded, url })
+        Ok(Written { files, loaded, url, take_over })
     }
 }
 
@@ -188,21 +237,37 @@ impl Written {
         Ok(())
     }
 
-    fn json(&self, outcome: &Outcome, link: Option<&Value>, findings: &Findings) -> Value {
+    fn json(
+        &self,
+        outcome: &Outcome,
+        taken: Option<&Value>,
+        link: Option<&Value>,
+        findings: &Findings,
+    ) -> Value {
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         let (service, skipped) = match outcome {
-            Outcome::Reloaded => ("reloaded", None),
-            Outcome::Restarted => ("restarted", None),
+            Outcome::Reloaded(_) => ("reloaded", None),
+            Outcome::Restarted(_) => ("restarted", None),
             Outcome::Started => ("started", None),
             Outcome::Skipped(why) => ("skipped", Some(why)),
         };
-        json!({ "files": files, "public_url": self.url, "service": service, "skipped": skipped, "first_administrator": link, "findings": findings.all() })
+        json!({
+            "files": files,
+            "public_url": self.url,
+            "service": service,
+            "skipped": skipped,
+            "reload": outcome.answer(),
+            "taken_over": taken,
+            "first_administrator": link,
+            "findings": findings.all(),
+        })
     }
 }
 
 /// The file of the location that is made or changed.
 fn location(answers: &Answers, loaded: &Loaded, url: &str) -> Result<Option<Draft>, Failure> {
-    let Some(keys) = design::location(answers, url, !loaded.files.is_empty()) else { return Ok(None) };
+    let keys = design::location(answers, url, !loaded.files.is_empty()).map_err(Failure::Refused)?;
+    let Some(keys) = keys else { return Ok(None) };
     let name = keys.name.clone().unwrap_or_default();
     let is_there = loaded.files.keys().any(|known| known.eq_ignore_ascii_case(&name));
     let without = BTreeSet::new();
@@ -222,14 +287,19 @@ fn location(answers: &Answers, loaded: &Loaded, url: &str) -> Result<Option<Draf
 
 fn tell_service(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
     match outcome {
-        Outcome::Reloaded => writeln!(out, "service        has read the files; no tunnel was interrupted"),
-        Outcome::Restarted => writeln!(out, "service        was restarted"),
+        Outcome::Reloaded(answer) if items(answer, "cut_off").is_empty() => {
+            writeln!(out, "service        has read the files; no tunnel was interrupted")
+        }
+        Outcome::Reloaded(answer) => {
+            writeln!(out, "service        has read the files; clients cut off: {}", joined(answer, "cut_off"))
+        }
+        Outcome::Restarted(_) => writeln!(out, "service        was restarted"),
         Outcome::Started => writeln!(out, "service        runs, and starts with the host"),
         Outcome::Skipped(why) => writeln!(out, "service        left alone: {why}"),
     }
 }
 
-fn tell_next(link: Option<&Value>, url: &str, out: &mut impl Write) -> io::Result<()> {
+fn tell_next(link: Option<&Value>, url: &str, taken: Option<&Value>, out: &mut impl Write) -> io::Result<()> {
     if let Some(link) = link {
         writeln!(out, "\nEnroll yourself first, as {}:", text(link, "username"))?;
         writeln!(out, "  link     {}", text(link, "enrollment_url"))?;
@@ -237,8 +307,16 @@ fn tell_next(link: Option<&Value>, url: &str, out: &mut impl Write) -> io::Resul
         writeln!(out, "  URL      {url}\n  token    {}", text(link, "token"))?;
     }
     writeln!(out, "\nType next:\n  postern status")?;
+    if let Some(taken) = taken {
+        // Nobody but the machines in the file is on it.
+        writeln!(
+            out,
+            "  postern location edit {} --everybody   # lets invited people join it",
+            text(taken, "name")
+        )?;
+    }
     let endpoint = host_of(url);
-    for file in found::wg_quick_files(Path::new("/etc/wireguard")) {
+    for file in Found::on_this_host().wg_quick {
         writeln!(out, "  postern import wg-quick --endpoint {endpoint} {}", file.display())?;
     }
     writeln!(out, "  postern user invite ann --first-name Ann --last-name Example --email ann@example.com")

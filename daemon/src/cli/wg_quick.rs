@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -15,10 +15,12 @@ use zeroize::Zeroizing;
 use super::reload::{Form, warn};
 use super::text::{items, joined, text};
 use super::user::segment;
-use super::{Cli, Failure};
+use super::{Cli, Failure, tools};
 
 /// Twenty thousand peers.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
+/// systemd follows a few links.
+const QUICK: Duration = Duration::from_secs(30);
 /// Where systemd keeps which instances of `wg-quick@.service` start with the host.
 const WANTED: &str = "/etc/systemd/system/multi-user.target.wants";
 
@@ -58,33 +60,33 @@ pub(super) enum ExportCommand {
 pub(super) struct ImportArgs {
     /// Files of wg-quick; a file's name is the interface's.
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     /// Where clients reach this host; without a port it is the port listened on.
     #[arg(long, value_name = "HOST[:PORT]")]
-    endpoint: String,
+    pub(super) endpoint: String,
     /// The location's name, where there is one file; otherwise the interface's.
     #[arg(long)]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// A network behind this host that peers may reach; may be repeated.
     #[arg(long = "route", value_name = "NET")]
-    routes: Vec<String>,
+    pub(super) routes: Vec<String>,
     /// A service of this host that peers may reach, such as udp/53; may be repeated.
     #[arg(long = "host-service", value_name = "PROTO/PORT")]
-    host_services: Vec<String>,
+    pub(super) host_services: Vec<String>,
     /// Peers reach each other.
     #[arg(long)]
-    client_to_client: bool,
+    pub(super) client_to_client: bool,
     /// What leaves towards the routes keeps the peers' addresses.
     #[arg(long)]
-    no_masquerade: bool,
+    pub(super) no_masquerade: bool,
     /// A group that may join, besides the peers; may be repeated. Without any, nobody may.
     #[arg(long = "group", value_name = "GROUP")]
-    groups: Vec<String>,
+    pub(super) groups: Vec<String>,
     /// Do it.
     #[arg(long)]
-    yes: bool,
+    pub(super) yes: bool,
     #[command(flatten)]
-    form: Form,
+    pub(super) form: Form,
 }
 
 impl ImportCommand {
@@ -132,14 +134,14 @@ impl ExportCommand {
 }
 
 /// A file, and what it is about.
-struct Server {
-    file: PathBuf,
+pub(super) struct Server {
+    pub(super) file: PathBuf,
     interface: String,
-    text: Zeroizing<String>,
+    pub(super) text: Zeroizing<String>,
 }
 
 impl Server {
-    fn read(file: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(file: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::Refused(format!("cannot read {}: {error}", file.display()));
         let opened = fs::File::open(file).map_err(failed)?;
         let mut text = Zeroizing::new(String::new());
@@ -157,7 +159,13 @@ impl Server {
         Ok(Self { file: file.to_owned(), interface: interface.to_owned(), text })
     }
 
-    fn ask(&self, cli: &Cli, args: &ImportArgs, deed: &str, out: &mut impl Write) -> Result<Value, Failure> {
+    pub(super) fn ask(
+        &self,
+        cli: &Cli,
+        args: &ImportArgs,
+        deed: &str,
+        out: &mut impl Write,
+    ) -> Result<Value, Failure> {
         let list = |list: &[String]| if list.is_empty() { Value::Null } else { json!(list) };
         let body = json!({
             "name": args.name.as_ref().unwrap_or(&self.interface),
@@ -178,11 +186,11 @@ impl Server {
 
     /// Keeps `wg-quick` from ever touching the interface again. What does not succeed is told: the server is taken over
     /// in any case.
-    fn retire(&self, errors: &mut impl Write) -> io::Result<()> {
+    pub(super) fn retire(&self, errors: &mut impl Write) -> io::Result<()> {
         let unit = format!("wg-quick@{}.service", self.interface);
         if fs::symlink_metadata(Path::new(WANTED).join(&unit)).is_ok() {
-            let disabled = disable(&unit);
-            if !disabled.is_ok_and(|status| status.success()) {
+            let disabled = tools::run("systemctl", &["--quiet", "disable", &unit], QUICK);
+            if !disabled.is_ok_and(|said| said.is_success) {
                 writeln!(
                     errors,
                     "postern: warning: {unit} is still enabled: run `systemctl disable {unit}`"
@@ -202,12 +210,7 @@ impl Server {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "systemd's own command knows where it keeps its links")]
-fn disable(unit: &str) -> io::Result<std::process::ExitStatus> {
-    Command::new("systemctl").args(["--quiet", "disable", unit]).status()
-}
-
-fn show(answer: &Value, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn show(answer: &Value, out: &mut impl Write) -> io::Result<()> {
     let is_done = answer.get("taken_over").and_then(Value::as_bool) == Some(true);
     let port = answer.get("listen_port").map(Value::to_string).unwrap_or_default();
     let subnets: Vec<&str> =

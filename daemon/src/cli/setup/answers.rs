@@ -14,16 +14,16 @@ use crate::config::settings;
 #[derive(Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::cli) struct Answers {
-    /// Where people reach this host: a name, or a URL if the port is not the usual one.
+    /// Where people reach this host: a name, which keeps the port there is, or a URL.
     #[arg(long, value_name = "NAME|URL")]
     pub(super) public_name: Option<String>,
     /// Who speaks TLS: postern with a certificate it obtains, postern with your own, or a reverse proxy before it.
     #[arg(long)]
     pub(super) tls: Option<Tls>,
-    /// For --tls files: the chain in PEM form.
+    /// The chain of your own certificate, in PEM form; implies --tls files.
     #[arg(long, value_name = "FILE")]
     pub(super) certificate_file: Option<PathBuf>,
-    /// For --tls files: the private key in PEM form.
+    /// Its private key, in PEM form.
     #[arg(long, value_name = "FILE")]
     pub(super) key_file: Option<PathBuf>,
     /// For --tls acme: an authority's directory other than Let's Encrypt's.
@@ -44,26 +44,29 @@ pub(in crate::cli) struct Answers {
     /// The location to make, or to change if it is there; "hq" while there is none.
     #[arg(long, value_name = "NAME")]
     pub(super) location: Option<String>,
+    /// Instead of making one, take this server of wg-quick over while its tunnels are up.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interface", "port", "ipv4", "ipv6", "dns"])]
+    pub(super) wg_quick: Option<PathBuf>,
     /// Where clients reach it; otherwise the public name.
-    #[arg(long, value_name = "HOST[:PORT]", requires = "location")]
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub(super) endpoint: Option<String>,
     /// Its network interface; otherwise one named after it.
-    #[arg(long, value_name = "IF", requires = "location")]
+    #[arg(long, value_name = "IF")]
     pub(super) interface: Option<String>,
     /// Its UDP port; otherwise the first free one from 51820 up.
-    #[arg(long, value_name = "N", requires = "location")]
+    #[arg(long, value_name = "N")]
     pub(super) port: Option<u16>,
     /// Its IPv4 subnet; otherwise a free private one.
-    #[arg(long, value_name = "NET", requires = "location")]
+    #[arg(long, value_name = "NET")]
     pub(super) ipv4: Option<String>,
     /// Its IPv6 subnet; otherwise a free unique local one.
-    #[arg(long, value_name = "NET", requires = "location")]
+    #[arg(long, value_name = "NET")]
     pub(super) ipv6: Option<String>,
     /// A network behind this host that its clients may reach; may be repeated.
-    #[arg(long = "route", value_name = "NET", requires = "location")]
+    #[arg(long = "route", value_name = "NET")]
     pub(super) routes: Option<Vec<String>>,
     /// A resolver or a search domain for its clients; may be repeated.
-    #[arg(long, value_name = "ADDR|DOMAIN", requires = "location")]
+    #[arg(long, value_name = "ADDR|DOMAIN")]
     pub(super) dns: Option<Vec<String>>,
     /// The mail server; "none" sends no mail.
     #[arg(long, value_name = "HOST[:PORT]|none")]
@@ -147,14 +150,14 @@ impl Answers {
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        settings::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+        settings::parse(&text, &["mail_password"]).map_err(|error| format!("{}: {error}", path.display()))
     }
 
     /// These, and `others` where these say nothing.
     pub(super) fn or(mut self, others: &Self) -> Self {
         macro_rules! fill { ($($key:ident)*) => { $(self.$key = self.$key.take().or(others.$key.clone());)* } }
         fill!(public_name tls certificate_file key_file acme_directory acme_ca_file contact_name contact_email contact_phone
-              location endpoint interface port ipv4 ipv6 routes dns mail_host mail_security mail_username
+              location wg_quick endpoint interface port ipv4 ipv6 routes dns mail_host mail_security mail_username
               mail_password_file mail_from mail_password);
         self
     }

@@ -3,11 +3,12 @@
 
 use std::io::{self, BufRead, Write};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
 use super::answers::{Answers, Tls};
-use super::design::{suggested_tls, url_of};
+use super::design::{suggested_tls, url_like, url_of};
 use super::found::Found;
 use crate::config::settings::text_at;
 use crate::config::{host_of, mail_host, public_url};
@@ -38,9 +39,10 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         )?;
         self.public_name(answers, current("", "public_url"), found)?;
         let tls = || current("http", "tls").unwrap_or_else(|| Tls::Proxy.name().to_owned());
-        self.certificate(answers, current("", "public_url").map(|_| tls()))?;
+        let files = ["certificate_file", "key_file"].map(|key| current("http", key));
+        self.certificate(answers, current("", "public_url").map(|_| tls()), files)?;
         self.contact(answers, current("contact", "name"), current("contact", "email"), found)?;
-        self.location(answers, locations)?;
+        self.location(answers, locations, &found.wg_quick)?;
         self.mail(answers, current("mail.smtp", "host").as_deref(), found)
     }
 
@@ -51,15 +53,22 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         found: &Found,
     ) -> io::Result<()> {
         if answers.public_name.is_none() {
-            let default = current.map(|url| shown(&url)).or_else(|| found.full_name.clone());
-            let check = |name: &str| public_url(&url_of(name)).map(drop);
-            let name = self.ask("1/4 Where people reach this host", default.as_deref(), check)?;
-            answers.public_name = Some(url_of(&name));
+            let url = |name: &str| url_like(name, current.as_deref());
+            let default = current.as_deref().map(shown).or_else(|| found.full_name.clone());
+            let check = |name: &str| public_url(&url(name)).map(drop);
+            let question = "1/4 The name of this host on the internet, where people reach it";
+            let name = self.ask(question, default.as_deref(), check)?;
+            answers.public_name = Some(url(&name));
         }
         Ok(())
     }
 
-    fn certificate(&mut self, answers: &mut Answers, current: Option<String>) -> io::Result<()> {
+    fn certificate(
+        &mut self,
+        answers: &mut Answers,
+        current: Option<String>,
+        files: [Option<String>; 2],
+    ) -> io::Result<()> {
         let url = answers.public_name.clone().unwrap_or_default();
         if answers.tls.is_none() && url.starts_with("https:") {
             let default = current.or_else(|| suggested_tls(&url).map(|tls| tls.name().to_owned()));
@@ -68,15 +77,20 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             answers.tls = tls(&self.ask(question, default.as_deref(), check)?);
         }
         if answers.tls == Some(Tls::Files) {
-            for (question, file) in [
-                ("    The certificate's file (PEM, the whole chain)", &mut answers.certificate_file),
-                ("    The file of its private key", &mut answers.key_file),
+            let [certificate, key] = files;
+            for (question, file, default) in [
+                (
+                    "    The certificate's file (PEM, the whole chain)",
+                    &mut answers.certificate_file,
+                    certificate,
+                ),
+                ("    The file of its private key (PEM)", &mut answers.key_file, key),
             ] {
                 if file.is_none() {
                     let check = |path: &str| {
                         std::fs::File::open(path).map(drop).map_err(|error| format!("{path}: {error}"))
                     };
-                    *file = Some(self.ask(question, None, check)?.into());
+                    *file = Some(self.ask(question, default.as_deref(), check)?.into());
                 }
             }
         }
@@ -105,8 +119,13 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         Ok(())
     }
 
-    fn location(&mut self, answers: &mut Answers, locations: &[String]) -> io::Result<()> {
-        if answers.location.is_some() {
+    fn location(
+        &mut self,
+        answers: &mut Answers,
+        locations: &[String],
+        servers: &[PathBuf],
+    ) -> io::Result<()> {
+        if answers.location.is_some() || answers.wg_quick.is_some() {
             return Ok(());
         }
         if !locations.is_empty() {
@@ -120,7 +139,28 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             let is_name = name.chars().any(|c| c.is_ascii_alphanumeric()) && name.len() <= 64;
             if is_name { Ok(()) } else { Err("a name with a letter or a digit, such as hq".to_owned()) }
         };
-        answers.location = Some(self.ask("3/4 The name of the first VPN network", Some("hq"), check)?);
+        let Some(first) = servers.first().map(|file| file.display().to_string()) else {
+            answers.location = Some(self.ask("3/4 A name for the first VPN network", Some("hq"), check)?);
+            return Ok(());
+        };
+        let listed: Vec<String> = servers.iter().map(|file| file.display().to_string()).collect();
+        writeln!(self.output, "    WireGuard is configured here already: {}", listed.join(", "))?;
+        let check = |said: &str| {
+            let is_server = listed.iter().any(|file| file == said);
+            if is_server || !said.contains('/') {
+                check(said)
+            } else {
+                Err(format!("{said} is none of them"))
+            }
+        };
+        let question =
+            "3/4 The first VPN network: one of these files to take it over, or a name for a new one";
+        let said = self.ask(question, Some(&first), check)?;
+        if said.contains('/') {
+            answers.wg_quick = Some(said.into());
+        } else {
+            answers.location = Some(said);
+        }
         Ok(())
     }
 
@@ -147,6 +187,14 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         }
         answers.mail_host = Some(server);
         Ok(())
+    }
+
+    /// Whether it is to be done.
+    pub(super) fn confirm(&mut self, question: &str) -> io::Result<bool> {
+        let check = |said: &str| {
+            if matches!(said, "yes" | "no") { Ok(()) } else { Err("yes or no".to_owned()) }
+        };
+        Ok(self.ask(question, Some("yes"), check)? == "yes")
     }
 
     /// One line; the default where it is empty.
