@@ -75,10 +75,10 @@ enum Command {
     /// again it changes only what is answered differently.
     #[command(
         after_help = "Examples:\n  postern setup\n  postern setup --yes --public-name vpn.example.com --contact-email \
-                      admin@example.com\n\nA file of answers:\n  public_name = \"vpn.example.com\"\n  tls = \"acme\"\n  \
+                      admin@example.com\n  postern setup --wg-quick /etc/wireguard/wg0.conf\n\nA file of answers:\n  public_name = \"vpn.example.com\"\n  tls = \"acme\"\n  \
                       contact_email = \"admin@example.com\"\n  location = \"hq\"\n  mail_host = \"mail.example.com:587\"\n\nJSON:\n  \
                       {\"files\": [PATH], \"public_url\", \"service\": started|restarted|reloaded|skipped, \"skipped\": why, \
-                      \"first_administrator\": null or {\"username\", \"enrollment_url\", \"token\", \"expires_at\"}, \"findings\": as of postern doctor}"
+                      \"reload\": null or as of postern reload, \"taken_over\": null or as of postern import, \"first_administrator\": null or {\"username\", \"enrollment_url\", \"token\", \"expires_at\"}, \"findings\": as of postern doctor}"
     )]
     Setup(Box<setup::SetupArgs>),
     /// Look for what keeps this gateway from working, and say what mends it.

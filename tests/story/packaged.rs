@@ -53,9 +53,8 @@ pub(crate) fn is_here(test: &str) -> bool {
 fn know(file: &Path, entries: &str) {
     let known = fs::read_to_string(file).unwrap();
     let is_ours = |line: &&str| line.starts_with("postern:") || line.starts_with("postern-admin:");
-    let others: String =
-        known.lines().filter(|line| !is_ours(line)).map(|line| format!("{line}\n")).collect();
-    fs::write(file, others + entries).unwrap();
+    let lines: Vec<&str> = known.lines().filter(|line| !is_ours(line)).chain([entries]).collect();
+    fs::write(file, lines.join("\n")).unwrap();
 }
 
 #[expect(clippy::disallowed_methods, reason = "other users and namespaces take other processes")]

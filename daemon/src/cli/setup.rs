@@ -8,6 +8,7 @@ mod found;
 mod service;
 mod take_over;
 mod terminal;
+mod written;
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write};
@@ -15,18 +16,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use postern_gateway::chain;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::doctor::{self, Findings};
+use super::doctor;
 use super::reload::warn;
 use super::service_user::ServiceUser;
-use super::text::{items, joined, text};
+use super::text::text;
 use super::wg_quick::show;
 use super::{Cli, Failure};
 use crate::app;
 use crate::config::edit::LocationKeys;
 use crate::config::settings::{self, DOCUMENTED, text_at};
-use crate::config::{ConfigErrors, Draft, Loaded, host_of, load_drafts};
+use crate::config::{ConfigErrors, Draft, Loaded, load_drafts};
 use crate::durable::Changed;
 use crate::location_files;
 use crate::reload::{Change, ReloadError};
@@ -36,6 +37,7 @@ use found::Found;
 use service::Outcome;
 use take_over::TakeOver;
 use terminal::Terminal;
+use written::{Written, tell_next, tell_service};
 
 #[derive(Args)]
 pub(super) struct SetupArgs {
@@ -58,15 +60,6 @@ struct Present {
     path: PathBuf,
     text: String,
     locations: Vec<String>,
-}
-
-/// What was written.
-struct Written {
-    files: Vec<PathBuf>,
-    loaded: Loaded,
-    url: String,
-    /// What the daemon takes over once it runs.
-    take_over: Option<TakeOver>,
 }
 
 impl SetupArgs {
@@ -153,7 +146,7 @@ impl SetupArgs {
         let file = self.answers.as_deref().map(Answers::read).transpose().map_err(Failure::Refused)?;
         let mut answers = self.given.clone().or(&file.unwrap_or_default());
         if self.is_silent() {
-            return Ok(answers);
+            return Ok(answers.absolute());
         }
         if !io::stdin().is_terminal() {
             let why = "there is no terminal to ask on: give --yes and what is not to be found on this host, or --answers FILE";
@@ -163,7 +156,7 @@ impl SetupArgs {
         let asked =
             terminal.complete(&mut answers, &present.text, &Found::on_this_host(), &present.locations);
         asked.map_err(|error| Failure::Refused(format!("{error}: nothing was changed")))?;
-        Ok(answers)
+        Ok(answers.absolute())
     }
 }
 
@@ -220,50 +213,6 @@ impl Present {
     }
 }
 
-impl Written {
-    fn tell(&self, out: &mut impl Write) -> io::Result<()> {
-        if self.files.is_empty() {
-            writeln!(out, "configuration  nothing to change")?;
-        }
-        for file in &self.files {
-            writeln!(out, "written        {}", file.display())?;
-        }
-        for (name, location) in &self.loaded.config.locations {
-            let subnets = location.ipv4.iter().map(ToString::to_string);
-            let subnets: Vec<String> = subnets.chain(location.ipv6.iter().map(ToString::to_string)).collect();
-            let (interface, port) = (location.interface.as_str(), location.listen_port.get());
-            writeln!(out, "location       {name}: {interface}, UDP {port}, {}", subnets.join(", "))?;
-        }
-        Ok(())
-    }
-
-    fn json(
-        &self,
-        outcome: &Outcome,
-        taken: Option<&Value>,
-        link: Option<&Value>,
-        findings: &Findings,
-    ) -> Value {
-        let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
-        let (service, skipped) = match outcome {
-            Outcome::Reloaded(_) => ("reloaded", None),
-            Outcome::Restarted(_) => ("restarted", None),
-            Outcome::Started => ("started", None),
-            Outcome::Skipped(why) => ("skipped", Some(why)),
-        };
-        json!({
-            "files": files,
-            "public_url": self.url,
-            "service": service,
-            "skipped": skipped,
-            "reload": outcome.answer(),
-            "taken_over": taken,
-            "first_administrator": link,
-            "findings": findings.all(),
-        })
-    }
-}
-
 /// The file of the location that is made or changed.
 fn location(answers: &Answers, loaded: &Loaded, url: &str) -> Result<Option<Draft>, Failure> {
     let keys = design::location(answers, url, !loaded.files.is_empty()).map_err(Failure::Refused)?;
@@ -283,43 +232,6 @@ fn location(answers: &Answers, loaded: &Loaded, url: &str) -> Result<Option<Draf
         Change::File(draft) => Ok(Some(draft)),
         Change::Nothing | Change::Key(_) | Change::Import(_) => Ok(None),
     }
-}
-
-fn tell_service(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
-    match outcome {
-        Outcome::Reloaded(answer) if items(answer, "cut_off").is_empty() => {
-            writeln!(out, "service        has read the files; no tunnel was interrupted")
-        }
-        Outcome::Reloaded(answer) => {
-            writeln!(out, "service        has read the files; clients cut off: {}", joined(answer, "cut_off"))
-        }
-        Outcome::Restarted(_) => writeln!(out, "service        was restarted"),
-        Outcome::Started => writeln!(out, "service        runs, and starts with the host"),
-        Outcome::Skipped(why) => writeln!(out, "service        left alone: {why}"),
-    }
-}
-
-fn tell_next(link: Option<&Value>, url: &str, taken: Option<&Value>, out: &mut impl Write) -> io::Result<()> {
-    if let Some(link) = link {
-        writeln!(out, "\nEnroll yourself first, as {}:", text(link, "username"))?;
-        writeln!(out, "  link     {}", text(link, "enrollment_url"))?;
-        writeln!(out, "or in the Defguard desktop client, Add instance:")?;
-        writeln!(out, "  URL      {url}\n  token    {}", text(link, "token"))?;
-    }
-    writeln!(out, "\nType next:\n  postern status")?;
-    if let Some(taken) = taken {
-        // Nobody but the machines in the file is on it.
-        writeln!(
-            out,
-            "  postern location edit {} --everybody   # lets invited people join it",
-            text(taken, "name")
-        )?;
-    }
-    let endpoint = host_of(url);
-    for file in Found::on_this_host().wg_quick {
-        writeln!(out, "  postern import wg-quick --endpoint {endpoint} {}", file.display())?;
-    }
-    writeln!(out, "  postern user invite ann --first-name Ann --last-name Example --email ann@example.com")
 }
 
 fn refused(error: &(impl std::error::Error + 'static)) -> Failure {

@@ -112,14 +112,11 @@ fn https(
         Tls::Proxy => {}
     }
     let port = port_of(url);
-    match (tls, port.map(|port| format!("[::]:{port}"))) {
-        (Tls::Proxy, _) => {}
-        (Tls::Acme | Tls::Files, _) if !is_new && before.and_then(port_of) == port => {}
-        (Tls::Acme | Tls::Files, Some(address)) => {
-            settings.push(Setting::list("http", "listen", &[&address]))
-        }
-        (Tls::Acme | Tls::Files, None) if is_new => {}
-        (Tls::Acme | Tls::Files, None) => settings.push(Setting::list("http", "listen", &[])),
+    let is_other_port = if is_new { port.is_some() } else { before.and_then(port_of) != port };
+    if tls != Tls::Proxy && is_other_port {
+        let addresses: Vec<String> = port.iter().map(|port| format!("[::]:{port}")).collect();
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        settings.push(Setting::list("http", "listen", &addresses));
     }
     Ok(())
 }
@@ -135,11 +132,10 @@ fn tls(answers: &Answers, current: Option<&str>, url: &str) -> Result<Tls, Strin
         [Tls::Acme, Tls::Files, Tls::Proxy].into_iter().find(|tls| tls.name() == current)
     });
     match (answers.tls, implied.next(), configured) {
-        (None, Some(tls), _) => Ok(tls),
         (Some(tls), Some(implied), _) if tls != implied => {
             Err(format!("--tls {} does not go with options of --tls {}", tls.name(), implied.name()))
         }
-        (Some(tls), ..) | (None, None, Some(tls)) => Ok(tls),
+        (Some(tls), ..) | (None, Some(tls), _) | (None, None, Some(tls)) => Ok(tls),
         (None, None, None) if url.starts_with("http://") => Ok(Tls::Proxy),
         (None, None, None) => suggested_tls(url).ok_or_else(|| {
             format!(

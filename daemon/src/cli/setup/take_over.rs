@@ -32,9 +32,8 @@ impl TakeOver {
         }
         let server = Server::read(file)?;
         parse(&server.text).map_err(|error| {
-            let problems: String = error.0.iter().map(|problem| format!("\n  {problem}")).collect();
-            let file = file.display();
-            Failure::Refused(format!("{file} cannot be taken over, and nothing was changed:{problems}"))
+            let (file, problems) = (file.display(), error.0.join("\n  "));
+            Failure::Refused(format!("{file} cannot be taken over, and nothing was changed:\n  {problems}"))
         })?;
         let args = ImportArgs {
             files: Vec::new(),

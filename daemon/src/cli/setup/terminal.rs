@@ -37,7 +37,7 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             self.output,
             "Enter takes what stands in brackets; nothing is changed before the last answer."
         )?;
-        self.public_name(answers, current("", "public_url"), found)?;
+        self.public_name(answers, current("", "public_url").as_deref(), found)?;
         let tls = || current("http", "tls").unwrap_or_else(|| Tls::Proxy.name().to_owned());
         let files = ["certificate_file", "key_file"].map(|key| current("http", key));
         self.certificate(answers, current("", "public_url").map(|_| tls()), files)?;
@@ -46,15 +46,10 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         self.mail(answers, current("mail.smtp", "host").as_deref(), found)
     }
 
-    fn public_name(
-        &mut self,
-        answers: &mut Answers,
-        current: Option<String>,
-        found: &Found,
-    ) -> io::Result<()> {
+    fn public_name(&mut self, answers: &mut Answers, current: Option<&str>, found: &Found) -> io::Result<()> {
         if answers.public_name.is_none() {
-            let url = |name: &str| url_like(name, current.as_deref());
-            let default = current.as_deref().map(shown).or_else(|| found.full_name.clone());
+            let url = |name: &str| url_like(name, current);
+            let default = current.map(shown).or_else(|| found.full_name.clone());
             let check = |name: &str| public_url(&url(name)).map(drop);
             let question = "1/4 The name of this host on the internet, where people reach it";
             let name = self.ask(question, default.as_deref(), check)?;

@@ -63,8 +63,8 @@ fn holds(left: &Value, right: &Value, packet: &Packet<'_>, links: &Links<'_>) ->
             }
         }
         (_, "state", ..) => state(right, packet),
-        (_, "status", ..) => Fit::No,
-        (_, _, "icmp" | "icmpv6" | "igmp" | "arp" | "esp" | "ah", _) => Fit::No,
+        // What was redirected, or is neither TCP nor UDP.
+        (_, "status", ..) | (_, _, "icmp" | "icmpv6" | "igmp" | "arp" | "esp" | "ah", _) => Fit::No,
         (_, _, of, "dport") => match packet {
             Packet::In { protocol, port } => Fit::of((of == *protocol || of == "th") && covers(right, *port)),
             Packet::From(_) | Packet::To(_) => Fit::Maybe,
