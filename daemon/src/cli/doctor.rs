@@ -99,11 +99,11 @@ fn configuration(path: &Path, findings: &mut Findings) -> Option<Loaded> {
                     format!("edit {}", warning.file.display()),
                 );
             }
-            if loaded.config.locations.is_empty() {
+            if let Some(objection) = ServiceUser::of(path).objection(path, &loaded.config) {
+                findings.failure("configuration", objection.says, objection.mend);
+            } else if loaded.config.locations.is_empty() {
                 let says = "there is no location: nobody gets a tunnel".to_owned();
                 findings.warning("configuration", says, "postern location add hq --endpoint HOST".to_owned());
-            } else if let Some(objection) = ServiceUser::of(path).objection(path, &loaded.config) {
-                findings.failure("configuration", objection.says, objection.mend);
             } else if is_clean {
                 findings.ok("configuration", format!("{} is valid", path.display()));
             }

@@ -21,8 +21,6 @@ use serde_json::Value;
 use super::doctor;
 use super::reload::warn;
 use super::service_user::ServiceUser;
-use super::text::text;
-use super::wg_quick::show;
 use super::{Cli, Failure};
 use crate::app;
 use crate::config::edit::LocationKeys;
@@ -35,7 +33,7 @@ use crate::taken::Taken;
 use answers::Answers;
 use found::Found;
 use service::Outcome;
-use take_over::TakeOver;
+use take_over::{TakeOver, TakenOver};
 use terminal::Terminal;
 use written::{Written, tell_next, tell_service};
 
@@ -89,51 +87,58 @@ impl SetupArgs {
         if !self.json {
             tell_service(&outcome, out)?;
         }
-        let taken = written.take_over.as_ref().map(|server| self.take_over(cli, server, runs, (out, errors)));
+        let wished = written.take_over.as_ref();
+        let taken = wished.map(|server| self.take_over(cli, server, runs, (out, errors)));
         let taken = taken.transpose()?.flatten();
-        if let Some(answer) = &taken {
-            in_force = in_force.and(warn(answer, errors));
+        if taken.as_ref().is_some_and(|taken| !taken.is_in_force) {
+            in_force = Err(Failure::NotInForce);
         }
         let link = if runs { service::first_link(cli)? } else { None };
         let findings = doctor::examine(cli);
         if self.json {
-            writeln!(out, "{}", written.json(&outcome, taken.as_ref(), link.as_ref(), &findings))?;
+            writeln!(
+                out,
+                "{}",
+                written.json(&outcome, taken.as_ref().map(|taken| &taken.answer), link.as_ref(), &findings)
+            )?;
             return in_force;
         }
         writeln!(out)?;
         doctor::tell(&findings, out)?;
-        tell_next(link.as_ref(), &written.url, taken.as_ref(), out)?;
+        tell_next(link.as_ref(), &written.url, taken.as_ref().map(|taken| taken.name.as_str()), out)?;
         in_force
     }
 
-    /// On a terminal it is shown what will be, and asked once more. `None`: not yet.
+    /// On a terminal it is shown what will be, and asked once more. `None`: not yet; otherwise what the daemon said to
+    /// programs.
     fn take_over(
         &self,
         cli: &Cli,
         server: &TakeOver,
         runs: bool,
         (out, errors): (&mut impl Write, &mut impl Write),
-    ) -> Result<Option<Value>, Failure> {
+    ) -> Result<Option<TakenOver>, Failure> {
         if !runs {
             writeln!(errors, "postern: warning: once the daemon runs: {}", server.command())?;
             return Ok(None);
         }
-        if !self.is_silent() {
-            server.show(cli, out)?;
-            let mut terminal = Terminal { input: &mut io::stdin().lock(), output: &mut io::stderr() };
-            if !terminal.confirm("Take it over now, while its tunnels are up?")? {
-                writeln!(out, "location       none yet; later: {}", server.command())?;
-                return Ok(None);
-            }
+        if self.json {
+            let (answer, done) = server.perform_for_programs(cli, errors);
+            return TakenOver::of(&server.name, answer, done).map(Some);
         }
-        let answer = server.perform(cli, errors)?;
-        if self.is_silent() && !self.json {
-            show(&answer, out)?;
-        } else if !self.json {
-            let (name, interface) = (text(&answer, "name"), text(&answer, "interface"));
-            writeln!(out, "location       {name}: {interface} is taken over from wg-quick")?;
+        if self.is_silent() {
+            return TakenOver::of(&server.name, Value::Null, server.perform(cli, out, errors)).map(Some);
         }
-        Ok(Some(answer))
+        server.show(cli, out, errors)?;
+        let mut terminal = Terminal { input: &mut io::stdin().lock(), output: &mut io::stderr() };
+        if !terminal.confirm("Take it over now, while its tunnels are up?")? {
+            writeln!(out, "location       none yet; later: {}", server.command())?;
+            return Ok(None);
+        }
+        let done = server.perform(cli, &mut io::sink(), errors);
+        let taken = TakenOver::of(&server.name, Value::Null, done)?;
+        writeln!(out, "location       {}: taken over from wg-quick", server.name)?;
+        Ok(Some(taken))
     }
 
     /// Nothing is asked.

@@ -60,33 +60,33 @@ pub(super) enum ExportCommand {
 pub(super) struct ImportArgs {
     /// Files of wg-quick; a file's name is the interface's.
     #[arg(required = true, value_name = "FILE")]
-    pub(super) files: Vec<PathBuf>,
+    files: Vec<PathBuf>,
     /// Where clients reach this host; without a port it is the port listened on.
     #[arg(long, value_name = "HOST[:PORT]")]
-    pub(super) endpoint: String,
+    endpoint: String,
     /// The location's name, where there is one file; otherwise the interface's.
     #[arg(long)]
-    pub(super) name: Option<String>,
+    name: Option<String>,
     /// A network behind this host that peers may reach; may be repeated.
     #[arg(long = "route", value_name = "NET")]
-    pub(super) routes: Vec<String>,
+    routes: Vec<String>,
     /// A service of this host that peers may reach, such as udp/53; may be repeated.
     #[arg(long = "host-service", value_name = "PROTO/PORT")]
-    pub(super) host_services: Vec<String>,
+    host_services: Vec<String>,
     /// Peers reach each other.
     #[arg(long)]
-    pub(super) client_to_client: bool,
+    client_to_client: bool,
     /// What leaves towards the routes keeps the peers' addresses.
     #[arg(long)]
-    pub(super) no_masquerade: bool,
+    no_masquerade: bool,
     /// A group that may join, besides the peers; may be repeated. Without any, nobody may.
     #[arg(long = "group", value_name = "GROUP")]
-    pub(super) groups: Vec<String>,
+    groups: Vec<String>,
     /// Do it.
     #[arg(long)]
-    pub(super) yes: bool,
+    yes: bool,
     #[command(flatten)]
-    pub(super) form: Form,
+    form: Form,
 }
 
 impl ImportCommand {
@@ -134,14 +134,14 @@ impl ExportCommand {
 }
 
 /// A file, and what it is about.
-pub(super) struct Server {
-    pub(super) file: PathBuf,
+struct Server {
+    file: PathBuf,
     interface: String,
-    pub(super) text: Zeroizing<String>,
+    text: Zeroizing<String>,
 }
 
 impl Server {
-    pub(super) fn read(file: &Path) -> Result<Self, Failure> {
+    fn read(file: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::Refused(format!("cannot read {}: {error}", file.display()));
         let opened = fs::File::open(file).map_err(failed)?;
         let mut text = Zeroizing::new(String::new());
@@ -159,13 +159,7 @@ impl Server {
         Ok(Self { file: file.to_owned(), interface: interface.to_owned(), text })
     }
 
-    pub(super) fn ask(
-        &self,
-        cli: &Cli,
-        args: &ImportArgs,
-        deed: &str,
-        out: &mut impl Write,
-    ) -> Result<Value, Failure> {
+    fn ask(&self, cli: &Cli, args: &ImportArgs, deed: &str, out: &mut impl Write) -> Result<Value, Failure> {
         let list = |list: &[String]| if list.is_empty() { Value::Null } else { json!(list) };
         let body = json!({
             "name": args.name.as_ref().unwrap_or(&self.interface),
@@ -186,7 +180,7 @@ impl Server {
 
     /// Keeps `wg-quick` from ever touching the interface again. What does not succeed is told: the server is taken over
     /// in any case.
-    pub(super) fn retire(&self, errors: &mut impl Write) -> io::Result<()> {
+    fn retire(&self, errors: &mut impl Write) -> io::Result<()> {
         let unit = format!("wg-quick@{}.service", self.interface);
         if fs::symlink_metadata(Path::new(WANTED).join(&unit)).is_ok() {
             let disabled = tools::run("systemctl", &["--quiet", "disable", &unit], QUICK);
@@ -210,7 +204,7 @@ impl Server {
     }
 }
 
-pub(super) fn show(answer: &Value, out: &mut impl Write) -> io::Result<()> {
+fn show(answer: &Value, out: &mut impl Write) -> io::Result<()> {
     let is_done = answer.get("taken_over").and_then(Value::as_bool) == Some(true);
     let port = answer.get("listen_port").map(Value::to_string).unwrap_or_default();
     let subnets: Vec<&str> =

@@ -82,7 +82,7 @@ pub(super) fn tell_service(outcome: &Outcome, out: &mut impl Write) -> io::Resul
 pub(super) fn tell_next(
     link: Option<&Value>,
     url: &str,
-    taken: Option<&Value>,
+    taken: Option<&str>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     if let Some(link) = link {
@@ -92,13 +92,9 @@ pub(super) fn tell_next(
         writeln!(out, "  URL      {url}\n  token    {}", text(link, "token"))?;
     }
     writeln!(out, "\nType next:\n  postern status")?;
-    if let Some(taken) = taken {
+    if let Some(name) = taken {
         // Nobody but the machines in the file is on it.
-        writeln!(
-            out,
-            "  postern location edit {} --everybody   # lets invited people join it",
-            text(taken, "name")
-        )?;
+        writeln!(out, "  postern location edit {name} --everybody   # lets invited people join it")?;
     }
     let endpoint = host_of(url);
     for file in Found::on_this_host().wg_quick {
