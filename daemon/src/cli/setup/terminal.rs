@@ -107,7 +107,7 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         let check = |text: &str| {
             contact(text).map(drop).ok_or("write it like Ada Example <ada@example.com>".to_owned())
         };
-        let said = self.ask("2/4 Who helps users, name and e-mail address", default.as_deref(), check)?;
+        let said = self.ask("2/4 Who helps users: NAME <E-MAIL ADDRESS>", default.as_deref(), check)?;
         if let Some((name, email)) = contact(&said) {
             (answers.contact_name, answers.contact_email) = (Some(name), Some(email));
         }
@@ -168,13 +168,13 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
             if server == "none" { Ok(()) } else { mail_host(host) }
         };
-        let question = "4/4 The mail server that takes invitations, HOST or HOST:PORT";
+        let question = "4/4 The mail server for invitations: HOST, HOST:PORT, or none to print links instead";
         let server = self.ask(question, Some(default), check)?;
         if current == Some(server.as_str()) {
             return Ok(());
         }
         if server != "none" && !server.starts_with("localhost") && answers.mail_username.is_none() {
-            let username = self.ask("    User name there (- without a login)", Some("-"), |_| Ok(()))?;
+            let username = self.ask("    User name there (-: it wants none)", Some("-"), |_| Ok(()))?;
             answers.mail_username = Some(username).filter(|username| username != "-");
         }
         if answers.mail_username.is_some() && answers.mail_password_file.is_none() {
