@@ -91,7 +91,12 @@ fn configuration(path: &Path, findings: &mut Findings) -> Option<Loaded> {
             // The certificate is looked at by itself.
             let mut warnings =
                 loaded.warnings.iter().filter(|warning| warning.key != "http.certificate_file").peekable();
-            let is_clean = warnings.peek().is_none();
+            let problems = loaded.https.iter().filter(|problem| problem.key != "http.certificate_file");
+            for problem in problems.clone() {
+                let mend = format!("edit {}", problem.file.display());
+                findings.failure("configuration", problem.to_string(), mend);
+            }
+            let is_clean = warnings.peek().is_none() && problems.count() == 0;
             for warning in warnings {
                 findings.warning(
                     "configuration",
@@ -99,7 +104,10 @@ fn configuration(path: &Path, findings: &mut Findings) -> Option<Loaded> {
                     format!("edit {}", warning.file.display()),
                 );
             }
-            if let Some(objection) = ServiceUser::of(path).objection(path, &loaded.config) {
+            // What is wrong for root, too, is told of already.
+            let objection =
+                loaded.https.is_empty().then(|| ServiceUser::of(path).objection(path, &loaded.config));
+            if let Some(objection) = objection.flatten() {
                 findings.failure("configuration", objection.says, objection.mend);
             } else if loaded.config.locations.is_empty() {
                 let says = "there is no location: nobody gets a tunnel".to_owned();

@@ -48,7 +48,7 @@ impl ServiceUser {
             "let the group postern read it (chgrp postern FILE; chmod 0640 FILE), and enter its folder"
                 .to_owned()
         };
-        let says = format!("the service could not start, as its user {} is not root: {refusal}", user.name);
+        let says = format!("the service could not use it, as its user {} is not root: {refusal}", user.name);
         Some(Objection { says, mend })
     }
 }
