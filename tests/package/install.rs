@@ -29,6 +29,10 @@ fn installed_on_a_fresh_host_it_serves_people_and_interrupts_nobody() {
     machine.set_up();
     let person = machine.enroll("ann");
     person.connect();
+    // Somebody of the group, who may not read the configuration.
+    sh("useradd --no-create-home --groups postern-admin operator");
+    assert!(sh("setpriv --reuid operator --regid operator --init-groups postern user list").contains("ann"));
+    sh("userdel operator");
     println!("install to first ping: {:.1} s on this emulated machine", start.elapsed().as_secs_f64());
     println!("{}", look("systemd-analyze security --no-pager postern.service | tail -n 1").trim());
     assert_eq!(look("ps -C postern -o user=").trim(), "postern");

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -15,10 +15,12 @@ use zeroize::Zeroizing;
 use super::reload::{Form, warn};
 use super::text::{items, joined, text};
 use super::user::segment;
-use super::{Cli, Failure};
+use super::{Cli, Failure, tools};
 
 /// Of all files; twenty thousand peers have as many.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
+/// systemd follows a few links.
+const QUICK: Duration = Duration::from_secs(30);
 
 #[derive(Subcommand)]
 pub(super) enum ImportCommand {
@@ -26,8 +28,9 @@ pub(super) enum ImportCommand {
     ///
     /// Each file becomes a location, each peer a machine with the addresses it has; a key in two files becomes one device
     /// in two locations. Names are taken from comments; names of endpoints are looked up this once. Without --yes nothing
-    /// changes: it is told what would be, and what would not be as it was. With it all files are taken over, or none. Afterwards the file is renamed to end in .imported and the unit wg-quick@IF is disabled;
-    /// none of the file's commands is run, not those for taking the interface down either.
+    /// changes: it is told what would be, and what would not be as it was. With it all files are taken
+    /// over, or none. Afterwards the file is renamed to end in .imported and the unit wg-quick@IF is disabled; none of the
+    /// file's commands is run, not those for taking the interface down either.
     #[command(
         name = "wg-quick",
         after_help = "Examples:\n  postern import wg-quick --endpoint vpn.example.com /etc/wireguard/wg0.conf\n  \
@@ -182,17 +185,13 @@ impl Server {
     /// in any case.
     fn retire(&self, errors: &mut impl Write) -> io::Result<()> {
         let unit = format!("wg-quick@{}.service", self.interface);
-        // Where there is no systemd, there is no unit either; that there is none is no news.
-        let asked = systemctl("is-enabled", &unit).stderr(Stdio::null()).status();
-        let is_enabled = asked.is_ok_and(|status| status.success());
-        if is_enabled {
-            let disabled = systemctl("disable", &unit).status();
-            if !disabled.is_ok_and(|status| status.success()) {
-                writeln!(
-                    errors,
-                    "postern: warning: {unit} is still enabled: run `systemctl disable {unit}`"
-                )?;
-            }
+        // Where there is no systemd, there is no unit either. Neither of these verbs starts or stops anything, so no command
+        // of the file's is run.
+        let systemctl = |verb| {
+            tools::run("systemctl", &["--quiet", verb, &unit], QUICK).is_ok_and(|said| said.is_success)
+        };
+        if systemctl("is-enabled") && !systemctl("disable") {
+            writeln!(errors, "postern: warning: {unit} is still enabled: run `systemctl disable {unit}`")?;
         }
         let mut aside = self.file.as_os_str().to_owned();
         aside.push(".imported");
@@ -205,14 +204,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// Neither of these verbs starts or stops anything, so no command of the file's is run.
-#[expect(clippy::disallowed_methods, reason = "systemd's own command knows where it keeps its links")]
-fn systemctl(verb: &str, unit: &str) -> Command {
-    let mut command = Command::new("systemctl");
-    command.args(["--quiet", verb, unit]);
-    command
 }
 
 fn show(answer: &Value, out: &mut impl Write) -> io::Result<()> {
