@@ -216,7 +216,7 @@ fn a_server_of_wg_quick_is_taken_over_once_the_gateway_runs() {
     // What only the daemon can tell.
     fs::write(&file, text(private.to_base64().as_str()).replace("10.8.0.", "10.77.0.")).unwrap();
     let said = postern.run(&setup);
-    assert!(said.code == 1 && said.err.contains("overlaps 10.77.0.0/24"), "{}", said.err);
+    assert!(said.code == 1 && said.err.contains("10.77.0.0/24 is routed to wg-hq"), "{}", said.err);
     assert!(said.err.contains("once this is mended: postern import wg-quick"), "{}", said.err);
 
     fs::write(&file, text(private.to_base64().as_str())).unwrap();
