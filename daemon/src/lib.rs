@@ -10,6 +10,7 @@ pub mod background;
 pub mod cli;
 pub mod config;
 pub mod durable;
+pub mod envelope;
 #[cfg(test)]
 mod fixtures;
 pub mod flows;
