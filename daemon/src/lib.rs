@@ -7,6 +7,7 @@
 pub mod app;
 pub mod applied;
 pub mod background;
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod durable;

@@ -129,6 +129,11 @@ impl Reloader {
         }
     }
 
+    /// The file `postern.toml`.
+    pub fn path(&self) -> PathBuf {
+        self.0.path.clone()
+    }
+
     /// Which file each location is written in; none while the files cannot be loaded.
     pub async fn files(&self) -> BTreeMap<String, PathBuf> {
         let parts = Arc::clone(&self.0);
