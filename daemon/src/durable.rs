@@ -37,7 +37,7 @@ pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<Changed> {
     write_bytes(path, text.as_bytes(), mode)
 }
 
-/// [`write`], of what need not be text.
+/// [`write()`], of what need not be text.
 pub fn write_bytes(path: &Path, bytes: &[u8], mode: u32) -> io::Result<Changed> {
     let path = match fs::canonicalize(path) {
         Ok(path) => path,
