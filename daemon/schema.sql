@@ -1,5 +1,19 @@
 -- What the migrations lead to, for people; a test keeps it true.
 
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN
+    SELECT RAISE(ABORT, 'the audit log is never changed');
+END;
+
+CREATE TRIGGER audit_is_not_forgotten BEFORE DELETE ON audit
+WHEN OLD.at >= (SELECT kept_since FROM audit_horizon) BEGIN
+    SELECT RAISE(ABORT, 'the audit log is kept until its entries are old');
+END;
+
+CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) BEGIN
+    SELECT RAISE(ABORT, 'the audit log is never changed');
+END;
+
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,
@@ -7,11 +21,25 @@ CREATE TABLE audit (
     action TEXT NOT NULL,
     object TEXT NOT NULL,
     detail TEXT
-) STRICT;
+, source TEXT) STRICT;
 
 CREATE INDEX audit_action ON audit (action);
 
 CREATE INDEX audit_at ON audit (at);
+
+CREATE TRIGGER audit_horizon_is_one_row BEFORE DELETE ON audit_horizon BEGIN
+    SELECT RAISE(ABORT, 'the audit log keeps its horizon');
+END;
+
+CREATE TRIGGER audit_horizon_moves_on BEFORE UPDATE ON audit_horizon
+WHEN NEW.kept_since < OLD.kept_since BEGIN
+    SELECT RAISE(ABORT, 'the audit log keeps its horizon');
+END;
+
+CREATE TABLE audit_horizon (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    kept_since INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE device (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

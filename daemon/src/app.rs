@@ -24,7 +24,7 @@ use crate::store::{Revision, Store};
 use crate::tls::presented::Presented;
 
 pub use run::{RunError, run};
-pub use state_dir::StateDirError;
+pub use state_dir::{StateDir, StateDirError};
 
 /// What handlers and loops share. Clones are cheap.
 #[derive(Clone)]

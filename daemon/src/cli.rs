@@ -10,11 +10,13 @@ use postern_gateway::chain;
 use serde_json::{Value, json};
 
 use crate::app;
+use crate::backup::BackupError;
 use crate::config::{DEFAULT_FILE, Loaded, admin_socket, load_with};
 use crate::log::{self, LogFormat};
 
 mod account;
 mod audit;
+mod backup;
 mod client;
 mod device;
 mod doctor;
@@ -22,7 +24,9 @@ mod group;
 mod location;
 mod mail;
 mod manual;
+mod passphrase;
 mod reload;
+mod restore;
 mod service_user;
 mod setup;
 mod status;
@@ -42,7 +46,7 @@ const EXIT_STATUS: &str = "Exit status:
   3  the daemon cannot be reached
   4  done, but not in force everywhere yet; `postern status` says why
  77  the daemon lacks a right (run)
- 78  the configuration has to be changed first (run)";
+ 78  the configuration or the database has to be put right first (run)";
 
 /// A WireGuard gateway daemon with its own enrollment.
 #[derive(Parser)]
@@ -134,6 +138,26 @@ enum Command {
     /// See what becomes of mail, and try it.
     #[command(subcommand, after_help = "Example:\n  postern mail test you@example.com")]
     Mail(mail::MailCommand),
+    /// Write database, keys and configuration into one encrypted file, while the daemon runs.
+    ///
+    /// The file is a tar archive, encrypted by age: `age -d FILE | tar -x` opens it, too. It is whole or not there at all. In it
+    /// is everything that was acknowledged before the command began. Where no daemon runs, root makes it all the same.
+    #[command(
+        after_help = "Examples:\n  postern backup /root/postern.tar.age\n  postern backup --recipient age1... /mnt/postern.tar.age\n  \
+                      systemctl enable --now postern-backup.timer\n\nJSON:\n  {\"file\", \"bytes\", \"taken_at\", \"program\", \"schema\", \
+                      \"instance\", \"with_keys\", \"files\": number, \"left_out\": [TEXT], \"removed\": [FILE] with --scheduled}"
+    )]
+    Backup(backup::BackupArgs),
+    /// Put a backup back, with the daemon stopped: on a new host, or in place of what is broken.
+    ///
+    /// Everything is checked before anything is changed, and what is there is moved aside, never removed. Clients reconnect to
+    /// what is restored without a new configuration.
+    #[command(
+        after_help = "Examples:\n  postern restore /root/postern.tar.age\n  postern restore --identity key.txt --force backup.tar.age\n\n\
+                      JSON:\n  {\"state_dir\", \"config_files\": [FILE], \"moved_aside\": [FILE], \"taken_at\", \"program\", \"schema\", \
+                      \"instance\", \"with_keys\", \"files\": number, \"left_out\": [TEXT]}"
+    )]
+    Restore(restore::RestoreArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Example:\n  postern completions bash > /etc/bash_completion.d/postern")]
     Completions {
@@ -155,7 +179,7 @@ enum Command {
     /// Show who did what, oldest first.
     #[command(
         after_help = "Example:\n  postern audit --since 1h\n\nJSON:\n  [{\"at\", \"actor\", \"action\": noun.verb, \
-                      \"object\", \"detail\"}]"
+                      \"object\", \"detail\", \"source\": address or null}]"
     )]
     Audit(audit::AuditArgs),
 }
@@ -175,6 +199,9 @@ enum Failure {
     /// Done, but the gateway does not follow yet: 4.
     #[error("this is done, but not in force everywhere yet; it is tried again")]
     NotInForce,
+    /// Backups: 1.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The output is closed or full: 1.
     #[error("cannot write the answer")]
     Output(#[from] io::Error),
@@ -219,6 +246,8 @@ impl Cli {
             Command::Import(command) => command.perform(self, out, errors),
             Command::Export(command) => command.perform(self, out),
             Command::Mail(command) => command.perform(self, out),
+            Command::Backup(args) => args.perform(self, out, errors),
+            Command::Restore(args) => args.perform(self, out, errors),
             Command::Status(args) => args.perform(self, out),
             Command::Completions { shell } => Ok(manual::completions(*shell, out)?),
             Command::Man { dir } => manual::pages(dir).map_err(|error| {
@@ -244,12 +273,14 @@ impl Cli {
 
     /// Asks the daemon that `--socket` or `--config` names.
     fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Value, Failure> {
-        let socket = if let Some(socket) = &self.socket {
-            socket.clone()
-        } else {
-            admin_socket(&self.config).map_err(|error| Failure::Refused(error.to_string()))?
-        };
-        Ok(client::ask(&socket, method, path, body)?)
+        Ok(client::ask(&self.socket()?, method, path, body)?)
+    }
+
+    fn socket(&self) -> Result<PathBuf, Failure> {
+        match &self.socket {
+            Some(socket) => Ok(socket.clone()),
+            None => admin_socket(&self.config).map_err(|error| Failure::Refused(error.to_string())),
+        }
     }
 }
 
@@ -260,6 +291,7 @@ impl Failure {
             Self::NotInForce => ExitCode::from(4),
             Self::Run(error) => ExitCode::from(error.exit_status()),
             Self::Refused(_)
+            | Self::Backup(_)
             | Self::Output(_)
             | Self::Ask(AskError::Refused { .. } | AskError::Forbidden { .. }) => ExitCode::from(1),
         }
@@ -286,6 +318,7 @@ impl Failure {
                     .to_owned(),
             ),
             Self::NotInForce => Some("`postern status` says why".to_owned()),
+            Self::Backup(_) => Some("nothing was changed".to_owned()),
             Self::Refused(_) | Self::Run(_) | Self::Output(_) => None,
         }
     }

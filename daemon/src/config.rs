@@ -1,5 +1,6 @@
 //! The configuration as the rest of the daemon sees it: valid once it exists.
 
+mod backup;
 mod branding;
 mod check;
 pub mod edit;
@@ -25,6 +26,7 @@ use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
 use crate::rules::addressing::Pool;
 use crate::texts::Texts;
 
+pub use backup::{Backups, Named, Parts, backups, parts, parts_of};
 pub use branding::{Branding, Link, Logo, LogoKind};
 pub use https::{Acme, Http, OwnFiles, Tls};
 pub use load::{DEFAULT_FILE, Draft, Loaded, admin_socket, load, load_drafts, load_with};
@@ -63,6 +65,10 @@ pub struct Config {
     pub reconcile_interval: Duration,
     /// Where Prometheus may ask; empty: nowhere.
     pub metrics_listen: Vec<SocketAddr>,
+    /// How long the audit log is kept.
+    pub audit_keep: Duration,
+    /// What the timer does.
+    pub backups: Backups,
     /// What we claim to be, for the desktop client's version check (protocol 0.5).
     pub client_versions: ClientVersions,
     /// By name.

@@ -42,10 +42,15 @@ struct Before {
 /// Makes `path` hold `text`. A file that was there keeps its mode and, where that is allowed, its owner; a new one
 /// gets `mode`. Behind a symbolic link the file it leads to is changed.
 pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<Changed> {
+    write_bytes(path, text.as_bytes(), mode)
+}
+
+/// [`write()`], of what need not be text.
+pub fn write_bytes(path: &Path, bytes: &[u8], mode: u32) -> io::Result<Changed> {
     let path = behind_links(path)?;
     let before = Before::of(&path)?;
     let (mode, owner) = before.as_ref().map_or((mode, None), |before| (before.mode, Some(before.owner)));
-    put(&path, text.as_bytes(), mode, owner)?;
+    put(&path, bytes, mode, owner)?;
     let undo = match before {
         Some(before) => Undo::Write { path, before },
         None => Undo::Remove(path),

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use postern_gateway::{BackendKind, Mtu, PrivateKey};
 
 use crate::config::{
-    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http, Location, Mail,
-    Tls,
+    BackendChoice, Backups, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http,
+    Location, Mail, Tls,
 };
 use crate::rules::colour::Colour;
 use crate::rules::ids::UserId;
@@ -107,6 +107,8 @@ fn config() -> Config {
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
         metrics_listen: Vec::new(),
+        audit_keep: 732 * 24 * 60 * minute,
+        backups: Backups { recipients: Vec::new(), directory: "backups".into(), keep: 7 },
         client_versions: ClientVersions { core: "2.1.0".to_owned(), component: "2.1.0".to_owned() },
         locations: BTreeMap::new(),
     }

@@ -7,9 +7,11 @@
 pub mod app;
 pub mod applied;
 pub mod background;
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod durable;
+pub mod envelope;
 #[cfg(test)]
 mod fixtures;
 pub mod flows;

@@ -159,6 +159,11 @@ impl Reloader {
         }
     }
 
+    /// The file `postern.toml`.
+    pub fn path(&self) -> PathBuf {
+        self.0.path.clone()
+    }
+
     /// Whether [`Reloader::apply`] would do, and what its transaction would give; nothing is changed.
     pub async fn judge<T: Send + 'static>(
         &self,

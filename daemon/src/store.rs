@@ -4,6 +4,7 @@
 //! of thing was touched; once it is committed the matching loop is woken. So no caller can forget to wake anyone,
 //! and an aborted request wakes nobody.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub mod password_reset;
 mod signals;
 mod tx;
 pub mod waiting;
+pub mod whole;
 pub mod withdrawn;
 
 pub use signals::{Changes, Revision, Touched};
@@ -38,6 +40,16 @@ pub use tx::{StoreError, Tx};
 
 /// How many connections read at once.
 const READERS: usize = 4;
+
+tokio::task_local! {
+    /// Who is asking, while a request is answered.
+    static SOURCE: IpAddr;
+}
+
+/// Does `work` for somebody at this address: what it writes into the audit log says so.
+pub async fn asked_from<T>(source: IpAddr, work: impl Future<Output = T>) -> T {
+    SOURCE.scope(source, work).await
+}
 
 /// The database. Clones share it.
 #[derive(Clone)]
@@ -50,8 +62,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or makes the file and brings it to this version's schema. A newer schema is refused.
+    /// Opens or makes the file and brings it to this version's schema. A newer schema and a damaged file are refused before
+    /// anything is written.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        whole::inspect(path)?;
         let mut writer = Connection::open(path)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
@@ -94,21 +108,33 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let store = self.clone();
-        match tokio::task::spawn_blocking(move || store.write_blocking(work)).await {
+        let source = SOURCE.try_with(|source| *source).ok();
+        match tokio::task::spawn_blocking(move || store.write_from(source, work)).await {
             Ok(result) => result,
             Err(error) => Err(StoreError::Panicked(error.to_string()).into()),
         }
     }
 
-    /// [`Store::write`] on the calling thread.
+    /// [`Store::write`] on the calling thread, for nobody outside.
     pub fn write_blocking<T, E>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<(T, Revision), E>
+    where
+        E: From<StoreError>,
+    {
+        self.write_from(None, work)
+    }
+
+    fn write_from<T, E>(
+        &self,
+        source: Option<IpAddr>,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<(T, Revision), E>
     where
         E: From<StoreError>,
     {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction =
             writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-        let tx = Tx::new(&transaction);
+        let tx = Tx::new(&transaction).from(source);
         let value = work(&tx)?;
         let (touched, afterwards) = tx.into_parts();
         transaction.commit().map_err(StoreError::from)?;

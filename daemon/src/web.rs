@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::gateway_view::GatewayView;
 use crate::metrics::Route;
 use crate::password::Passwords;
+use crate::store;
 
 pub mod admin_api;
 mod allowance;
@@ -92,7 +93,9 @@ async fn bytes_within(limit: Duration, body: Body) -> Result<body::Bytes, WebErr
 
 /// Adds the headers to every answer and turns a panic into one.
 async fn outermost(State(app): State<App>, request: Request, next: Next) -> Response {
-    let mut answer = caught(next.run(request)).await.unwrap_or_else(|| WebError::Panicked.into_response());
+    let client = limit::client_address(&request, &app.site().config.http.trusted_proxies);
+    let answered = store::asked_from(client, next.run(request));
+    let mut answer = caught(answered).await.unwrap_or_else(|| WebError::Panicked.into_response());
     add_versions(&app, answer.headers_mut());
     answer
 }

@@ -139,6 +139,33 @@ fn a_state_folder_that_others_may_read_is_refused() {
 }
 
 #[test]
+fn a_database_that_cannot_be_used_is_named_with_the_way_out_and_not_touched() {
+    let Some(mut rig) = a_host() else { return };
+    rig.start();
+    rig.end(Signal::SIGTERM);
+    let path = rig.path("state/postern.db");
+    // All in the one file: what is in the write-ahead log would hide the damage.
+    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "journal_mode", "DELETE").unwrap();
+    let sound = fs::read(&path).unwrap();
+    let (mut newer, mut damaged) = (sound.clone(), sound.clone());
+    // The schema's number is in these bytes (SQLite's file format, 1.3).
+    newer[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    let middle = sound.len() / 2;
+    damaged[middle..middle + 4096].fill(0xa5);
+    let newer_said: &[&str] =
+        &["schema 99", "knows up to", "install the newer postern", "nothing was changed"];
+    for (bytes, said) in
+        [(newer, newer_said), (damaged, &["is damaged", "postern restore FILE", "nothing was changed"])]
+    {
+        fs::write(&path, &bytes).unwrap();
+        refuses_with(78, &rig, &[], said);
+        assert!(fs::read(&path).unwrap() == bytes, "it was changed");
+    }
+    fs::write(&path, sound).unwrap();
+    rig.start();
+}
+
+#[test]
 fn without_the_right_to_change_interfaces_it_says_which_right_is_missing() {
     let Some(rig) = a_host() else { return };
     refuses_with(77, &rig, &NO_NET_ADMIN, &["run as root, or with CAP_NET_ADMIN", "Operation not permitted"]);

@@ -71,7 +71,7 @@ fn install(drop_ins: &[&str]) {
          rm -rf /etc/systemd/system/postern.service.d /etc/postern /var/lib/postern
          mkdir -p /etc/systemd/system/postern.service.d /etc/postern/locations.d
          cmp -s {binary} /usr/bin/postern || install -m 755 {binary} /usr/bin/postern
-         cp {TREE}/systemd/*.service {TREE}/systemd/*.socket /usr/lib/systemd/system/
+         cp {TREE}/systemd/*.service {TREE}/systemd/*.socket {TREE}/systemd/*.timer /usr/lib/systemd/system/
          cp {TREE}/systemd/sysusers.conf /usr/lib/sysusers.d/postern.conf
          cp {TREE}/systemd/tmpfiles.conf /usr/lib/tmpfiles.d/postern.conf
          cp {TREE}/config/postern.toml /etc/postern/
@@ -91,12 +91,18 @@ fn what_the_service_is_exposed_to_does_not_grow() {
     for (drop_in, most) in [(None, 1.6), (Some("socket-activation"), 1.5), (Some("userspace"), 1.8)] {
         let drop_ins: Vec<_> = drop_in.into_iter().collect();
         let Some(_service) = Service::with(&drop_ins) else { return };
-        let said = look("systemd-analyze security --no-pager postern.service");
-        let figure = said.lines().last().and_then(|line| line.split_once(": ")).map(|(_, figure)| figure);
-        println!("{}: {}", drop_in.unwrap_or("as shipped"), figure.unwrap_or_default());
-        let figure: f64 = figure.and_then(|text| text.split(' ').next()).unwrap().parse().unwrap();
+        let (figure, said) = exposure("postern.service");
+        println!("{}: {figure}", drop_in.unwrap_or("as shipped"));
         assert!(figure <= most, "{drop_in:?}\n{said}");
     }
+}
+
+/// What systemd thinks of a unit: 0 is exposed to nothing, 10 to everything; and why.
+fn exposure(unit: &str) -> (f64, String) {
+    let said = look(&format!("systemd-analyze security --no-pager {unit}"));
+    let figure = said.lines().last().and_then(|line| line.split_once(": ")).map(|(_, figure)| figure);
+    let figure = figure.and_then(|text| text.split(' ').next()).unwrap().parse();
+    (figure.unwrap(), said)
 }
 
 #[test]
@@ -118,6 +124,23 @@ fn it_is_ready_when_the_gateway_followed_and_says_what_it_manages() {
 
     sh("systemctl stop postern");
     assert_eq!([service.property("ActiveState"), service.property("Result")], ["inactive", "success"]);
+}
+
+#[test]
+fn the_service_of_the_timer_makes_a_backup_within_its_sandbox() {
+    let Some(service) = Service::with(&["userspace"]) else { return };
+    let (figure, said) = exposure("postern-backup.service");
+    assert!(figure <= 1.3, "{said}");
+    let key = age::x25519::Identity::generate().to_public();
+    service.edit(&format!("s|^recipients = .*|recipients = [\"{key}\"]|"));
+    sh("rm -rf /var/backups/postern");
+    service.start();
+    sh("systemctl start postern-backup.service");
+    assert_eq!(
+        sh("stat -c '%U:%G %a' /var/backups/postern /var/backups/postern/*").trim(),
+        "root:root 700\nroot:root 600"
+    );
+    sh("rm -rf /var/backups/postern");
 }
 
 #[test]

@@ -21,6 +21,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("prometheus_client", &["daemon/src/metrics"]),
     ("pulldown_cmark", &["daemon/src/markdown"]),
     ("ammonia", &["daemon/src/markdown"]),
+    ("age", &["daemon/src/envelope"]),
+    ("tar", &["daemon/src/backup"]),
     ("argon2", &["daemon/src/password"]),
     ("rand", &["daemon/src/app"]),
     ("hmac", &["daemon/src/rules"]),
@@ -36,7 +38,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("listenfd", &["daemon/src/app"]),
     ("gotatun", &["gateway/src/backend"]),
     ("nftables", &["gateway/src/backend", "gateway/src/firewall"]),
-    ("nix", &["gateway/src/backend", "daemon/src/app", "daemon/src/cli", "daemon/src/log", "daemon/src/web"]),
+    (
+        "nix",
+        &[
+            "gateway/src/backend",
+            "daemon/src/app",
+            "daemon/src/backup",
+            "daemon/src/cli",
+            "daemon/src/log",
+            "daemon/src/web",
+        ],
+    ),
 ];
 
 /// What each module of the daemon may use of the others. `app` is what every request and every loop is given; `app/`,
@@ -45,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const DAEMON: &Table = &[
     ("rules", &[]),
     ("durable", &[]),
+    ("envelope", &[]),
     ("password", &[]),
     ("template", &[]),
     ("markdown", &[]),
@@ -55,10 +68,11 @@ const DAEMON: &Table = &[
     ("gateway_view", &["rules"]),
     ("keys", &["durable", "rules"]),
     ("texts", &["rules", "template"]),
-    ("config", &["mailbox", "rules", "texts", "tls"]),
+    ("config", &["envelope", "mailbox", "rules", "texts", "tls"]),
     ("site", &["config", "rules"]),
     ("taken", &["config"]),
     ("store", &["rules", "site"]),
+    ("backup", &["config", "durable", "rules", "store"]),
     ("applied", &["rules", "store"]),
     ("fixtures", &["config", "rules", "site", "store", "texts"]),
     ("flows", &["applied", "config", "gateway_view", "rules", "site", "store", "template", "texts"]),
@@ -77,7 +91,7 @@ const DAEMON: &Table = &[
     (
         "web",
         &[
-            "app", "applied", "config", "flows", "gateway_view", "location_files", "mail", "markdown", "metrics", "password", "pulse",
+            "app", "applied", "backup", "config", "flows", "gateway_view", "location_files", "mail", "markdown", "metrics", "password", "pulse",
             "reload", "rules", "site", "store", "taken", "tls",
         ],
     ),
@@ -88,7 +102,7 @@ const DAEMON: &Table = &[
             "rules", "site", "store", "tls", "web",
         ],
     ),
-    ("cli", &["app", "app/", "config", "durable", "location_files", "log", "mail", "reload", "rules", "taken"]),
+    ("cli", &["app", "app/", "backup", "config", "durable", "envelope", "location_files", "log", "mail", "reload", "rules", "taken"]),
 ];
 
 /// What each module of the gateway may use of the others.

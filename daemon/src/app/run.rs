@@ -96,11 +96,12 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// 78: the configuration has to be changed first. 77: a right is lacking. 1: it may be well the next time. The first
+    /// 78: the configuration or the database has to be put right first. 77: a right is lacking. 1: it may be well the next time. The first
     /// two are those of sysexits.h; systemd/postern.service does not try again after them.
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Configure(_) | Self::Socket(_) => 78,
+            Self::Store(error) if error.is_lasting() => 78,
             Self::Gateway(_) | Self::State(StateDirError::Exposed(_)) => 77,
             Self::Listen { source, .. } if source.kind() == ErrorKind::PermissionDenied => 77,
             Self::State(StateDirError::Taken(_) | StateDirError::Io { .. })

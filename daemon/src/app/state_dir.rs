@@ -3,11 +3,13 @@
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
+};
 use std::path::{Path, PathBuf};
 
 /// A folder that this process holds until the value is dropped or the process ends, however it ends.
-pub(super) struct StateDir {
+pub struct StateDir {
     path: PathBuf,
     _lock: File,
 }
@@ -37,14 +39,20 @@ pub enum StateDirError {
 
 impl StateDir {
     /// Makes the folder, for its owner alone, if it is not there, and holds it.
-    pub(super) fn hold(path: &Path) -> Result<Self, StateDirError> {
+    pub fn hold(path: &Path) -> Result<Self, StateDirError> {
         let failed = |source| StateDirError::Io { path: path.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-        if path.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
+        let folder = path.metadata().map_err(failed)?;
+        if folder.permissions().mode() & 0o077 != 0 {
             return Err(StateDirError::Exposed(path.to_owned()));
         }
-        let lock = File::options().create(true).append(true).open(path.join("postern.lock"));
+        let lock = File::options().create(true).append(true).mode(0o600).open(path.join("postern.lock"));
         let lock = lock.map_err(failed)?;
+        if lock.metadata().map_err(failed)?.uid() != folder.uid() {
+            // Root looks after somebody else's folder: the file is theirs, or they could not hold it any more. Whoever may not
+            // give it away is told so when it matters.
+            let _ = chown(path.join("postern.lock"), Some(folder.uid()), Some(folder.gid()));
+        }
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StateDirError::Taken(path.to_owned())),

@@ -30,10 +30,14 @@ impl AuditArgs {
         let answer = self.form.ask(cli, (Method::GET, &path), &json!({}), out)?;
         let rows = answer.as_array().into_iter().flatten();
         let rows = rows.map(|entry| {
-            ["at", "actor", "action", "object", "detail"].map(|key| text(entry, key).to_owned())
+            ["at", "actor", "source", "action", "object", "detail"].map(|key| text(entry, key).to_owned())
         });
         Ok(self.form.tell(&answer, out, |out| {
-            table::write(out, ["TIME", "ACTOR", "ACTION", "OBJECT", "DETAIL"], &rows.collect::<Vec<_>>())
+            table::write(
+                out,
+                ["TIME", "ACTOR", "SOURCE", "ACTION", "OBJECT", "DETAIL"],
+                &rows.collect::<Vec<_>>(),
+            )
         })?)
     }
 }

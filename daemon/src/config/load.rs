@@ -8,6 +8,7 @@ use std::time::Duration;
 use postern_gateway::ListenPort;
 use serde::de::DeserializeOwned;
 
+use super::backup::judged;
 use super::branding::branding;
 use super::https::http;
 use super::problem::{ConfigErrors, Problem, Problems};
@@ -114,7 +115,7 @@ pub fn load_drafts(path: &Path, drafts: &[Draft]) -> Result<Loaded, ConfigErrors
     Ok(Loaded { config: Config { locations, ..config }, files, warnings, https })
 }
 
-fn read<T: DeserializeOwned>(path: &Path, drafts: &[Draft], problems: &mut Problems) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(path: &Path, drafts: &[Draft], problems: &mut Problems) -> Option<T> {
     let text = match drafts.iter().find(|draft| draft.file == path) {
         Some(draft) => draft.text.clone()?,
         None => std::fs::read_to_string(path)
@@ -124,7 +125,7 @@ fn read<T: DeserializeOwned>(path: &Path, drafts: &[Draft], problems: &mut Probl
     parse(path, &text, problems)
 }
 
-fn parse<T: DeserializeOwned>(path: &Path, text: &str, problems: &mut Problems) -> Option<T> {
+pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str, problems: &mut Problems) -> Option<T> {
     toml::from_str(text).map_err(|error| problems.0.push(unreadable(path, text, &error))).ok()
 }
 
@@ -264,6 +265,8 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         enrollment: enrollment(&raw.enrollment, file, problems),
         backend: backend(raw.gateway.backend),
         reconcile_interval,
+        audit_keep: audit_keep(&raw.audit.keep, file, problems),
+        backups: judged(raw.backup, base, file, problems),
         metrics_listen: check::metrics(raw.metrics.listen, file, problems),
         client_versions: ClientVersions {
             core: raw.client.core_version,
@@ -276,6 +279,13 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
 fn time(key: &str, text: &str, file: &Path, problems: &mut Problems) -> Duration {
     values::duration(text).unwrap_or_else(|reason| {
         problems.add(file, key, reason);
+        Duration::ZERO
+    })
+}
+
+fn audit_keep(text: &str, file: &Path, problems: &mut Problems) -> Duration {
+    values::long_duration(text).unwrap_or_else(|reason| {
+        problems.add(file, "audit.keep", reason);
         Duration::ZERO
     })
 }

@@ -46,6 +46,8 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("enrollment", &["token_ttl", "session_ttl", "device_step", "devices_per_session"]),
     ("gateway", &["backend", "reconcile_interval"]),
     ("metrics", &["listen"]),
+    ("audit", &["keep"]),
+    ("backup", &["recipients", "directory", "keep"]),
     ("client", &["core_version", "component_version"]),
 ];
 
@@ -65,7 +67,16 @@ pub(super) struct RawConfig {
     pub(super) enrollment: RawEnrollment,
     pub(super) gateway: RawGateway,
     pub(super) metrics: RawMetrics,
+    pub(super) audit: RawAudit,
+    pub(super) backup: RawBackup,
     pub(super) client: RawClient,
+}
+
+/// What `postern backup` reads of `postern.toml`.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawBackups {
+    #[serde(default)]
+    pub(super) backup: RawBackup,
 }
 
 /// What the command line reads of `postern.toml`.
@@ -184,6 +195,20 @@ pub(super) struct RawMetrics {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub(super) struct RawAudit {
+    pub(super) keep: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawBackup {
+    pub(super) recipients: Vec<String>,
+    pub(super) directory: PathBuf,
+    pub(super) keep: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct RawClient {
     pub(super) core_version: String,
     pub(super) component_version: String,
@@ -263,6 +288,8 @@ impl Default for RawConfig {
             enrollment: RawEnrollment::default(),
             gateway: RawGateway::default(),
             metrics: RawMetrics::default(),
+            audit: RawAudit::default(),
+            backup: RawBackup::default(),
             client: RawClient::default(),
         }
     }
@@ -346,6 +373,18 @@ impl Default for RawSmtp {
 impl Default for RawGateway {
     fn default() -> Self {
         Self { backend: RawBackend::Auto, reconcile_interval: "30s".to_owned() }
+    }
+}
+
+impl Default for RawAudit {
+    fn default() -> Self {
+        Self { keep: "732d".to_owned() }
+    }
+}
+
+impl Default for RawBackup {
+    fn default() -> Self {
+        Self { recipients: Vec::new(), directory: "/var/backups/postern".into(), keep: 7 }
     }
 }
 

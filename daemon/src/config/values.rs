@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::mailbox;
 
-/// The longest time any key takes: a leap year.
+/// The longest time most keys take: a leap year.
 const LONGEST_DAYS: u64 = 366;
+/// The longest time that something is kept.
+const LONGEST_KEPT_DAYS: u64 = 3660;
 
 /// The URL people and clients use, ending in `/`.
 pub fn public_url(text: &str) -> Result<String, String> {
@@ -39,9 +41,18 @@ pub fn public_url(text: &str) -> Result<String, String> {
 
 /// A length of time such as `24h`, `10m`, `30s`, `7d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    duration_up_to(LONGEST_DAYS, text)
+}
+
+/// How long something is kept, up to ten years.
+pub(super) fn long_duration(text: &str) -> Result<Duration, String> {
+    duration_up_to(LONGEST_KEPT_DAYS, text)
+}
+
+fn duration_up_to(days: u64, text: &str) -> Result<Duration, String> {
     let wrong = || {
         format!(
-            "{text:?} is not a length of time from 1s to {LONGEST_DAYS}d: write \"30s\", \"10m\", \"24h\" or \"7d\""
+            "{text:?} is not a length of time from 1s to {days}d: write \"30s\", \"10m\", \"24h\" or \"7d\""
         )
     };
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
@@ -54,11 +65,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let seconds = number.saturating_mul(factor);
-    if (1..=LONGEST_DAYS * 24 * 60 * 60).contains(&seconds) {
-        Ok(Duration::from_secs(seconds))
-    } else {
-        Err(wrong())
-    }
+    if (1..=days * 24 * 60 * 60).contains(&seconds) { Ok(Duration::from_secs(seconds)) } else { Err(wrong()) }
 }
 
 /// `host:port` as clients reach it.
@@ -209,6 +216,8 @@ mod tests {
             let said = duration(wrong).unwrap_err();
             assert!(said.contains("from 1s to 366d"), "{said}");
         }
+        assert_eq!(long_duration("3660d"), Ok(Duration::from_hours(3660 * 24)));
+        assert!(long_duration("3661d").unwrap_err().contains("from 1s to 3660d"));
     }
 
     #[test]

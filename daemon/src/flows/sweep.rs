@@ -19,7 +19,7 @@ pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError>
     tx.forget_resets(now)?;
     tx.forget_mail(now)?;
     tx.forget_enrollments(now)?;
-    tx.forget_audit(now)?;
+    tx.forget_audit(site.config.audit_keep, now)?;
     for enrollment in tx.take_untold_expiries(now)? {
         tx.happened(Fact::EnrollmentExpired);
         tell(tx, site, &Message::EnrollmentExpired { enrollment }, now)?;

@@ -102,6 +102,10 @@ actions! {
     MailDiscard = "mail.discard",
     /// A test mail was sent.
     MailTest = "mail.test",
+    /// A backup was given out, with private keys or without.
+    BackupTake = "backup.take",
+    /// A backup was put back: everything after it is lost.
+    BackupRestore = "backup.restore",
     /// The files were put into force as they are.
     ConfigurationReload = "configuration.reload",
 }

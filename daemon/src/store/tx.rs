@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use postern_gateway::PublicKey;
@@ -20,9 +21,15 @@ pub enum StoreError {
     /// A row holds what this version cannot have written.
     #[error("the database holds an unreadable {0}")]
     Unreadable(&'static str),
+    /// SQLite finds mistakes in it.
+    #[error(
+        "the database is damaged ({0}): nothing was changed; `postern restore FILE` puts back the last backup"
+    )]
+    Damaged(String),
     /// Made by a later version.
     #[error(
-        "the database has schema {found}, this version knows up to {known}: install the newer postern again"
+        "the database has schema {found}, this version knows up to {known}: nothing was changed; install the newer postern \
+         again, or put back a backup of this version with `postern restore FILE`"
     )]
     Newer {
         /// In the file.
@@ -36,6 +43,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether trying again is of no use before somebody has put the file right.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Damaged(_) | Self::Newer { .. })
+    }
+
     /// Whether a `UNIQUE` constraint refused the write: somebody else was first.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation))
@@ -48,6 +60,7 @@ pub struct Tx<'a> {
     touched: RefCell<Touched>,
     locations: RefCell<BTreeSet<LocationId>>,
     afterwards: RefCell<Vec<Afterwards>>,
+    source: Option<IpAddr>,
 }
 
 /// What is done once a transaction is committed.
@@ -60,7 +73,18 @@ impl<'a> Tx<'a> {
             touched: RefCell::default(),
             locations: RefCell::default(),
             afterwards: RefCell::default(),
+            source: None,
         }
+    }
+
+    /// The same, for somebody at this address.
+    pub(super) fn from(self, source: Option<IpAddr>) -> Self {
+        Self { source, ..self }
+    }
+
+    /// The address of who asked for this.
+    pub(super) fn source(&self) -> Option<String> {
+        self.source.map(|source| source.to_string())
     }
 
     pub(super) fn into_parts(self) -> (Touched, Vec<Afterwards>) {

@@ -23,6 +23,7 @@ use crate::store::Tx;
 
 mod accounts;
 mod audit;
+mod backup;
 mod caller;
 mod devices;
 mod error;
@@ -114,6 +115,7 @@ pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
         .merge(devices::routes())
         .merge(wg_quick::routes())
         .route("/audit", get(audit::list))
+        .route("/backup", post(backup::take))
         .fallback(|| async { AdminError::UnknownPath })
         .method_not_allowed_fallback(|| async { AdminError::UnknownPath })
         .layer(from_fn(admit))

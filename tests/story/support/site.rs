@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use postern::config::{
-    BackendChoice, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http, Location, Mail,
-    Tls,
+    BackendChoice, Backups, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http,
+    Location, Mail, Tls,
 };
 use postern::rules::colour::Colour;
 use postern::rules::seal::SealKey;
@@ -99,6 +99,8 @@ fn config() -> Config {
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
         metrics_listen: Vec::new(),
+        audit_keep: 732 * 24 * 60 * minute,
+        backups: Backups { recipients: Vec::new(), directory: "backups".into(), keep: 7 },
         client_versions: ClientVersions { core: "2.1.0".to_owned(), component: "2.1.0".to_owned() },
         locations: BTreeMap::new(),
     }

@@ -8,7 +8,7 @@
 #[path = "../binary.rs"]
 pub(crate) mod binary;
 mod client;
-mod daemon;
+pub(crate) mod daemon;
 mod host;
 pub(crate) mod ping;
 

@@ -36,7 +36,7 @@ pub(super) async fn list(
     let shown = entries.into_iter().map(|entry| {
         json!({
             "at": time(entry.at), "actor": entry.actor, "action": entry.action, "object": entry.object,
-            "detail": entry.detail,
+            "detail": entry.detail, "source": entry.source,
         })
     });
     Ok(Json(shown.collect()))

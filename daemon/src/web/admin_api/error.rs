@@ -34,6 +34,9 @@ pub(super) enum AdminError {
     /// A mail did not leave.
     #[error("{0}")]
     NotSent(String),
+    /// No backup could be taken, with a hint.
+    #[error("{0}")]
+    NoBackup(String, Option<&'static str>),
     /// The reconcile loop did not answer.
     #[error("{0}")]
     Gateway(String),
@@ -49,7 +52,9 @@ impl AdminError {
             | Self::NotReloaded(
                 ReloadError::File { .. } | ReloadError::Unplaced { .. } | ReloadError::Keys(_),
             ) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Refused(_) | Self::NotReloaded(_) | Self::NotSent(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Refused(_) | Self::NotReloaded(_) | Self::NotSent(_) | Self::NoBackup(..) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Gateway(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -73,6 +78,7 @@ impl AdminError {
             }
             Self::NotReloaded(ReloadError::Keys(_)) => return None,
             Self::NotSent(_) => "correct [mail] in the configuration, then `postern reload`, and try again",
+            Self::NoBackup(_, hint) => return hint.map(str::to_owned),
             Self::Gateway(_) => "try again; the daemon's log says more",
         };
         Some(text.to_owned())

@@ -1,0 +1,100 @@
+//! The file of a backup: for its owner alone, written beside its place and encrypted from the first byte.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::app::Clock;
+use crate::durable::sync_folder;
+use crate::envelope::{self, Lock, Sealing};
+
+/// Whoever waits longer is told how far it is, as often as this.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
+
+/// A file that is gone when this is dropped, unless it is put in its place.
+pub(super) struct Output<'a, E: Write> {
+    path: PathBuf,
+    /// `None`: it is finished.
+    sealing: Option<Sealing<BufWriter<File>>>,
+    bytes: u64,
+    told_at: Timestamp,
+    errors: &'a mut E,
+}
+
+impl<'a, E: Write> Output<'a, E> {
+    /// Begins it beside `place`. How far it is goes to `errors`.
+    pub(super) fn beside(place: &Path, lock: &Lock, errors: &'a mut E) -> io::Result<Self> {
+        let mut path = place.as_os_str().to_owned();
+        path.push(".tmp");
+        let path = PathBuf::from(path);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut this = Self { path, sealing: None, bytes: 0, told_at: Clock::system().now(), errors };
+        this.sealing = Some(envelope::seal(lock, BufWriter::new(file))?);
+        // A passphrase takes a second by itself.
+        this.told_at = Clock::system().now();
+        Ok(this)
+    }
+
+    /// Whether nothing was written yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Has it on disk, whole, and gives it its name; its length.
+    pub(super) fn place(mut self, place: &Path) -> io::Result<u64> {
+        let sealing = self.sealing.take().ok_or(io::ErrorKind::InvalidInput)?;
+        let file = sealing.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        fs::rename(&self.path, place)?;
+        sync_folder(&std::path::absolute(place)?)?;
+        Ok(file.metadata()?.len())
+    }
+
+    fn tell(&mut self) -> io::Result<()> {
+        let now = Clock::system().now();
+        if now.duration_since(self.told_at).unsigned_abs() >= TOLD_EVERY {
+            self.told_at = now;
+            writeln!(self.errors, "postern: {} so far", size(self.bytes))?;
+        }
+        Ok(())
+    }
+}
+
+impl<E: Write> Write for Output<'_, E> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sealing = self.sealing.as_mut().ok_or(io::ErrorKind::InvalidInput)?;
+        let written = sealing.write(bytes)?;
+        self.bytes += u64::try_from(written).unwrap_or_default();
+        self.tell()?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sealing.as_mut().map_or(Ok(()), Sealing::flush)
+    }
+}
+
+impl<E: Write> Drop for Output<'_, E> {
+    fn drop(&mut self) {
+        // It has another name by now, or is of no use.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// A length for people.
+pub(super) fn size(bytes: u64) -> String {
+    const KIB: u64 = 1024;
+    if bytes < KIB * KIB {
+        format!("{} KiB", bytes.div_ceil(KIB))
+    } else {
+        format!("{} MiB", bytes.div_ceil(KIB * KIB))
+    }
+}
