@@ -47,7 +47,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// Below `/api/` everything is JSON; elsewhere what cannot be answered is a page for who takes pages.
 pub fn router(app: App, view: GatewayView) -> Router {
-    let (passwords, limits) = (Passwords::default(), Arc::<Limits>::default());
+    let (passwords, limits) = (Passwords::default(), Arc::new(Limits::knowing(&app)));
     let api = client_api::routes(app.clone(), passwords.clone(), Arc::clone(&limits))
         .fallback(|| async { WebError::NotFound })
         .method_not_allowed_fallback(|| async { WebError::Method })
