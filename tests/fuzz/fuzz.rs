@@ -1,7 +1,7 @@
 //! Whatever is read from outside, changed at random for some seconds: nothing panics, nothing hangs, and what comes out is
 //! what it should be. Every kept case is tried first, and what fails is kept, as `corpus/*/found-SEED-NUMBER`.
 //!
-//! There is no feedback from the code that runs: that takes a compiler of its own. `POSTERN_FUZZ_SECONDS` says how long,
+//! There is no feedback from the code that runs: that takes building every library once more. `POSTERN_FUZZ_SECONDS` says how long,
 //! `POSTERN_FUZZ_SEED` begins where a run that failed began.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
