@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::PathAndQuery};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header, uri::PathAndQuery};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, body};
@@ -39,6 +39,8 @@ pub mod redirect;
 use error::WebError;
 use limit::Limits;
 
+/// For what is no page, looked at as one all the same: it loads nothing and is framed nowhere.
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 /// More than any request here needs.
 const MOST_BODY_BYTES: usize = 64 * 1024;
 /// A slow line needs a second for that.
@@ -48,7 +50,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// Below `/api/` everything is JSON; elsewhere what cannot be answered is a page for who takes pages.
 pub fn router(app: App, view: GatewayView) -> Router {
-    let (passwords, limits) = (Passwords::default(), Arc::<Limits>::default());
+    let (passwords, limits) = (Passwords::default(), Arc::new(Limits::knowing(&app)));
     let api = client_api::routes(app.clone(), passwords.clone(), Arc::clone(&limits))
         .fallback(|| async { WebError::NotFound })
         .method_not_allowed_fallback(|| async { WebError::Method })
@@ -91,12 +93,17 @@ async fn bytes_within(limit: Duration, body: Body) -> Result<body::Bytes, WebErr
     })
 }
 
-/// Adds the headers to every answer and turns a panic into one.
+/// Adds the headers of every answer and turns a panic into one.
 async fn outermost(State(app): State<App>, request: Request, next: Next) -> Response {
     let client = limit::client_address(&request, &app.site().config.http.trusted_proxies);
     let answered = store::asked_from(client, next.run(request));
     let mut answer = caught(answered).await.unwrap_or_else(|| WebError::Panicked.into_response());
-    add_versions(&app, answer.headers_mut());
+    let headers = answer.headers_mut();
+    add_versions(&app, headers);
+    // Answers hold tokens and keys; only files that are the same for everybody say otherwise.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NO_PAGE));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     answer
 }
 

@@ -51,6 +51,11 @@ fn a_pool_that_is_full_is_no_error() {
 }
 
 #[test]
+fn nothing_forbidden_passes_whatever_changes() {
+    scenes::nothing_forbidden_passes_whatever_changes(Kernel);
+}
+
+#[test]
 fn a_machine_has_one_location_for_ever() {
     scenes::a_machine_has_one_location_for_ever(Kernel);
 }

@@ -14,6 +14,8 @@ mod browser;
 mod devices;
 #[path = "wizard/guard.rs"]
 mod guard;
+#[path = "wizard/hardening.rs"]
+mod hardening;
 #[path = "wizard/links.rs"]
 mod links;
 #[path = "wizard/look.rs"]

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "sources that cannot be read fail the test")]
 
+mod claims;
 mod layers;
 
 use std::fmt::Write as _;
@@ -102,6 +103,13 @@ fn the_top_level_holds_only_what_is_prescribed() {
         .filter(|name| !NOT_OURS.contains(&name.as_str()))
         .collect();
     assert_eq!(strangers(&found), Vec::<String>::new());
+}
+
+#[test]
+fn every_claim_of_the_threat_model_names_a_test_that_there_is() {
+    claims::can_fail();
+    let text = fs::read_to_string(root().join("daemon/decisions/0017-threat-model.md")).unwrap();
+    assert_eq!(claims::unfounded(&text, &claims::tests()), Vec::<String>::new());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use postern_gateway::backend::host::Host;
 use postern_gateway::{Backend as _, BackendError, BackendKind, Owner, chain};
@@ -136,6 +137,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let config_path = &std::path::absolute(config_path).unwrap_or_else(|_| config_path.to_owned());
     // Whatever makes a file here, SQLite above all, makes it for its owner alone; what others need gets its mode set.
     umask(Mode::from_bits_truncate(0o077));
+    keep_memory_from_disk();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|source| RunError::System { action: "start the runtime", source })?;
     // Before anything takes time: a signal that comes during the start waits for its end.
@@ -173,6 +175,13 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     // The thread's panic was told when it happened.
     let joined = loops.join().map_err(|_| RunError::Ended(RECONCILE_LOOP));
     outcome.and(joined)
+}
+
+/// A dump of this process's memory would hold keys, tokens and passwords.
+fn keep_memory_from_disk() {
+    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+        tracing::warn!(%error, "cannot rule core dumps out");
+    }
 }
 
 /// What is opened before anything runs.

@@ -17,11 +17,13 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::config::Transport;
+use crate::flows::password_reset;
 use crate::mail::Fault;
 use crate::mail::courier::{Courier, DeliveryError};
 use crate::mail::letter::{Composed, compose};
 use crate::mail::mime::Origin;
 use crate::pulse::Pulse;
+use crate::rules::message::Message;
 use crate::store::outbox::{Blame, Outgoing};
 use crate::store::{StoreError, Tx};
 
@@ -72,7 +74,10 @@ async fn turn(
     unrecorded.make_up(app).await?;
     let Some(transport) = app.site().config.mail.transport() else { return Ok(LONGEST_WAIT) };
     let now = app.now();
-    let due = app.store.read(move |tx| tx.due_mail(now, AT_ONCE)).await?;
+    let mut due = app.store.read(move |tx| tx.due_mail(now, AT_ONCE)).await?;
+    if grant(app, &due, now).await? {
+        due = app.store.read(move |tx| tx.due_mail(now, AT_ONCE)).await?;
+    }
     let round = Round {
         app: app.clone(),
         pulse: pulse.clone(),
@@ -89,6 +94,27 @@ async fn turn(
     };
     let seconds = app.store.read(pause).await?;
     Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(LONGEST_WAIT))
+}
+
+/// Makes mails, or nothing, of what people wrote who forgot their passwords; says whether anybody did.
+async fn grant(app: &App, due: &[Outgoing], now: Timestamp) -> Result<bool, StoreError> {
+    let forgotten = due.iter().filter_map(|mail| match mail.message() {
+        Ok(Message::PasswordForgotten { user }) => Some((mail.id, user)),
+        Ok(_) | Err(_) => None,
+    });
+    let forgotten: Vec<_> = forgotten.collect();
+    if forgotten.is_empty() {
+        return Ok(false);
+    }
+    let shared = app.clone();
+    let granting = move |tx: &Tx<'_>| {
+        let site = shared.site();
+        forgotten
+            .iter()
+            .try_for_each(|(mail, user)| password_reset::grant(tx, &site, *mail, *user, now).map(drop))
+    };
+    app.store.write(granting).await?;
+    Ok(true)
 }
 
 /// What became of an attempt.

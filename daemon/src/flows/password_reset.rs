@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::rules::action::Action;
-use crate::rules::ids::ResetId;
+use crate::rules::ids::{ResetId, UserId};
 use crate::rules::message::Message;
 use crate::rules::names::NameError;
 use crate::rules::reset::{Reset, TOKEN_TTL};
@@ -33,24 +33,35 @@ pub enum ResetError {
     Store(#[from] StoreError),
 }
 
-/// Issues a token if `email` is the address of an active user with a password; gives its row. Older ones that nobody
-/// started are good for nothing any more.
-pub fn request(
+/// Writes down that somebody forgot the password of `email`, if mail is sent at all. Whether or not there is such an
+/// account, it is the same work: one look and one row. [`grant`] does the rest when nobody waits for it.
+pub fn request(tx: &Tx<'_>, site: &Site, email: &str, now: Timestamp) -> Result<(), StoreError> {
+    let user = tx.user_by_email(email.trim())?.filter(may_reset).map(|user| user.id);
+    if site.config.mail.is_sent() {
+        tx.post(&Message::PasswordForgotten { user }, now)?;
+    }
+    Ok(())
+}
+
+/// Issues what the waiting message `mail` asks for, and forgets it: a token, whose mail is posted, if the user is active
+/// and has a password. Older ones that nobody started are good for nothing any more.
+pub fn grant(
     tx: &Tx<'_>,
     site: &Site,
-    email: &str,
+    mail: i64,
+    user: Option<UserId>,
     now: Timestamp,
 ) -> Result<Option<(ResetId, Token)>, StoreError> {
-    let Some(user) = tx.user_by_email(email.trim())?.filter(may_reset) else { return Ok(None) };
+    tx.discard_mail(mail)?;
+    let user = user.map(|user| tx.user(user)).transpose()?.flatten();
+    let Some(user) = user.filter(may_reset) else { return Ok(None) };
     let expires_at = now.as_second().saturating_add(i64::try_from(TOKEN_TTL.as_secs()).unwrap_or(i64::MAX));
     // The token depends on the row's number; the row needs a hash that no token has.
     let placeholder = token_of(site, ResetId(0), 0).hash();
     let id = tx.insert_reset(user.id, placeholder, expires_at, now)?;
     let token = token_of(site, id, now.as_second());
     tx.set_reset_hash(id, token.hash())?;
-    if site.config.mail.is_sent() {
-        tx.post(&Message::PasswordReset { reset: id }, now)?;
-    }
+    tx.post(&Message::PasswordReset { reset: id }, now)?;
     tx.audit(&user.username, Action::PasswordForget, &user.username, None, now)?;
     Ok(Some((id, token)))
 }
@@ -141,7 +152,7 @@ mod tests {
             .write_blocking(|tx| {
                 let ann = a_person(tx, "ann");
                 tx.activate_user(ann, "old", None)?;
-                let token = request(tx, &site, " ANN@example.com ", at(0))?.unwrap().1;
+                let token = grant(tx, &site, 0, Some(ann), at(0))?.unwrap().1;
                 work(tx, &site, &token)
             })
             .unwrap();
@@ -182,7 +193,8 @@ mod tests {
         forgetful_ann(|tx, site, token| {
             assert!(is_good(tx, site, token.hash(), at(86_399))?);
             assert!(!is_good(tx, site, token.hash(), at(86_400))?);
-            let newer = request(tx, site, "ann@example.com", at(1))?.unwrap().1;
+            let ann = tx.user_by_name("ann")?.unwrap().id;
+            let newer = grant(tx, site, 0, Some(ann), at(1))?.unwrap().1;
             assert!(!is_good(tx, site, token.hash(), at(2))?);
             assert!(is_good(tx, site, newer.hash(), at(2))?);
             Ok(())
@@ -192,9 +204,10 @@ mod tests {
     #[test]
     fn nobody_without_a_password_and_nobody_disabled_gets_a_link() {
         forgetful_ann(|tx, site, _| {
-            a_person(tx, "bob");
-            assert!(request(tx, site, "bob@example.com", at(0))?.is_none());
-            assert!(request(tx, site, "eve@example.com", at(0))?.is_none());
+            let bob = a_person(tx, "bob");
+            for user in [Some(bob), Some(UserId(99)), None] {
+                assert!(grant(tx, site, 0, user, at(0))?.is_none(), "{user:?}");
+            }
             Ok(())
         });
     }

@@ -56,6 +56,7 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
                 Some(Subject::Machine(_)) | None => None,
             }
         }
+        Message::PasswordForgotten { user } => *user,
         Message::PasswordReset { reset } => tx.reset(*reset)?.map(|reset| reset.user),
         Message::LocationFull { .. } | Message::CertificateFailing { to: None, .. } => {
             return Ok(Some(site.config.contact.email.clone()));
@@ -155,6 +156,7 @@ fn address(
             let Some((user, found)) = enrollment_of(tx, *enrollment)? else { return Ok(Err(NOBODY)) };
             about(user.id, vec![("expires", shown_time(found.expires_at))])
         }
+        Message::PasswordForgotten { .. } => Ok(Err("no link was issued for it")),
         Message::PasswordReset { reset } => password_reset(tx, site, *reset, now),
         Message::LocationFull { location } => {
             to_whom_it_concerns(tx, site, None, vec![("location", location.clone())])

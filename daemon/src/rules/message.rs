@@ -80,6 +80,12 @@ pub enum Message {
         /// Whose.
         user: UserId,
     },
+    /// Not a mail yet: somebody says that they forgot the password of an address. It becomes a
+    /// [`Message::PasswordReset`], or nothing, when it is its turn: nobody who waits for an answer learns which.
+    PasswordForgotten {
+        /// Whose address it is, if it is that of somebody who may have a link.
+        user: Option<UserId>,
+    },
     /// The link with which somebody who forgot their password sets another one (protocol 1.11).
     PasswordReset {
         /// Whose token.
@@ -150,7 +156,7 @@ impl Message {
             Self::Invitation { .. } => Kind::Invitation,
             Self::Activation { .. } => Kind::Activation,
             Self::Welcome { .. } => Kind::Welcome,
-            Self::PasswordReset { .. } => Kind::PasswordReset,
+            Self::PasswordForgotten { .. } | Self::PasswordReset { .. } => Kind::PasswordReset,
             Self::PasswordChanged { .. } => Kind::PasswordChanged,
             Self::DeviceAdded { .. } => Kind::DeviceAdded,
             Self::DeviceRemoved { .. } => Kind::DeviceRemoved,

@@ -96,6 +96,16 @@ impl Tx<'_> {
             .transpose()
     }
 
+    /// The hashes of at most `limit` good polling tokens, those of the newest devices.
+    pub fn polling_hashes(&self, limit: usize) -> Result<Vec<TokenHash>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.all(
+            "SELECT polling_hash FROM device WHERE polling_hash IS NOT NULL ORDER BY id DESC LIMIT ?1",
+            [limit],
+            |row| row.get(0).map(TokenHash),
+        )
+    }
+
     /// A user's, by name.
     pub fn devices_of(&self, user: UserId) -> Result<Vec<Device>, StoreError> {
         self.all(&format!("SELECT {COLUMNS} FROM device WHERE user_id = ?1 ORDER BY name"), [user.0], device)?

@@ -1,5 +1,5 @@
-//! Asking for a password reset, by page or by API: limited by sender and by address, and answered alike and after the same
-//! time whether or not there is such an account.
+//! Asking for a password reset, by page or by API: limited by sender and by address, and answered alike, for the same
+//! work and after the same time, whether or not there is such an account.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::rules::token::Token;
 /// An answer takes this long: more than the work does.
 const ANSWERED_AFTER: Duration = Duration::from_millis(400);
 
-/// Posts the mail if there is somebody to whom it could go.
+/// Writes the wish down; whether somebody gets a mail is found out when nobody waits for it.
 pub(super) async fn request(app: &App, limits: &Limits, client: IpAddr, email: &str) -> Result<(), WebError> {
     let now = app.now();
     limits.asks_for_reset(client, now).map_err(|wait| WebError::TooMany { seconds: seconds_of(wait) })?;
@@ -23,7 +23,7 @@ pub(super) async fn request(app: &App, limits: &Limits, client: IpAddr, email: &
     // Who asks too often for one mailbox is told nothing, or it would tell others something.
     if limits.mails_reset(mailbox, now).is_ok() {
         let (shared, email) = (app.clone(), email.to_owned());
-        app.store.write(move |tx| password_reset::request(tx, &shared.site(), &email, now).map(drop)).await?;
+        app.store.write(move |tx| password_reset::request(tx, &shared.site(), &email, now)).await?;
     }
     answered.await;
     Ok(())

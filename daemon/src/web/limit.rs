@@ -8,13 +8,19 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Request};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use postern_gateway::chain;
 
 use super::allowance::Allowances;
+use crate::app::App;
 use crate::rules::ids::UserId;
 use crate::rules::token::TokenHash;
 
 /// Addresses told apart.
 const MOST_ADDRESSES: usize = 16_384;
+/// What an address may guess of enrollment and reset tokens: so many at once, then one in every period.
+const GUESSES: (u16, Duration) = (30, Duration::from_secs(2));
+/// The same of sessions and polling tokens.
+const STRANGERS: (u16, Duration) = (100, Duration::from_millis(100));
 /// Tokens and sessions told apart.
 const MOST_BEARERS: usize = 65_536;
 
@@ -56,8 +62,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             bearers: Allowances::new(60, Duration::from_secs(1), MOST_BEARERS),
-            guesses: Allowances::new(30, Duration::from_secs(2), MOST_ADDRESSES),
-            strangers: Allowances::new(100, Duration::from_millis(100), MOST_ADDRESSES),
+            guesses: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
+            strangers: Allowances::new(STRANGERS.0, STRANGERS.1, MOST_ADDRESSES),
             forgetful: Allowances::new(10, Duration::from_mins(1), MOST_ADDRESSES),
             mailboxes: Allowances::new(3, Duration::from_hours(2), MOST_BEARERS),
             askers: Allowances::new(2, Duration::from_hours(6), MOST_BEARERS),
@@ -66,6 +72,22 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Knows every polling token from the start: whoever exhausts what the strangers of an address are allowed keeps none
+    /// of its clients from polling after a restart.
+    pub(super) fn knowing(app: &App) -> Self {
+        let (limits, now) = (Self::default(), app.now());
+        match app.store.read_blocking(|tx| tx.polling_hashes(MOST_BEARERS)) {
+            Ok(tokens) => tokens.into_iter().for_each(|token| limits.issued(token, now)),
+            Err(error) => {
+                tracing::error!(
+                    error = chain(&error),
+                    "polling tokens count as unknown until they are presented"
+                );
+            }
+        }
+        limits
+    }
+
     /// Takes one of the allowance of what is presented, or of the address if that is not known; or says how long to
     /// wait.
     pub(super) fn admit(
@@ -165,6 +187,7 @@ fn client_behind(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> IpAddr 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::token::{TokenKey, TokenKind};
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -208,6 +231,35 @@ mod tests {
         for number in 0..=255 {
             let bearer = TokenHash([number; 32]);
             limits.admit(Presented::EnrollmentToken, bearer, ip("192.0.2.1"), at(0)).unwrap().known();
+        }
+    }
+
+    #[test]
+    fn threads_that_guess_together_get_exactly_what_one_gets() {
+        let limits = Limits::default();
+        let admitted: usize = std::thread::scope(|scope| {
+            let guessing = |thread: u8| {
+                let limits = &limits;
+                scope.spawn(move || (0..100).filter(|_| guess(limits, thread, "192.0.2.1")).count())
+            };
+            let threads: Vec<_> = (0..8).map(guessing).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(admitted, 30);
+    }
+
+    /// However many addresses somebody has: [`MOST_ADDRESSES`] are told apart, and all others share one allowance.
+    #[test]
+    fn guessing_at_the_permitted_rate_for_a_century_never_hits() {
+        const CENTURY: f64 = 100.0 * 366.0 * 24.0 * 60.0 * 60.0;
+        let length = TokenKey::from_bytes([1; 32]).derive(TokenKind::Polling, 1, 1).expose().len();
+        let token_bits = f64::from(u32::try_from(length).unwrap()) * 62f64.log2();
+        let told_apart = f64::from(u32::try_from(MOST_ADDRESSES).unwrap()) + 1.0;
+        for (burst, period) in [GUESSES, STRANGERS] {
+            let tries = told_apart * (f64::from(burst) + CENTURY / period.as_secs_f64());
+            // A million tokens, good all the time.
+            let chance = tries.log2() + 20.0 - token_bits;
+            assert!(chance < -60.0, "2^{chance}");
         }
     }
 

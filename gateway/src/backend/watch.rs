@@ -11,12 +11,15 @@ use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
 use nix::libc;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::backend::BackendError;
 
 /// How long further notifications are gathered after the first: a change seldom comes alone.
 const DEBOUNCE: Duration = Duration::from_millis(200);
+/// The same after a change of nftables rules that follows on quiet: they change as a whole, and while ours are gone, what
+/// they forbid is open.
+const RULES_DEBOUNCE: Duration = Duration::from_millis(5);
 
 /// Links, IPv4 addresses and routes, IPv6 addresses and routes (`linux/rtnetlink.h`, `RTNLGRP_*`).
 const ROUTE_GROUPS: [u32; 5] = [1, 5, 7, 9, 11];
@@ -34,6 +37,8 @@ pub struct Watch {
     netfilter: AsyncFd<Socket>,
     /// Runs from the first notification until the gathering ends; kept when a caller gives up waiting.
     gathering: Option<Pin<Box<Sleep>>>,
+    /// Until when gathering takes its full time: somebody who changes rules without pause is not answered each time.
+    busy_until: Instant,
 }
 
 impl Watch {
@@ -44,20 +49,28 @@ impl Watch {
             route: subscribe(NETLINK_ROUTE, &ROUTE_GROUPS).map_err(failed)?,
             netfilter: subscribe(NETLINK_NETFILTER, &[NFTABLES_GROUP]).map_err(failed)?,
             gathering: None,
+            busy_until: Instant::now(),
         })
     }
 
-    /// Resolves about 200 ms after the first change since the watch was opened or last resolved. More
-    /// notifications than fit the socket's buffer count as a change. Dropping the future loses nothing.
+    /// Resolves about 200 ms after the first change since the watch was opened or last resolved; at once if that is of
+    /// nftables rules and there was quiet before. More notifications than fit the socket's buffer count as a change.
+    /// Dropping the future loses nothing.
     pub async fn changed(&mut self) {
         if self.gathering.is_none() {
-            tokio::select! {
-                () = notified(&self.route) => {}
-                () = notified(&self.netfilter) => {}
-            }
+            let is_of_rules = tokio::select! {
+                () = notified(&self.route) => false,
+                () = notified(&self.netfilter) => true,
+            };
+            let follows_quiet = Instant::now() >= self.busy_until;
+            let pause = if is_of_rules && follows_quiet { RULES_DEBOUNCE } else { DEBOUNCE };
+            self.gathering = Some(Box::pin(sleep(pause)));
         }
-        self.gathering.get_or_insert_with(|| Box::pin(sleep(DEBOUNCE))).await;
+        if let Some(gathering) = &mut self.gathering {
+            gathering.await;
+        }
         self.gathering = None;
+        self.busy_until = Instant::now() + DEBOUNCE;
         drain(&self.route);
         drain(&self.netfilter);
     }

@@ -19,7 +19,7 @@ const PASSWORD: &str = "hunter22";
 pub(crate) struct Mail {
     pub(crate) from: String,
     pub(crate) to: Vec<String>,
-    data: String,
+    pub(crate) data: String,
 }
 
 impl Mail {

@@ -149,7 +149,8 @@ async fn broken() -> Answer {
         jiff::Timestamp::UNIX_EPOCH
     });
     let app = App::new(store, site, applied, clock);
+    let router = postern::web::router(app, postern::gateway_view::GatewayView::new().0);
     ARMED.store(true, Ordering::Relaxed);
     let request = Request::post(POLL).body(Body::from(r#"{"token":"x"}"#)).unwrap();
-    answer_of(postern::web::router(app, postern::gateway_view::GatewayView::new().0), request).await
+    answer_of(router, request).await
 }

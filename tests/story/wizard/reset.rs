@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use postern::password::Passwords;
 use postern::rules::message::Message;
+use postern::store::Store;
 use zeroize::Zeroizing;
 
 use crate::browser::{Browser, letters, token_in};
-use crate::support::Postern;
+use crate::support::{NOW, Postern};
 use crate::walk::{mailing, waiting};
 
 const REQUEST: &str = "/api/v1/password-reset/request";
@@ -80,9 +81,41 @@ async fn whether_there_is_such_an_account_is_told_to_nobody() {
         answers.push((page.status, page.went_to().to_owned(), page.text));
     }
     assert!(answers.iter().all(|answer| *answer == answers[0]));
-    assert!(matches!(waiting(&postern)[..], [Message::PasswordReset { .. }]));
+    letters(&postern, dir.path(), 1).await;
+    assert_eq!(waiting(&postern), [], "one mail, and nothing is left of the others");
+    let audited = postern.audited().into_iter().filter(|entry| entry.starts_with("password.forget"));
+    assert_eq!(audited.collect::<Vec<_>>(), ["password.forget jdoe"]);
     let page = Browser::new(&postern).post("/password", &[("email", "no <address>")]).await;
     page.shows(422, &["value=\"no &#60;address&#62;\"", "id=\"email-error\""]);
+}
+
+/// What is read is the same anyway: one look for the address.
+#[tokio::test]
+async fn a_known_address_and_an_unknown_one_cost_the_same_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("postern.db");
+    let postern = Postern::planned(Store::open(&path).unwrap(), NOW, |plan| {
+        plan.config.mail.directory = Some(dir.path().join("mail"));
+    });
+    Browser::new(&postern).with_password(&postern.invite("jdoe")).await;
+    postern.invite("unfinished");
+    let written = || std::fs::metadata(path.with_extension("db-wal")).unwrap().len();
+    let mut costs = Vec::new();
+    for name in ["nobody", "jdoe", "unfinished", "another"] {
+        let before = written();
+        let email = format!("{name}@example.com");
+        let body = serde_json::json!({ "email": email }).to_string();
+        assert_eq!(postern.post(REQUEST, None, &body).await.status, 200);
+        assert_eq!(Browser::new(&postern).post("/password", &[("email", &email)]).await.status, 303);
+        costs.push(written() - before);
+    }
+    assert!(costs[0] > 0 && costs.iter().all(|cost| *cost == costs[0]), "{costs:?}");
+    let wishes = waiting(&postern).into_iter().map(|message| {
+        let Message::PasswordForgotten { user } = message else { panic!("{message:?}") };
+        user
+    });
+    let jdoe = Some(postern.user("jdoe"));
+    assert_eq!(wishes.collect::<Vec<_>>(), [None, None, jdoe, jdoe, None, None, None, None]);
 }
 
 #[tokio::test]
@@ -113,7 +146,7 @@ async fn the_json_door_leads_to_the_same() {
     assert_eq!(postern.present(START, "nonsense").await.status, 401);
     assert_eq!(postern.present(START, &enrollment).await.status, 403);
     let started = postern.present(START, &token).await;
-    assert_eq!(started.json(), serde_json::json!({ "deadline_timestamp": crate::support::NOW + 600 }));
+    assert_eq!(started.json(), serde_json::json!({ "deadline_timestamp": NOW + 600 }));
     let cookie = started.cookie.unwrap();
     assert!(cookie.starts_with("defguard_proxy_password_reset="), "{cookie}");
     let set = |cookie: String, password: &'static str| {

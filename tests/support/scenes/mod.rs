@@ -3,6 +3,7 @@
 
 mod access;
 mod drift;
+mod leaks;
 mod limits;
 mod machine;
 mod reload;
@@ -14,6 +15,7 @@ use crate::rig::{Client, Host, Rig, Wireguard, eventually};
 
 pub(crate) use access::everybody_reaches_exactly_what_they_may_use;
 pub(crate) use drift::what_is_broken_from_outside_is_repaired_at_once;
+pub(crate) use leaks::nothing_forbidden_passes_whatever_changes;
 pub(crate) use limits::a_client_that_wants_everything_gets_no_more;
 pub(crate) use machine::a_machine_has_one_location_for_ever;
 pub(crate) use reload::a_reload_loses_no_packet;

@@ -20,7 +20,7 @@ fn on_every_message(site: impl Fn(&mut Site), check: impl Fn(&Message, &Tx<'_>, 
         let ttl = site.config.enrollment.token_ttl;
         let (enrollment, _, _) =
             issue_enrollment(tx, site, subject, EnrollmentKind::Enrollment, None, ttl, at(0))?;
-        let (reset, _) = password_reset::request(tx, site, "ann@example.com", at(0))?.unwrap();
+        let (reset, _) = password_reset::grant(tx, site, 0, Some(ann), at(0))?.unwrap();
         for message in messages(ann, enrollment, reset) {
             check(&message, tx, site);
         }

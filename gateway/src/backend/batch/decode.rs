@@ -133,6 +133,8 @@ fn network(ip: &Attributes<'_>) -> Option<IpNet> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::backend::batch::encode;
     use crate::backend::netlink::Message;
@@ -181,6 +183,23 @@ mod tests {
         let whole = with_preshared_key(peer(&["10.0.0.1/32", "10.0.0.2/32"]), 7);
         assert!(device.peers[&key(1)].is(&whole));
         assert_eq!(device.peers.len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_kernel_says_is_read_without_a_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+            cut in any::<prop::sample::Index>(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        ) {
+            let wanted = called_at("192.0.2.1:51820", with_preshared_key(peer(&["10.0.0.9/32", "fd00::/64"]), 7));
+            let mut almost = of_peer(1, &wanted);
+            for (at, byte) in changes {
+                *at.get_mut(&mut almost) = byte;
+            }
+            almost.truncate(cut.index(almost.len() + 1));
+            drop(read(&[bytes, almost.clone(), almost]));
+        }
     }
 
     #[test]

@@ -1,0 +1,83 @@
+//! Requests out of bytes: the first line is method, path and a header with its value, the second is the cookies, everything
+//! after it the body. `TOKEN`, `RESET`, `SESSION` and `KEY` stand for good ones.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Request};
+
+use crate::support::{Postern, key};
+
+/// So many requests meet one postern: a fresh one costs more than they do.
+const MOST: usize = 200;
+
+pub(crate) struct World {
+    runtime: tokio::runtime::Runtime,
+    postern: Postern,
+    token: String,
+    session: String,
+    asked: usize,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (postern, token, session) = runtime.block_on(populated());
+        Self { runtime, postern, token, session, asked: 0 }
+    }
+
+    /// Sends a request, unless it is one that no HTTP library would let through, and judges the answer.
+    pub(crate) fn ask(&mut self, bytes: &[u8]) {
+        if self.asked == MOST {
+            *self = Self::new();
+        }
+        let Some(request) = self.request(bytes) else { return };
+        self.asked += 1;
+        let what = format!("{} {}", request.method(), request.uri());
+        // Limits are another test's.
+        let address = std::net::Ipv4Addr::from_bits(u32::try_from(self.asked).unwrap());
+        let answer = self.runtime.block_on(self.postern.send_from(address.into(), request));
+        assert!(answer.status < 500, "{what}: {} {}", answer.status, answer.text);
+        for header in
+            ["defguard-core-version", "cache-control", "x-content-type-options", "content-security-policy"]
+        {
+            assert!(answer.headers.contains_key(header), "{what}: {header}");
+        }
+    }
+
+    fn request(&self, bytes: &[u8]) -> Option<Request<Body>> {
+        let good =
+            [(&b"TOKEN"[..], self.token.as_str()), (b"SESSION", self.session.as_str()), (b"KEY", &key(7))];
+        let bytes =
+            good.iter().fold(bytes.to_vec(), |bytes, (word, value)| replaced(&bytes, word, value.as_bytes()));
+        let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
+        let mut words = lines.next()?.splitn(4, |byte| *byte == b' ');
+        let (cookies, body) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        let request = Request::builder().method(words.next()?).uri(words.next()?);
+        let mut request = request.body(Body::from(body.to_vec())).ok()?;
+        let name = HeaderName::from_bytes(words.next().unwrap_or(b"accept")).ok()?;
+        let headers = request.headers_mut();
+        headers.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
+        headers.insert(name, HeaderValue::from_bytes(words.next().unwrap_or(b"text/html")).ok()?);
+        headers.insert("cookie", HeaderValue::from_bytes(cookies).ok()?);
+        request.uri().path().starts_with('/').then_some(request)
+    }
+}
+
+async fn populated() -> (Postern, String, String) {
+    let postern = Postern::new();
+    let session = postern.session_of("ann").await;
+    let session = session.split(['=', ';']).nth(1).unwrap().to_owned();
+    let token = postern.invite("ben");
+    (postern, token, session)
+}
+
+fn replaced(bytes: &[u8], word: &[u8], by: &[u8]) -> Vec<u8> {
+    let mut rest = bytes;
+    let mut found = Vec::with_capacity(bytes.len());
+    while let Some(at) = rest.windows(word.len()).position(|part| part == word) {
+        found.extend_from_slice(&rest[..at]);
+        found.extend_from_slice(by);
+        rest = &rest[at + word.len()..];
+    }
+    found.extend_from_slice(rest);
+    found
+}
