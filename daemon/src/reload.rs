@@ -63,6 +63,17 @@ pub enum Change {
     Import(Box<Import>),
 }
 
+impl Change {
+    /// Which file is written, or moved aside.
+    fn into_file(self) -> Option<PathBuf> {
+        match self {
+            Self::File(draft) => Some(draft.file),
+            Self::Import(import) => Some(import.draft.file),
+            Self::Nothing | Self::Key(_) => None,
+        }
+    }
+}
+
 /// A location's file, and the key its clients know.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Import {
@@ -148,12 +159,15 @@ impl Parts {
         let present = load_with(&self.path, None)?;
         let change = plan(&present)?;
         let loaded = match &change {
-            Change::Nothing | Change::Key(_) => present,
+            // Whoever edited files wants to hear of it; who changes a location has nothing to do with it.
+            Change::Nothing => present.with_https()?,
+            Change::Key(_) => present,
             Change::File(draft) => load_with(&self.path, Some(draft))?,
             Change::Import(import) => load_with(&self.path, Some(&import.draft))?,
         };
         let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
-        let warnings = loaded.warnings.clone();
+        let warnings: Vec<Problem> = loaded.warnings.iter().chain(&loaded.https).cloned().collect();
+        let is_of_https = change == Change::Nothing || config.http.tls != self.app.site().config.http.tls;
         let loaded = Loaded { config, ..loaded };
         let (mut changed, mut cut_off) = (Vec::new(), Vec::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
@@ -167,20 +181,17 @@ impl Parts {
             Ok::<_, ReloadError>(value)
         })?;
         changed.into_iter().for_each(Changed::keep);
-        own_files::present(&self.app);
-        self.app.presented.ask_to_try();
+        if is_of_https {
+            own_files::present(&self.app);
+            self.app.presented.ask_to_try();
+        }
         for key in &needs_restart {
             tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
         }
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
-        let file = match change {
-            Change::File(draft) => Some(draft.file),
-            Change::Import(import) => Some(import.draft.file),
-            Change::Nothing | Change::Key(_) => None,
-        };
-        Ok(Reloaded { value, file, revision, needs_restart, warnings, cut_off })
+        Ok(Reloaded { value, file: change.into_file(), revision, needs_restart, warnings, cut_off })
     }
 
     fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Vec<Changed>, ReloadError> {
