@@ -1,5 +1,6 @@
 //! Files that are as they should be or as they were, never in between, also when the power fails: written beside,
-//! synced, renamed. A change is undone unless it is kept. It knows nothing of what is in the files.
+//! synced, renamed. A change is undone unless it is kept; one that is only staged waits beside until it is placed. It
+//! knows nothing of what is in the files.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -18,6 +19,13 @@ pub struct Changed {
     undo: Option<Undo>,
 }
 
+/// A file that is on disk beside its place, and takes it by a mere renaming. Dropping this removes it.
+#[must_use = "dropping it gives the change up"]
+pub struct Staged {
+    beside: PathBuf,
+    path: PathBuf,
+}
+
 enum Undo {
     Remove(PathBuf),
     Write { path: PathBuf, before: Before },
@@ -34,11 +42,7 @@ struct Before {
 /// Makes `path` hold `text`. A file that was there keeps its mode and, where that is allowed, its owner; a new one
 /// gets `mode`. Behind a symbolic link the file it leads to is changed.
 pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<Changed> {
-    let path = match fs::canonicalize(path) {
-        Ok(path) => path,
-        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(error),
-    };
+    let path = behind_links(path)?;
     let before = Before::of(&path)?;
     let (mode, owner) = before.as_ref().map_or((mode, None), |before| (before.mode, Some(before.owner)));
     put(&path, text.as_bytes(), mode, owner)?;
@@ -47,6 +51,11 @@ pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<Changed> {
         None => Undo::Remove(path),
     };
     Ok(Changed { undo: Some(undo) })
+}
+
+/// Has `text` on disk beside `path`, which is to hold it once it is placed, with `mode`.
+pub fn stage(path: &Path, text: &str, mode: u32) -> io::Result<Staged> {
+    beside(&behind_links(path)?, text.as_bytes(), mode, None)
 }
 
 /// Renames `path` to `aside`, in the same folder; what was called so before is lost.
@@ -60,6 +69,26 @@ impl Changed {
     /// The change stays.
     pub fn keep(mut self) {
         self.undo = None;
+    }
+}
+
+impl Staged {
+    /// Renames it into its place.
+    pub fn place(self) -> io::Result<()> {
+        fs::rename(&self.beside, &self.path)?;
+        sync_folder(&self.path)
+    }
+
+    /// Where it is to be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // It is gone once it is placed; one that stays is no obstacle to the next.
+        let _ = fs::remove_file(&self.beside);
     }
 }
 
@@ -108,7 +137,18 @@ impl Before {
     }
 }
 
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(path.to_owned()),
+        found => found,
+    }
+}
+
 fn put(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+    beside(path, bytes, mode, owner)?.place()
+}
+
+fn beside(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<Staged> {
     // Not a name that ends as those end which are read.
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
@@ -118,13 +158,9 @@ fn put(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::R
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let written = write_new(&beside, bytes, mode, owner).and_then(|()| fs::rename(&beside, path));
-    if let Err(error) = written {
-        // What went wrong first is told; the name is free again at the next attempt in any case.
-        let _ = fs::remove_file(&beside);
-        return Err(error);
-    }
-    sync_folder(path)
+    let staged = Staged { beside, path: path.to_owned() };
+    write_new(&staged.beside, bytes, mode, owner)?;
+    Ok(staged)
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
@@ -179,6 +215,21 @@ mod tests {
         write(&path, "whole", 0o644).unwrap().keep();
         assert_eq!(names(dir.path()), ["a.toml"]);
         assert_eq!(shown(&path).0, "whole");
+    }
+
+    #[test]
+    fn what_is_staged_is_nowhere_to_be_read_until_it_is_placed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        drop(stage(&path, "given up", 0o644).unwrap());
+        assert_eq!(names(dir.path()), Vec::<String>::new());
+        let staged = stage(&path, "whole", 0o644).unwrap();
+        assert_eq!(names(dir.path()), ["a.toml.new"]);
+        staged.place().unwrap();
+        assert_eq!(
+            (names(dir.path()), shown(&path)),
+            (vec!["a.toml".to_owned()], ("whole".to_owned(), 0o644))
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use postern_gateway::PrivateKey;
 use zeroize::Zeroizing;
 
-use crate::durable::{self, Changed, sync_folder};
+use crate::durable::{self, Changed, Staged, sync_folder};
 use crate::rules::ids::LocationId;
 use crate::rules::seal::SealKey;
 use crate::rules::token::TokenKey;
@@ -92,20 +92,26 @@ impl Keys {
     /// Gives a location another key: every client of it has to fetch its configuration again. Dropping what is
     /// given back puts the old key back.
     pub fn rotate_location_key(&self, id: LocationId, random: [u8; 32]) -> Result<Changed, KeysError> {
-        self.put_location_key(id, &PrivateKey::from_random(random))
+        let path = self.location_path(id);
+        let text = line_of(&PrivateKey::from_random(random));
+        durable::write(&path, &text, 0o600).map_err(|source| KeysError::Io { path, source })
     }
 
-    /// Gives a location the key that its clients know already. Dropping what is given back undoes it.
-    pub fn put_location_key(&self, id: LocationId, key: &PrivateKey) -> Result<Changed, KeysError> {
+    /// Has the key beside its file that a location's clients know already: the location has it once that is placed.
+    pub fn stage_location_key(&self, id: LocationId, key: &PrivateKey) -> Result<Staged, KeysError> {
         let path = self.location_path(id);
-        let mut text = key.to_base64();
-        text.push('\n');
-        durable::write(&path, &text, 0o600).map_err(|source| KeysError::Io { path, source })
+        durable::stage(&path, &line_of(key), 0o600).map_err(|source| KeysError::Io { path, source })
     }
 
     fn location_path(&self, id: LocationId) -> PathBuf {
         self.dir.join(format!("location-{id}.key"))
     }
+}
+
+fn line_of(key: &PrivateKey) -> Zeroizing<String> {
+    let mut text = key.to_base64();
+    text.push('\n');
+    text
 }
 
 struct PrivateKeyText(Zeroizing<String>);

@@ -135,7 +135,10 @@ mod tests {
             ));
         }
         assert!(passwords.run(|| ()).await.is_ok());
-        assert_eq!(passwords.queue.available_permits(), WIDTH + QUEUE);
+        let all = u32::try_from(WIDTH + QUEUE).unwrap();
+        let back =
+            tokio::time::timeout(std::time::Duration::from_secs(30), passwords.queue.acquire_many(all)).await;
+        assert!(back.is_ok_and(|back| back.is_ok()), "a place in the queue is lost");
     }
 
     #[tokio::test]

@@ -4,26 +4,36 @@
 //! The order makes it so. Everything that may be refused is judged first, against a draft that is on no disk. Then the
 //! file is renamed into place, then the database commits, then the site is replaced. If the daemon dies in between, the
 //! next start puts the file into force, which has been judged already; if the commit fails, the file is put back.
+//!
+//! A location that ran elsewhere must never be managed without its peers, or they would be cut off: its key and its file
+//! are written beside, the database commits, and only then they are renamed into place. If the daemon dies in between,
+//! the next start manages no such location, its link stays as it is, and it can be taken over again.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use postern_gateway::{BackendKind, PrivateKey};
 
 use crate::app::App;
 use crate::background::own_files;
-use crate::config::{ConfigErrors, Draft, Loaded, Problem, load_with};
-use crate::durable::{self, Changed};
+use crate::config::{ConfigErrors, Draft, Loaded, Problem, load_drafts, load_with};
+use crate::durable::Changed;
 use crate::flows::configure::{ConfigureError, Fit, fit};
 use crate::flows::refusal::Refusal;
 use crate::keys::{Keys, KeysError};
+use crate::rules::ids::LocationId;
 use crate::site::{Site, SiteKeys};
 use crate::store::{Revision, StoreError, Tx};
 
-/// A new location file: for everybody to read, as there is no secret in it.
-const FILE_MODE: u32 = 0o644;
+mod placing;
+#[cfg(test)]
+mod tests;
+
+pub use placing::aside;
 
 /// Why everything stays as it was.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +55,15 @@ pub enum ReloadError {
         #[source]
         source: std::io::Error,
     },
+    /// A location's key or file after the commit.
+    #[error("cannot rename {}.new to what it is to be: its location is not managed, import it again", path.display())]
+    Unplaced {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// See [`KeysError`].
     #[error(transparent)]
     Keys(#[from] KeysError),
@@ -59,17 +78,17 @@ pub enum Change {
     File(Draft),
     /// The location of this name gets another key.
     Key(String),
-    /// A location that ran elsewhere.
-    Import(Box<Import>),
+    /// Locations that ran elsewhere.
+    Import(Vec<Import>),
 }
 
 impl Change {
-    /// Which file is written, or moved aside.
-    fn into_file(self) -> Option<PathBuf> {
+    /// Which files are written, or moved aside.
+    fn into_files(self) -> Vec<PathBuf> {
         match self {
-            Self::File(draft) => Some(draft.file),
-            Self::Import(import) => Some(import.draft.file),
-            Self::Nothing | Self::Key(_) => None,
+            Self::File(draft) => vec![draft.file],
+            Self::Import(imports) => imports.into_iter().map(|import| import.draft.file).collect(),
+            Self::Nothing | Self::Key(_) => Vec::new(),
         }
     }
 }
@@ -96,8 +115,8 @@ impl fmt::Debug for Import {
 pub struct Reloaded<T> {
     /// What the transaction gave.
     pub value: T,
-    /// The file that was changed.
-    pub file: Option<PathBuf>,
+    /// The files that were changed.
+    pub files: Vec<PathBuf>,
     /// The gateway follows once it has tried this.
     pub revision: Revision,
     /// Keys that differ from what runs and that only a restart changes.
@@ -140,6 +159,19 @@ impl Reloader {
         }
     }
 
+    /// Whether [`Reloader::apply`] would do, and what its transaction would give; nothing is changed.
+    pub async fn judge<T: Send + 'static>(
+        &self,
+        plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError> + Send + 'static,
+        within: impl FnOnce(&Tx<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, ReloadError> {
+        let parts = Arc::clone(&self.0);
+        match tokio::task::spawn_blocking(move || parts.judge(plan, within)).await {
+            Ok(result) => result,
+            Err(error) => Err(StoreError::Panicked(error.to_string()).into()),
+        }
+    }
+
     /// Which file each location is written in; none while the files cannot be loaded.
     pub async fn files(&self) -> BTreeMap<String, PathBuf> {
         let parts = Arc::clone(&self.0);
@@ -156,31 +188,29 @@ impl Parts {
     ) -> Result<Reloaded<T>, ReloadError> {
         // Whoever panicked here left nothing half done.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let present = load_with(&self.path, None)?;
-        let change = plan(&present)?;
-        let loaded = match &change {
-            // Whoever edited files wants to hear of it; who changes a location has nothing to do with it.
-            Change::Nothing => present.with_https()?,
-            Change::Key(_) => present,
-            Change::File(draft) => load_with(&self.path, Some(draft))?,
-            Change::Import(import) => load_with(&self.path, Some(&import.draft))?,
-        };
-        let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
+        let Planned { change, loaded, needs_restart, is_of_https } = self.planned(plan)?;
         let warnings: Vec<Problem> = loaded.warnings.iter().chain(&loaded.https).cloned().collect();
-        let is_of_https = change == Change::Nothing || config.http.tls != self.app.site().config.http.tls;
-        let loaded = Loaded { config, ..loaded };
-        let (mut changed, mut cut_off) = (Vec::new(), Vec::new());
+        let (mut changed, mut cut_off) = (None, Vec::new());
+        let placed = Rc::new(OnceCell::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
             let value = within(tx)?;
             let fit = fit(tx, loaded, &self.available)?;
-            changed = self.place(tx, &change)?;
-            let site = put_into_force::<ReloadError>(tx, fit, &self.keys, || self.app.random())?;
+            let staged = placing::stage(tx, &self.keys, &change)?;
+            changed = placing::place(tx, &self.keys, &change, self.app.random())?;
+            let imported = placing::imported(tx, &change)?;
+            let site = with_keys::<ReloadError>(tx, fit, &self.keys, || self.app.random(), &imported)?;
             let app = self.app.clone();
             cut_off = locations_cut_off(&app.site(), &site);
-            tx.after_commit(move || app.replace_site(site.into()));
+            let outcome = Rc::clone(&placed);
+            tx.after_commit(move || {
+                let all = staged.into_iter().try_for_each(placing::place_at_last);
+                // Each is set once.
+                let _ = outcome.set(all.map(|()| app.replace_site(site.into())));
+            });
             Ok::<_, ReloadError>(value)
         })?;
         changed.into_iter().for_each(Changed::keep);
+        Rc::into_inner(placed).and_then(OnceCell::into_inner).unwrap_or(Ok(()))?;
         if is_of_https {
             own_files::present(&self.app);
             self.app.presented.ask_to_try();
@@ -191,24 +221,68 @@ impl Parts {
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
-        Ok(Reloaded { value, file: change.into_file(), revision, needs_restart, warnings, cut_off })
+        Ok(Reloaded { value, files: change.into_files(), revision, needs_restart, warnings, cut_off })
     }
 
-    fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Vec<Changed>, ReloadError> {
-        match change {
-            Change::Nothing => Ok(Vec::new()),
-            Change::File(draft) => Ok(vec![place_file(draft)?]),
-            Change::Import(import) => {
-                // The key first: a start in between makes none of its own for the file.
-                let key = self.keys.put_location_key(tx.location_id(&import.name)?, &import.key)?;
-                Ok(vec![key, place_file(&import.draft)?])
-            }
-            Change::Key(name) => {
-                let unknown = || Refusal::UnknownLocation(name.clone());
-                let id = tx.known_location(name)?.ok_or_else(unknown)?;
-                Ok(vec![self.keys.rotate_location_key(id, self.app.random())?])
-            }
+    fn judge<T>(
+        &self,
+        plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError>,
+        within: impl FnOnce(&Tx<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, ReloadError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = self.planned(plan)?.loaded;
+        let judged = self.app.store.write_blocking(|tx| {
+            let value = within(tx)?;
+            fit(tx, loaded, &self.available).map_err(ReloadError::from)?;
+            Err::<(), _>(Judged::Well(value))
+        });
+        match judged.err() {
+            Some(Judged::Well(value)) => Ok(value),
+            Some(Judged::Not(error)) => Err(error),
+            None => Err(StoreError::Panicked("nothing was judged".to_owned()).into()),
         }
+    }
+
+    fn planned(
+        &self,
+        plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError>,
+    ) -> Result<Planned, ReloadError> {
+        let present = load_with(&self.path, None)?;
+        let change = plan(&present)?;
+        let loaded = match &change {
+            // Whoever edited files wants to hear of it; who changes a location has nothing to do with it.
+            Change::Nothing => present.with_https()?,
+            Change::Key(_) => present,
+            Change::File(draft) => load_with(&self.path, Some(draft))?,
+            Change::Import(imports) => {
+                let drafts: Vec<Draft> = imports.iter().map(|import| import.draft.clone()).collect();
+                load_drafts(&self.path, &drafts)?
+            }
+        };
+        let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
+        let is_of_https = change == Change::Nothing || config.http.tls != self.app.site().config.http.tls;
+        Ok(Planned { change, loaded: Loaded { config, ..loaded }, needs_restart, is_of_https })
+    }
+}
+
+/// A change, and what the files say with it.
+struct Planned {
+    change: Change,
+    loaded: Loaded,
+    needs_restart: Vec<&'static str>,
+    /// Whether it may concern the certificate.
+    is_of_https: bool,
+}
+
+/// How a transaction ends that is judged and never committed.
+enum Judged<T> {
+    Well(T),
+    Not(ReloadError),
+}
+
+impl<T, E: Into<ReloadError>> From<E> for Judged<T> {
+    fn from(error: E) -> Self {
+        Self::Not(error.into())
     }
 }
 
@@ -219,11 +293,26 @@ pub fn put_into_force<E: From<KeysError> + From<StoreError>>(
     keys: &Keys,
     random: impl Fn() -> [u8; 32],
 ) -> Result<Site, E> {
+    with_keys(tx, fit, keys, random, &BTreeMap::new())
+}
+
+/// The same; `imported` are the keys of locations that have no key file yet.
+fn with_keys<E: From<KeysError> + From<StoreError>>(
+    tx: &Tx<'_>,
+    fit: Fit,
+    keys: &Keys,
+    random: impl Fn() -> [u8; 32],
+    imported: &BTreeMap<LocationId, PrivateKey>,
+) -> Result<Site, E> {
     let site_keys = SiteKeys { token: keys.token_key(random())?, seal: keys.seal_key(random())? };
     if !tx.opens_what_is_sealed(&site_keys.seal)? {
         return Err(keys.other_seal().into());
     }
-    fit.put_into_force(tx, site_keys, |id| Ok(keys.location_key(id, random())?), random())
+    let key_of = |id| match imported.get(&id) {
+        Some(key) => Ok(key.clone()),
+        None => Ok(keys.location_key(id, random())?),
+    };
+    fit.put_into_force(tx, site_keys, key_of, random())
 }
 
 fn locations_cut_off(before: &Site, after: &Site) -> Vec<String> {
@@ -231,21 +320,6 @@ fn locations_cut_off(before: &Site, after: &Site) -> Vec<String> {
         before.location(location.id).is_some_and(|before| !location.answers_clients_of(before))
     });
     changed.map(|location| location.config.name.clone()).collect()
-}
-
-/// Where a removed location's file is kept.
-pub fn aside(file: &Path) -> PathBuf {
-    let mut aside = file.as_os_str().to_owned();
-    aside.push(".removed");
-    aside.into()
-}
-
-fn place_file(draft: &Draft) -> Result<Changed, ReloadError> {
-    let (action, placed) = match &draft.text {
-        Some(text) => ("write", durable::write(&draft.file, text, FILE_MODE)),
-        None => ("rename", durable::move_aside(&draft.file, &aside(&draft.file))),
-    };
-    placed.map_err(|source| ReloadError::File { action, path: draft.file.clone(), source })
 }
 
 impl From<ConfigErrors> for ReloadError {
