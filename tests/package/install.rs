@@ -35,10 +35,7 @@ fn installed_on_a_fresh_host_it_serves_people_and_interrupts_nobody() {
     its_module_is_loaded_for_it(&machine);
     let person = machine.enroll("ann");
     person.connect();
-    // Somebody of the group, who may not read the configuration.
-    sh("useradd --no-create-home --groups postern-admin operator");
-    assert!(sh("setpriv --reuid operator --regid operator --init-groups postern user list").contains("ann"));
-    sh("userdel operator");
+    whoever_is_in_the_group_administers();
     println!("install to first ping: {:.1} s on this emulated machine", start.elapsed().as_secs_f64());
     println!("{}", look("systemd-analyze security --no-pager postern.service | tail -n 1").trim());
     assert_eq!(look("ps -C postern -o user=").trim(), "postern");
@@ -116,6 +113,13 @@ fn it_was_upgraded_without_a_question() {
     sh("grep -q '^instance_name = \"another\"' /usr/share/postern/postern.toml
         grep -q '^instance_name = \"postern\"' /etc/postern/postern.toml");
     assert_eq!(look("find /etc/postern -name '*.dpkg-*'"), "");
+}
+
+/// Also who may not read the configuration.
+fn whoever_is_in_the_group_administers() {
+    sh("useradd --no-create-home --groups postern-admin operator");
+    assert!(sh("setpriv --reuid operator --regid operator --init-groups postern user list").contains("ann"));
+    sh("userdel operator");
 }
 
 /// The sandbox keeps the daemon from loading modules, and here the kernel's own way to do it is closed too.
