@@ -10,6 +10,9 @@
 #[path = "../support/rig/mod.rs"]
 mod rig;
 
+use std::path::Path;
+use std::process::Child;
+
 use rig::{eventually, program, skip};
 
 /// This repository, as the container sees it.
@@ -68,12 +71,13 @@ fn install(drop_ins: &[&str]) {
     sh(&format!(
         "systemctl stop postern.socket postern-http.socket postern.service 2>/dev/null || true
          systemctl reset-failed 'postern*' 2>/dev/null || true
-         rm -rf /etc/systemd/system/postern.service.d /etc/postern /var/lib/postern
+         rm -rf /etc/systemd/system/postern.service.d /etc/postern /var/lib/postern /run/sysctl.d
          mkdir -p /etc/systemd/system/postern.service.d /etc/postern/locations.d
          cmp -s {binary} /usr/bin/postern || install -m 755 {binary} /usr/bin/postern
          cp {TREE}/systemd/*.service {TREE}/systemd/*.socket {TREE}/systemd/*.timer /usr/lib/systemd/system/
          cp {TREE}/systemd/sysusers.conf /usr/lib/sysusers.d/postern.conf
          cp {TREE}/systemd/tmpfiles.conf /usr/lib/tmpfiles.d/postern.conf
+         install -D -m 644 {TREE}/systemd/sysctl.conf /usr/share/postern/sysctl.conf
          cp {TREE}/config/postern.toml /etc/postern/
          sed 's/^ipv6 = .*//' {TREE}/config/locations.d/example.toml.sample >/etc/postern/locations.d/hq.toml
          sed -i 's|^public_url = .*|public_url = \"https://vpn.example.com/\"|; s|^name = \"\"|name = \"Ada\"|
@@ -91,6 +95,8 @@ fn what_the_service_is_exposed_to_does_not_grow() {
     for (drop_in, most) in [(None, 1.6), (Some("socket-activation"), 1.5), (Some("userspace"), 1.8)] {
         let drop_ins: Vec<_> = drop_in.into_iter().collect();
         let Some(_service) = Service::with(&drop_ins) else { return };
+        let units = "postern.service postern.socket postern-http.socket";
+        assert_eq!(look(&format!("systemd-analyze verify --man=no {units} 2>&1 | grep postern")), "");
         let (figure, said) = exposure("postern.service");
         println!("{}: {figure}", drop_in.unwrap_or("as shipped"));
         assert!(figure <= most, "{drop_in:?}\n{said}");
@@ -108,8 +114,11 @@ fn exposure(unit: &str) -> (f64, String) {
 #[test]
 fn it_is_ready_when_the_gateway_followed_and_says_what_it_manages() {
     let Some(service) = Service::with(&["userspace"]) else { return };
+    service.set("ExecStartPost=+/bin/sh -c \"postern user list >/root/users-when-ready\"");
     service.start();
     assert!(sh("ip -o link show wg-hq").contains(",UP"), "ready before its interface was up");
+    let users = sh("cat /root/users-when-ready");
+    assert!(users.contains("ada@example.com"), "ready before there was an administrator: {users}");
     assert_eq!(service.property("StatusText"), "0 peers in 1 location");
     assert_eq!(sh("ps -C postern -o user=").trim(), "postern");
     assert_eq!(sh("stat -c '%U:%G %a' /run/postern/admin.sock").trim(), "postern:postern-admin 660");
@@ -179,9 +188,15 @@ fn a_configuration_with_an_error_is_not_tried_again() {
 
 #[test]
 fn systemd_may_listen_in_the_daemons_place() {
-    let Some(service) = Service::with(&["userspace", "socket-activation"]) else { return };
-    sh("systemctl start postern.socket postern-http.socket");
+    let Some(service) = Service::with(&["userspace"]) else { return };
     service.start();
+    // What the drop-in says is to be done.
+    let said = sh(&format!(
+        "cd {TREE}/systemd/drop-ins; cp socket-activation.conf /etc/systemd/system/postern.service.d/
+         sed -n 's/^#  *\\(systemctl .*\\)/\\1/p' socket-activation.conf"
+    ));
+    sh(&said);
+    assert_eq!(service.property("ActiveState"), "active", "{said}");
     for port in [443, 80] {
         assert_eq!(
             sh(&format!("curl -s -m 10 -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{port}/")),
@@ -194,6 +209,87 @@ fn systemd_may_listen_in_the_daemons_place() {
     assert!(told.contains("a socket of systemd: PLAIN HTTP ON A PUBLIC ADDRESS"), "{told}");
     let capabilities = sh(&format!("grep CapBnd /proc/{}/status", service.property("MainPID")));
     assert!(capabilities.trim().ends_with("\t0000000000001000"), "more than CAP_NET_ADMIN: {capabilities}");
+}
+
+#[test]
+fn packets_are_forwarded_once_it_starts_unless_an_administrator_says_otherwise() {
+    let Some(service) = Service::with(&["userspace"]) else { return };
+    let forwarding = || {
+        sh("sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.lo.forwarding | xargs")
+    };
+    // The second is what each boot does.
+    let off = || {
+        drop(sh(
+            "sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0; /usr/lib/systemd/systemd-sysctl",
+        ));
+    };
+    off();
+    assert_eq!(forwarding(), "0 0 0\n", "there was no gateway yet");
+    service.start();
+    assert_eq!(forwarding(), "1 1 1\n");
+
+    for (own, found) in [("net.ipv4.ip_forward", "0 1 1\n"), ("net.ipv6.conf.lo.forwarding", "1 1 0\n")] {
+        sh(&format!("systemctl stop postern; rm -r /run/sysctl.d; echo {own}=0 >/etc/sysctl.d/60-own.conf"));
+        off();
+        service.start();
+        assert_eq!(forwarding(), found, "{own}");
+    }
+    sh("rm /etc/sysctl.d/60-own.conf");
+}
+
+#[test]
+fn secrets_that_only_root_may_read_are_handed_in_as_credentials() {
+    let Some(service) = Service::with(&["userspace"]) else { return };
+    let password = "/etc/postern/smtp-password";
+    sh("cd /etc/postern; umask 077; echo hunter22 >smtp-password
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=vpn.example.com \
+            -addext subjectAltName=DNS:vpn.example.com -keyout tls-key.pem -out tls.pem 2>/dev/null
+        chmod 644 tls.pem
+        ! setpriv --reuid=postern --regid=postern --clear-groups sh -c 'cat smtp-password || cat tls-key.pem' 2>&1");
+    let _server = MailServer::start();
+    service.edit(&format!(
+        "s|^host = .*|host = \"127.0.0.1\"|; s|^port = .*|port = {}|; s|^security = .*|security = \"none\"|
+         s|^username = .*|username = \"postern\"\\npassword_file = \"{password}\"|",
+        MailServer::PORT
+    ));
+    look("systemctl start postern");
+    assert_eq!(service.property("ExecMainStatus"), "78", "it reads what belongs to root");
+
+    sh(&format!("cp {TREE}/systemd/drop-ins/credentials.conf /etc/systemd/system/postern.service.d/"));
+    service.set("LoadCredential=tls-key:/etc/postern/tls-key.pem");
+    service.edit("s|^password_file = .*|password_credential = \"smtp-password\"|");
+    service.edit(
+        "s|^tls = .*|tls = \"files\"\\ncertificate_file = \"/etc/postern/tls.pem\"\\nkey_credential = \"tls-key\"|",
+    );
+    service.start();
+    sh("postern mail test ann@example.com");
+    assert!(sh("cat /srv/mail/mails/*.json").contains("ann@example.com"));
+    let page =
+        "--cacert /etc/postern/tls.pem --resolve vpn.example.com:443:127.0.0.1 https://vpn.example.com/";
+    assert_eq!(sh(&format!("curl -s -m 10 -o /dev/null -w '%{{http_code}}' {page}")), "200");
+}
+
+/// The tests' mail server, which takes one password. It is in Python, which only the machine around the container has.
+struct MailServer(Child);
+
+impl MailServer {
+    const PORT: u16 = 2525;
+
+    fn start() -> Self {
+        sh("mkdir -p /srv/mail; echo plain >/srv/mail/mode; mount --bind /srv /host/srv");
+        let mut server = program("chroot");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/support/smtp-server");
+        let server = server.args(["/host", path, &Self::PORT.to_string(), "/srv/mail"]).spawn().unwrap();
+        eventually("a mail server", || Path::new("/srv/mail/ready").exists());
+        Self(server)
+    }
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

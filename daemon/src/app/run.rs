@@ -65,8 +65,11 @@ pub enum RunError {
     #[error("cannot open the database")]
     Store(#[from] StoreError),
     /// Nothing to manage interfaces with.
-    #[error("cannot manage network interfaces: run as root, or with CAP_NET_ADMIN")]
+    #[error("cannot manage network interfaces")]
     Gateway(#[from] BackendError),
+    /// The kernel lets this process change none.
+    #[error("cannot manage network interfaces: run as root, or with CAP_NET_ADMIN")]
+    Forbidden(#[source] BackendError),
     /// A TCP listener.
     #[error("cannot listen on {address}{}", why_not(source))]
     Listen {
@@ -97,15 +100,21 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// 78: the configuration or the database has to be put right first. 77: a right is lacking. 1: it may be well the next time. The first
-    /// two are those of sysexits.h; systemd/postern.service does not try again after them.
+    /// 78: the configuration or the database has to be put right first. 77: a right is lacking, or somebody has one too many.
+    /// 1: it may be well the next time, without anybody's doing or after a `modprobe`. The first two are those of
+    /// sysexits.h; systemd/postern.service does not try again after them.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Configure(_) | Self::Socket(_) => 78,
+            Self::Config(_) | Self::Socket(_) => 78,
             Self::Store(error) if error.is_lasting() => 78,
-            Self::Gateway(_) | Self::State(StateDirError::Exposed(_)) => 77,
+            Self::Forbidden(_)
+            | Self::State(StateDirError::Exposed(_))
+            | Self::Keys(KeysError::Exposed { .. }) => 77,
             Self::Listen { source, .. } if source.kind() == ErrorKind::PermissionDenied => 77,
-            Self::State(StateDirError::Taken(_) | StateDirError::Io { .. })
+            // At the start it is the host that lacks a backend, or the database that does not answer.
+            Self::Configure(_)
+            | Self::Gateway(_)
+            | Self::State(StateDirError::Taken(_) | StateDirError::Io { .. })
             | Self::Keys(_)
             | Self::Store(_)
             | Self::Listen { .. }
@@ -161,12 +170,14 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     parts.start_loop("the mail loop", |pulse| deliver_mail::run(app.clone(), pulse, shutdown.clone()));
     let pulse = parts.pulse(RECONCILE_LOOP);
     let pulses = parts.take_pulses();
+    // Before anybody hears that postern is ready: `postern setup` asks for the administrator's link then.
+    let first = first_administrator(&app)?;
     parts.start("the report to the service manager", service::report(app.clone(), pulses, shutdown.clone()));
     let reconciler = Reconciler { app: app.clone(), backend, published, questions, pulse, shutdown };
     let loops = reconciler.spawn();
     let loops = loops.map_err(|source| RunError::System { action: "start the reconcile loop", source })?;
     announce(&app.site());
-    welcome(&app, &runtime, config_path)?;
+    welcome(&app, &runtime, config_path, &first)?;
     let stopped = until_stopped(&app, &reloader, &mut signals);
     let outcome = runtime.block_on(parts.unless_one_ends(stopped)).map_err(RunError::Ended);
     stop.send_replace(true);
@@ -203,7 +214,7 @@ impl Opened {
         }
         // Which backends there are has to be known before the installation has its identity.
         let mut probe = Host::new(Owner::of_instance("probe"))?;
-        probe.may_change()?;
+        probe.may_change().map_err(RunError::Forbidden)?;
         let state = StateDir::hold(&loaded.config.state_dir)?;
         let keys = Keys::open(state.path())?;
         let store = Store::open(&state.path().join("postern.db"))?;
@@ -313,18 +324,22 @@ async fn listen_for_administrators(
     Ok(())
 }
 
-/// Tells whoever started the daemon by hand what runs, once the gateway was tried. The journal gets no token.
-fn welcome(app: &App, runtime: &Runtime, config_path: &Path) -> Result<(), RunError> {
-    let site = app.site();
+/// Invites the first administrator, unless that was done.
+fn first_administrator(app: &App) -> Result<FirstAdmin, StoreError> {
     let first = app.store.write_blocking(|tx| {
-        Ok::<_, StoreError>(match first_admin(tx, &site, app.now())? {
+        Ok(match first_admin(tx, &app.site(), app.now())? {
             Some(token) => FirstAdmin::Invited(token),
             None => waiting_admin(tx)?.map_or(FirstAdmin::Enrolled, FirstAdmin::Waiting),
         })
     });
-    let first = first?.0;
+    first.map(|(first, _)| first)
+}
+
+/// Tells whoever started the daemon by hand what runs, once the gateway was tried. The journal gets no token.
+fn welcome(app: &App, runtime: &Runtime, config_path: &Path, first: &FirstAdmin) -> Result<(), RunError> {
+    let site = app.site();
     if log::is_kept() {
-        let username = match &first {
+        let username = match first {
             FirstAdmin::Invited(_) => FIRST_ADMIN,
             FirstAdmin::Waiting(username) => username,
             FirstAdmin::Enrolled => return Ok(()),
@@ -338,7 +353,7 @@ fn welcome(app: &App, runtime: &Runtime, config_path: &Path) -> Result<(), RunEr
     runtime.block_on(tried);
     let program = std::env::args().next().unwrap_or_else(|| "postern".to_owned());
     let command = format!("{program} --config {}", config_path.display());
-    let told = greeting::greet(&site, &app.applied.borrow(), &first, &command);
+    let told = greeting::greet(&site, &app.applied.borrow(), first, &command);
     told.map_err(|source| RunError::System { action: "print the greeting", source })
 }
 
@@ -357,5 +372,39 @@ fn announce(site: &Site) {
         tracing::warn!(
             "{setting} is off: clients reach this host, but nothing behind it (sysctl -w {setting}=1 turns it on)"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unheard() -> BackendError {
+        BackendError::new("ask", "no answer")
+    }
+
+    fn not_bound(kind: ErrorKind) -> RunError {
+        RunError::Listen { address: ([192, 0, 2, 1], 443).into(), source: kind.into() }
+    }
+
+    #[test]
+    fn what_may_be_well_the_next_time_is_tried_again() {
+        let folder = Path::new("/state").to_owned();
+        for (error, status) in [
+            (RunError::Config(ConfigErrors(Vec::new())), 78),
+            (RunError::Socket("ftp".to_owned()), 78),
+            (RunError::Forbidden(unheard()), 77),
+            (RunError::State(StateDirError::Exposed(folder.clone())), 77),
+            (RunError::Keys(KeysError::Exposed { path: folder.clone() }), 77),
+            (not_bound(ErrorKind::PermissionDenied), 77),
+            (not_bound(ErrorKind::AddrInUse), 1),
+            (not_bound(ErrorKind::AddrNotAvailable), 1),
+            (RunError::Configure(ConfigureError::Store(StoreError::Unreadable("row"))), 1),
+            (RunError::Configure(ConfigErrors(Vec::new()).into()), 1),
+            (RunError::Gateway(unheard()), 1),
+            (RunError::State(StateDirError::Taken(folder)), 1),
+        ] {
+            assert_eq!(error.exit_status(), status, "{error:?}");
+        }
     }
 }
