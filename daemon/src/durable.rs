@@ -21,7 +21,6 @@ pub struct Changed {
 enum Undo {
     Remove(PathBuf),
     Write { path: PathBuf, before: Before },
-    Rename { from: PathBuf, to: PathBuf },
 }
 
 /// What a file was. It may hold a key: no `Debug`, and wiped.
@@ -34,11 +33,7 @@ struct Before {
 /// Makes `path` hold `text`. A file that was there keeps its mode and, where that is allowed, its owner; a new one
 /// gets `mode`. Behind a symbolic link the file it leads to is changed.
 pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<Changed> {
-    let path = match fs::canonicalize(path) {
-        Ok(path) => path,
-        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(error),
-    };
+    let path = followed(path)?;
     let before = Before::of(&path)?;
     let (mode, owner) = before.as_ref().map_or((mode, None), |before| (before.mode, Some(before.owner)));
     put(&path, text.as_bytes(), mode, owner)?;
@@ -49,11 +44,60 @@ pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<Changed> {
     Ok(Changed { undo: Some(undo) })
 }
 
-/// Renames `path` to `aside`, in the same folder; what was called so before is lost.
-pub fn move_aside(path: &Path, aside: &Path) -> io::Result<Changed> {
-    fs::rename(path, aside)?;
-    sync_folder(path)?;
-    Ok(Changed { undo: Some(Undo::Rename { from: aside.to_owned(), to: path.to_owned() }) })
+/// A change that is on disk but for the [renaming](rename). Dropping it leaves everything as it was, [`Ready::keep`] leaves
+/// it ready.
+#[must_use = "dropping it gives the change up"]
+pub struct Ready {
+    /// Its present name.
+    source: PathBuf,
+    /// The name it is to have.
+    target: PathBuf,
+    /// Whether nobody needs the source if the change is given up.
+    is_draft: bool,
+}
+
+/// The first half of [`write`], for a change that is made together with another one.
+pub fn prepare(path: &Path, text: &str, mode: u32) -> io::Result<Ready> {
+    let path = followed(path)?;
+    let before = Before::of(&path)?;
+    let (mode, owner) = before.as_ref().map_or((mode, None), |before| (before.mode, Some(before.owner)));
+    let source = draft(&path, text.as_bytes(), mode, owner)?;
+    Ok(Ready { source, target: path, is_draft: true })
+}
+
+/// A file that is to be called otherwise, in the same folder; what is called so is lost then.
+pub fn prepare_aside(path: &Path, aside: &Path) -> io::Result<Ready> {
+    fs::metadata(path)?;
+    Ok(Ready { source: path.to_owned(), target: aside.to_owned(), is_draft: false })
+}
+
+impl Ready {
+    /// The present name and the one it is to have.
+    pub fn names(&self) -> (&Path, &Path) {
+        (&self.source, &self.target)
+    }
+
+    /// Somebody else renames it.
+    pub fn keep(mut self) {
+        self.is_draft = false;
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        if self.is_draft {
+            discard(&self.source);
+        }
+    }
+}
+
+/// Renames a file that is there, and has that on disk. One that is not was renamed before.
+pub fn rename(source: &Path, target: &Path) -> io::Result<()> {
+    match fs::rename(source, target) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        renamed => renamed?,
+    }
+    sync_folder(target)
 }
 
 impl Changed {
@@ -77,14 +121,13 @@ impl Undo {
         match self {
             Self::Remove(path) => fs::remove_file(path)?,
             Self::Write { path, before } => put(path, &before.bytes, before.mode, Some(before.owner))?,
-            Self::Rename { from, to } => fs::rename(from, to)?,
         }
         sync_folder(self.path())
     }
 
     fn path(&self) -> &Path {
         match self {
-            Self::Remove(path) | Self::Write { path, .. } | Self::Rename { to: path, .. } => path,
+            Self::Remove(path) | Self::Write { path, .. } => path,
         }
     }
 }
@@ -108,7 +151,22 @@ impl Before {
     }
 }
 
+/// The file that a symbolic link leads to.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(path.to_owned()),
+        found => found,
+    }
+}
+
 fn put(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
+    let source = draft(path, bytes, mode, owner)?;
+    fs::rename(&source, path).inspect_err(|_| discard(&source))?;
+    sync_folder(path)
+}
+
+/// A file beside `path` that is to replace it, on disk.
+fn draft(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<PathBuf> {
     // Not a name that ends as those end which are read.
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
@@ -118,13 +176,13 @@ fn put(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::R
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let written = write_new(&beside, bytes, mode, owner).and_then(|()| fs::rename(&beside, path));
-    if let Err(error) = written {
-        // What went wrong first is told; the name is free again at the next attempt in any case.
-        let _ = fs::remove_file(&beside);
-        return Err(error);
-    }
-    sync_folder(path)
+    write_new(&beside, bytes, mode, owner).inspect_err(|_| discard(&beside))?;
+    Ok(beside)
+}
+
+/// What went wrong first is told; the name is free again at the next attempt in any case.
+fn discard(draft: &Path) {
+    let _ = fs::remove_file(draft);
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
@@ -166,9 +224,27 @@ mod tests {
         write(&old, "before", 0o640).unwrap().keep();
         drop(write(&old, "after", 0o644).unwrap());
         drop(write(&new, "after", 0o644).unwrap());
-        drop(move_aside(&old, &dir.path().join("old.toml.removed")).unwrap());
         assert_eq!(shown(&old), ("before".to_owned(), 0o640));
         assert_eq!(names(dir.path()), ["old.toml"]);
+    }
+
+    #[test]
+    fn what_is_ready_is_made_or_given_up_as_a_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, aside] = ["a.toml", "a.toml.removed"].map(|name| dir.path().join(name));
+        write(&path, "before", 0o640).unwrap().keep();
+        drop(prepare(&path, "after", 0o644).unwrap());
+        drop(prepare_aside(&path, &aside).unwrap());
+        assert_eq!(
+            (shown(&path), names(dir.path())),
+            (("before".to_owned(), 0o640), vec!["a.toml".to_owned()])
+        );
+        made(prepare(&path, "after", 0o644).unwrap());
+        assert_eq!(shown(&path), ("after".to_owned(), 0o640));
+        made(prepare_aside(&path, &aside).unwrap());
+        assert_eq!(names(dir.path()), ["a.toml.removed"]);
+        rename(&path, &aside).unwrap();
+        assert_eq!(shown(&aside).0, "after", "what was renamed before is left alone");
     }
 
     #[test]
@@ -190,6 +266,13 @@ mod tests {
         write(&link, "after", 0o644).unwrap().keep();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&target).unwrap(), "after");
+    }
+
+    fn made(ready: Ready) {
+        let (source, target) = ready.names();
+        let names = (source.to_owned(), target.to_owned());
+        ready.keep();
+        rename(&names.0, &names.1).unwrap();
     }
 
     fn shown(path: &Path) -> (String, u32) {

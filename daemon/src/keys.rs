@@ -1,15 +1,15 @@
 //! The key files below the state folder: 0600, made on first use, never in the database. They must survive a lost
 //! database and never sit in a dump of it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use postern_gateway::PrivateKey;
 use zeroize::Zeroizing;
 
-use crate::durable::{self, Changed, sync_folder};
+use crate::durable::{self, Changed, Ready, sync_folder};
 use crate::rules::ids::LocationId;
 use crate::rules::seal::SealKey;
 use crate::rules::token::TokenKey;
@@ -57,7 +57,8 @@ impl Keys {
     pub fn open(state_dir: &Path) -> Result<Self, KeysError> {
         let dir = state_dir.join("keys");
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.map_err(|source| KeysError::Io { path: dir.clone(), source })?;
+        made.and_then(|()| sync_folder(&dir))
+            .map_err(|source| KeysError::Io { path: dir.clone(), source })?;
         Ok(Self { dir })
     }
 
@@ -89,18 +90,11 @@ impl Keys {
         PrivateKey::from_base64(text.trim()).map_err(|_| KeysError::Unreadable { path })
     }
 
-    /// Gives a location another key: every client of it has to fetch its configuration again. Dropping what is
-    /// given back puts the old key back.
-    pub fn rotate_location_key(&self, id: LocationId, random: [u8; 32]) -> Result<Changed, KeysError> {
-        self.put_location_key(id, &PrivateKey::from_random(random))
-    }
-
-    /// Gives a location the key that its clients know already. Dropping what is given back undoes it.
-    pub fn put_location_key(&self, id: LocationId, key: &PrivateKey) -> Result<Changed, KeysError> {
+    /// Makes ready that a location has another key.
+    pub fn prepare_location_key(&self, id: LocationId, key: &PrivateKey) -> Result<Ready, KeysError> {
         let path = self.location_path(id);
-        let mut text = key.to_base64();
-        text.push('\n');
-        durable::write(&path, &text, 0o600).map_err(|source| KeysError::Io { path, source })
+        let text = with_line_end(&key.to_base64());
+        durable::prepare(&path, &text, 0o600).map_err(|source| KeysError::Io { path, source })
     }
 
     fn location_path(&self, id: LocationId) -> PathBuf {
@@ -133,18 +127,17 @@ fn read_or_make(path: &Path, key: impl FnOnce() -> PrivateKeyText) -> Result<Zer
 
 /// Writes a file that was not there, so that it is whole and on disk, or not there.
 fn make(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
-    if let Err(error) = written.and_then(|()| file.sync_all()).and_then(|()| sync_folder(path)) {
-        fs::remove_file(path)?;
-        return Err(error);
-    }
-    Ok(())
+    durable::write(path, &with_line_end(text), 0o600).map(Changed::keep)
+}
+
+fn with_line_end(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(format!("{text}\n"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+
     use super::*;
 
     #[test]
@@ -159,14 +152,16 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_key_is_another_one_from_then_on_if_it_is_kept() {
+    fn a_prepared_key_is_the_one_from_the_moment_it_is_made() {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::open(dir.path()).unwrap();
         let first = keys.location_key(LocationId(7), [1; 32]).unwrap();
-        drop(keys.rotate_location_key(LocationId(7), [2; 32]).unwrap());
+        let other = PrivateKey::from_random([2; 32]);
+        let ready = keys.prepare_location_key(LocationId(7), &other).unwrap();
         assert!(first == keys.location_key(LocationId(7), [3; 32]).unwrap());
-        keys.rotate_location_key(LocationId(7), [2; 32]).unwrap().keep();
-        assert!(PrivateKey::from_random([2; 32]) == keys.location_key(LocationId(7), [3; 32]).unwrap());
+        let (source, target) = ready.names();
+        durable::rename(source, target).unwrap();
+        assert!(other == keys.location_key(LocationId(7), [3; 32]).unwrap());
     }
 
     #[test]
@@ -177,6 +172,15 @@ mod tests {
         let path = dir.path().join("keys/location-7.key");
         fs::set_permissions(path, Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(keys.location_key(LocationId(7), [1; 32]), Err(KeysError::Exposed { .. })));
+    }
+
+    #[test]
+    fn a_key_of_which_a_crash_left_half_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(dir.path()).unwrap();
+        fs::write(dir.path().join("keys/location-7.key.new"), "").unwrap();
+        let made = keys.location_key(LocationId(7), [1; 32]).unwrap();
+        assert!(made == keys.location_key(LocationId(7), [2; 32]).unwrap());
     }
 
     #[test]

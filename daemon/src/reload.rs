@@ -2,8 +2,9 @@
 //! them, or of a location's key. It happens as a whole or not at all.
 //!
 //! The order makes it so. Everything that may be refused is judged first, against a draft that is on no disk. Then the
-//! file is renamed into place, then the database commits, then the site is replaced. If the daemon dies in between, the
-//! next start puts the file into force, which has been judged already; if the commit fails, the file is put back.
+//! file is written beside the one it replaces, then the database commits, with the names of both, then the site is
+//! replaced and the file renamed into place. If the daemon dies after the commit, the next start renames it; before, all
+//! is as it was.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,12 +16,13 @@ use postern_gateway::{BackendKind, PrivateKey};
 use crate::app::App;
 use crate::background::own_files;
 use crate::config::{ConfigErrors, Draft, Loaded, Problem, load_with};
-use crate::durable::{self, Changed};
+use crate::durable::{self, Ready};
 use crate::flows::configure::{ConfigureError, Fit, fit};
 use crate::flows::refusal::Refusal;
 use crate::keys::{Keys, KeysError};
+use crate::rules::ids::LocationId;
 use crate::site::{Site, SiteKeys};
-use crate::store::{Revision, StoreError, Tx};
+use crate::store::{Revision, Store, StoreError, Tx};
 
 /// A new location file: for everybody to read, as there is no secret in it.
 const FILE_MODE: u32 = 0o644;
@@ -40,6 +42,18 @@ pub enum ReloadError {
         /// What was tried.
         action: &'static str,
         /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that is ready beside its place.
+    #[error(
+        "the change is in force, but {} could not be put in its place: that is tried again at the next reload or start",
+        path.display()
+    )]
+    Late {
+        /// Where it belongs.
         path: PathBuf,
         /// Why.
         #[source]
@@ -145,6 +159,7 @@ impl Parts {
     ) -> Result<Reloaded<T>, ReloadError> {
         // Whoever panicked here left nothing half done.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        finish_renames(&self.app.store)?;
         let present = load_with(&self.path, None)?;
         let change = plan(&present)?;
         let loaded = match &change {
@@ -155,18 +170,23 @@ impl Parts {
         let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
         let warnings = loaded.warnings.clone();
         let loaded = Loaded { config, ..loaded };
-        let (mut changed, mut cut_off) = (Vec::new(), Vec::new());
+        let (mut ready, mut cut_off) = (Vec::new(), Vec::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
             let value = within(tx)?;
             let fit = fit(tx, loaded, &self.available)?;
-            changed = self.place(tx, &change)?;
-            let site = put_into_force::<ReloadError>(tx, fit, &self.keys, || self.app.random())?;
+            let key = self.other_key(tx, &change)?;
+            ready = self.prepare(&change, key.as_ref())?;
+            for (source, target) in ready.iter().map(Ready::names) {
+                tx.owe_rename(source, target)?;
+            }
+            let site = with_other_key::<ReloadError>(tx, fit, &self.keys, key, || self.app.random())?;
             let app = self.app.clone();
             cut_off = locations_cut_off(&app.site(), &site);
             tx.after_commit(move || app.replace_site(site.into()));
             Ok::<_, ReloadError>(value)
         })?;
-        changed.into_iter().for_each(Changed::keep);
+        ready.into_iter().for_each(Ready::keep);
+        finish_renames(&self.app.store)?;
         own_files::present(&self.app);
         self.app.presented.ask_to_try();
         for key in &needs_restart {
@@ -183,21 +203,36 @@ impl Parts {
         Ok(Reloaded { value, file, revision, needs_restart, warnings, cut_off })
     }
 
-    fn place(&self, tx: &Tx<'_>, change: &Change) -> Result<Vec<Changed>, ReloadError> {
-        match change {
-            Change::Nothing => Ok(Vec::new()),
-            Change::File(draft) => Ok(vec![place_file(draft)?]),
-            Change::Import(import) => {
-                // The key first: a start in between makes none of its own for the file.
-                let key = self.keys.put_location_key(tx.location_id(&import.name)?, &import.key)?;
-                Ok(vec![key, place_file(&import.draft)?])
-            }
+    /// The location that gets another key, and which.
+    fn other_key(
+        &self,
+        tx: &Tx<'_>,
+        change: &Change,
+    ) -> Result<Option<(LocationId, PrivateKey)>, ReloadError> {
+        Ok(match change {
+            Change::Nothing | Change::File(_) => None,
+            Change::Import(import) => Some((tx.location_id(&import.name)?, import.key.clone())),
             Change::Key(name) => {
                 let unknown = || Refusal::UnknownLocation(name.clone());
                 let id = tx.known_location(name)?.ok_or_else(unknown)?;
-                Ok(vec![self.keys.rotate_location_key(id, self.app.random())?])
+                Some((id, PrivateKey::from_random(self.app.random())))
             }
-        }
+        })
+    }
+
+    /// Makes the change's files ready. Nobody reads them yet.
+    fn prepare(
+        &self,
+        change: &Change,
+        key: Option<&(LocationId, PrivateKey)>,
+    ) -> Result<Vec<Ready>, ReloadError> {
+        let key = key.map(|(id, key)| self.keys.prepare_location_key(*id, key)).transpose()?;
+        let file = match change {
+            Change::Nothing | Change::Key(_) => None,
+            Change::File(draft) => Some(prepare_file(draft)?),
+            Change::Import(import) => Some(prepare_file(&import.draft)?),
+        };
+        Ok(key.into_iter().chain(file).collect())
     }
 }
 
@@ -208,11 +243,39 @@ pub fn put_into_force<E: From<KeysError> + From<StoreError>>(
     keys: &Keys,
     random: impl Fn() -> [u8; 32],
 ) -> Result<Site, E> {
+    with_other_key(tx, fit, keys, None, random)
+}
+
+fn with_other_key<E: From<KeysError> + From<StoreError>>(
+    tx: &Tx<'_>,
+    fit: Fit,
+    keys: &Keys,
+    other: Option<(LocationId, PrivateKey)>,
+    random: impl Fn() -> [u8; 32],
+) -> Result<Site, E> {
     let site_keys = SiteKeys { token: keys.token_key(random())?, seal: keys.seal_key(random())? };
     if !tx.opens_what_is_sealed(&site_keys.seal)? {
         return Err(keys.other_seal().into());
     }
-    fit.put_into_force(tx, site_keys, |id| Ok(keys.location_key(id, random())?), random())
+    let key_of = |id| match &other {
+        Some((location, key)) if *location == id => Ok(key.clone()),
+        Some(_) | None => Ok(keys.location_key(id, random())?),
+    };
+    fit.put_into_force(tx, site_keys, key_of, random())
+}
+
+/// Renames the files of committed changes that a crash, or an error, kept from their places. Says whether there were any.
+pub fn finish_renames(store: &Store) -> Result<bool, ReloadError> {
+    let owed = store.read_blocking(|tx| tx.owed_renames())?;
+    for (source, target) in &owed {
+        let late = |source| ReloadError::Late { path: target.clone(), source };
+        durable::rename(source, target).map_err(late)?;
+    }
+    if owed.is_empty() {
+        return Ok(false);
+    }
+    store.write_blocking(|tx| tx.renames_done())?;
+    Ok(true)
 }
 
 fn locations_cut_off(before: &Site, after: &Site) -> Vec<String> {
@@ -229,12 +292,12 @@ pub fn aside(file: &Path) -> PathBuf {
     aside.into()
 }
 
-fn place_file(draft: &Draft) -> Result<Changed, ReloadError> {
-    let (action, placed) = match &draft.text {
-        Some(text) => ("write", durable::write(&draft.file, text, FILE_MODE)),
-        None => ("rename", durable::move_aside(&draft.file, &aside(&draft.file))),
+fn prepare_file(draft: &Draft) -> Result<Ready, ReloadError> {
+    let (action, ready) = match &draft.text {
+        Some(text) => ("write", durable::prepare(&draft.file, text, FILE_MODE)),
+        None => ("rename", durable::prepare_aside(&draft.file, &aside(&draft.file))),
     };
-    placed.map_err(|source| ReloadError::File { action, path: draft.file.clone(), source })
+    ready.map_err(|source| ReloadError::File { action, path: draft.file.clone(), source })
 }
 
 impl From<ConfigErrors> for ReloadError {

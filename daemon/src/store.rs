@@ -27,6 +27,7 @@ pub mod measure;
 pub mod membership;
 mod migrate;
 pub mod outbox;
+pub mod owed;
 pub mod password_reset;
 mod signals;
 mod tx;

@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0005_mail.sql"),
     include_str!("../../migrations/0006_audit_of.sql"),
     include_str!("../../migrations/0007_fixed_place.sql"),
+    include_str!("../../migrations/0008_owed_rename.sql"),
 ];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -46,7 +46,7 @@ impl AdminError {
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Refused(Refusal::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotReloaded(ReloadError::File { .. } | ReloadError::Keys(_)) => {
+            Self::NotReloaded(ReloadError::File { .. } | ReloadError::Late { .. } | ReloadError::Keys(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::Refused(_) | Self::NotReloaded(_) | Self::NotSent(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -67,6 +67,9 @@ impl AdminError {
             Self::NotReloaded(ReloadError::Config(_)) => "correct it and try again",
             Self::NotReloaded(ReloadError::File { .. }) => {
                 "may postern write in that folder? If not, change the file yourself and run `postern reload`"
+            }
+            Self::NotReloaded(ReloadError::Late { .. }) => {
+                "mend what keeps it from there, then `postern reload`"
             }
             Self::NotReloaded(ReloadError::Keys(_)) => return None,
             Self::NotSent(_) => "correct [mail] in the configuration, then `postern reload`, and try again",
@@ -101,9 +104,10 @@ impl From<ReloadError> for AdminError {
     fn from(error: ReloadError) -> Self {
         match error {
             ReloadError::Refused(refusal) => Self::Refused(refusal),
-            error @ (ReloadError::Config(_) | ReloadError::File { .. } | ReloadError::Keys(_)) => {
-                Self::NotReloaded(error)
-            }
+            error @ (ReloadError::Config(_)
+            | ReloadError::File { .. }
+            | ReloadError::Late { .. }
+            | ReloadError::Keys(_)) => Self::NotReloaded(error),
         }
     }
 }
