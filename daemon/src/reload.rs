@@ -179,7 +179,8 @@ impl Parts {
             for (source, target) in ready.iter().map(Ready::names) {
                 tx.owe_rename(source, target)?;
             }
-            let site = with_other_key::<ReloadError>(tx, fit, &self.keys, key, || self.app.random())?;
+            let site =
+                with_other_key::<ReloadError>(tx, fit, &self.keys, key.as_ref(), || self.app.random())?;
             let app = self.app.clone();
             cut_off = locations_cut_off(&app.site(), &site);
             tx.after_commit(move || app.replace_site(site.into()));
@@ -189,12 +190,7 @@ impl Parts {
         finish_renames(&self.app.store)?;
         own_files::present(&self.app);
         self.app.presented.ask_to_try();
-        for key in &needs_restart {
-            tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
-        }
-        for warning in &warnings {
-            tracing::warn!("{warning}");
-        }
+        log(&needs_restart, &warnings);
         let file = match change {
             Change::File(draft) => Some(draft.file),
             Change::Import(import) => Some(import.draft.file),
@@ -250,14 +246,14 @@ fn with_other_key<E: From<KeysError> + From<StoreError>>(
     tx: &Tx<'_>,
     fit: Fit,
     keys: &Keys,
-    other: Option<(LocationId, PrivateKey)>,
+    other: Option<&(LocationId, PrivateKey)>,
     random: impl Fn() -> [u8; 32],
 ) -> Result<Site, E> {
     let site_keys = SiteKeys { token: keys.token_key(random())?, seal: keys.seal_key(random())? };
     if !tx.opens_what_is_sealed(&site_keys.seal)? {
         return Err(keys.other_seal().into());
     }
-    let key_of = |id| match &other {
+    let key_of = |id| match other {
         Some((location, key)) if *location == id => Ok(key.clone()),
         Some(_) | None => Ok(keys.location_key(id, random())?),
     };
@@ -266,7 +262,7 @@ fn with_other_key<E: From<KeysError> + From<StoreError>>(
 
 /// Renames the files of committed changes that a crash, or an error, kept from their places. Says whether there were any.
 pub fn finish_renames(store: &Store) -> Result<bool, ReloadError> {
-    let owed = store.read_blocking(|tx| tx.owed_renames())?;
+    let owed = store.read_blocking(|tx| tx.owed_renames().map_err(ReloadError::from))?;
     for (source, target) in &owed {
         let late = |source| ReloadError::Late { path: target.clone(), source };
         durable::rename(source, target).map_err(late)?;
@@ -274,8 +270,17 @@ pub fn finish_renames(store: &Store) -> Result<bool, ReloadError> {
     if owed.is_empty() {
         return Ok(false);
     }
-    store.write_blocking(|tx| tx.renames_done())?;
+    store.write_blocking(|tx| tx.renames_done().map_err(ReloadError::from))?;
     Ok(true)
+}
+
+fn log(needs_restart: &[&str], warnings: &[Problem]) {
+    for key in needs_restart {
+        tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
+    }
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
 }
 
 fn locations_cut_off(before: &Site, after: &Site) -> Vec<String> {

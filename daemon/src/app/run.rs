@@ -97,11 +97,13 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// 78: the configuration has to be changed first. 77: a right is lacking. 1: it may be well the next time. The first
+    /// 78: the configuration has to be changed first, or the database restored. 77: a right is lacking. 1: it may be well the next time. The first
     /// two are those of sysexits.h; systemd/postern.service does not try again after them.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Configure(_) | Self::Socket(_) => 78,
+            Self::Config(_) | Self::Configure(_) | Self::Socket(_) | Self::Store(StoreError::Damaged(_)) => {
+                78
+            }
             Self::Gateway(_) | Self::State(StateDirError::Exposed(_)) => 77,
             Self::Listen { source, .. } if source.kind() == ErrorKind::PermissionDenied => 77,
             Self::State(StateDirError::Taken(_) | StateDirError::Io { .. })

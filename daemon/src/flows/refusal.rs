@@ -196,7 +196,7 @@ impl Refusal {
             Self::MailSent(_) => "`postern mail list` shows what can be tried again",
             Self::Takeover(_) => "correct the file, or take its peers in one by one; nothing was changed",
             Self::KeyInUse { .. } => "`postern device remove` removes it; nothing was changed",
-            Self::Store(_) => return None,
+            Self::Store(_) => "nothing was changed; `postern status` says what is wrong with the database",
         };
         Some(text.to_owned())
     }

@@ -1,6 +1,7 @@
 //! Brings a database file to this version's schema, one transaction a step. Steps are never edited once released.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::tx::StoreError;
 
@@ -14,6 +15,26 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0007_fixed_place.sql"),
     include_str!("../../migrations/0008_owed_rename.sql"),
 ];
+
+/// Refuses a file with damaged pages, before anything of it is changed.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    // Closing a connection moves the log into the file otherwise.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match found {
+        Ok(found) if found == "ok" => {
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+            Ok(())
+        }
+        Ok(found) => Err(StoreError::Damaged(found)),
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Err(StoreError::Damaged(error.to_string()))
+            }
+            Some(_) | None => Err(error.into()),
+        },
+    }
+}
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);

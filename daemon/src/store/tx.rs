@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use postern_gateway::PublicKey;
+use postern_gateway::{PublicKey, chain};
 use rusqlite::{Params, Row, Transaction};
 
 use super::signals::Touched;
@@ -20,6 +20,11 @@ pub enum StoreError {
     /// A row holds what this version cannot have written.
     #[error("the database holds an unreadable {0}")]
     Unreadable(&'static str),
+    /// Not by this program: a disk that failed, or somebody who wrote into the file.
+    #[error(
+        "the database is damaged ({0}): nothing was changed; restore database and keys from a backup, tunnels go on meanwhile"
+    )]
+    Damaged(String),
     /// Made by a later version.
     #[error(
         "the database has schema {found}, this version knows up to {known}: install the newer postern again"
@@ -48,6 +53,7 @@ pub struct Tx<'a> {
     touched: RefCell<Touched>,
     locations: RefCell<BTreeSet<LocationId>>,
     afterwards: RefCell<Vec<Afterwards>>,
+    trouble: RefCell<Option<String>>,
 }
 
 /// What is done once a transaction is committed.
@@ -60,11 +66,27 @@ impl<'a> Tx<'a> {
             touched: RefCell::default(),
             locations: RefCell::default(),
             afterwards: RefCell::default(),
+            trouble: RefCell::default(),
         }
     }
 
     pub(super) fn into_parts(self) -> (Touched, Vec<Afterwards>) {
         (self.touched.into_inner(), self.afterwards.into_inner())
+    }
+
+    /// Why a statement could not write, unless its values were to blame.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
+    }
+
+    fn noted<T>(&self, written: rusqlite::Result<T>) -> Result<T, StoreError> {
+        written.map_err(|error| {
+            let error = StoreError::from(error);
+            if !error.is_conflict() {
+                *self.trouble.borrow_mut() = Some(chain(&error));
+            }
+            error
+        })
     }
 
     /// Has `work` done if and when this transaction is committed: before a loop is woken for it, and before anybody
@@ -112,12 +134,14 @@ impl<'a> Tx<'a> {
 
     /// Runs one statement and says how many rows it changed.
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-        Ok(self.transaction.prepare_cached(sql)?.execute(params)?)
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        self.noted(statement.execute(params))
     }
 
     /// Runs one `INSERT` and gives the new row's number.
     pub(super) fn insert(&self, sql: &str, params: impl Params) -> Result<i64, StoreError> {
-        Ok(self.transaction.prepare_cached(sql)?.insert(params)?)
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        self.noted(statement.insert(params))
     }
 
     /// At most one row.
