@@ -71,7 +71,7 @@ const DAEMON: &Table = &[
             "store", "texts", "tls",
         ],
     ),
-    ("reload", &["app", "background", "config", "durable", "flows", "keys", "site", "store"]),
+    ("reload", &["app", "background", "config", "durable", "flows", "keys", "rules", "site", "store"]),
     ("location_files", &["config", "flows", "reload", "rules", "taken"]),
     (
         "web",

@@ -111,7 +111,9 @@ impl Recorded {
                     kept.push((dir.join(name), file.map(|file| file.left(dice)).unwrap_or_default()));
                 }
             }
-            present.keys().for_each(|name| fs::remove_file(dir.join(name)).unwrap());
+            for name in present.keys() {
+                fs::remove_file(dir.join(name)).unwrap();
+            }
         }
         for (path, bytes) in kept {
             let mut file = fs::File::options();
