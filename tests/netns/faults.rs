@@ -26,7 +26,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use rig::Wireguard::Userspace;
 use rig::{Rig, eventually, program};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The daemon has more descriptors than that from its start on.
 const FEW: &str = "10";
@@ -119,21 +119,49 @@ fn a_database_that_somebody_holds_stops_changes_only() {
 fn a_kernel_that_takes_nothing_is_told_of_and_tried_again() {
     for error in [Errno::ENOBUFS, Errno::EPERM, Errno::EBUSY] {
         let Some((mut scene, faults)) = a_gateway() else { return };
-        faults.fail(Place::Netlink, Some(error));
-        // What needs the kernel is accepted, and visibly not done.
-        scene.rig.locate("open", 1, "mtu = 1380");
-        let said = scene.rig.postern(&["reload"]);
-        assert_eq!(said.code, 4, "{said:?}");
-        let status = scene.rig.order(&["status"]);
-        assert!(status.contains(error.desc()) || status.contains(&error.to_string()), "{status}");
-        assert!(scene.enrolls("somebody-else"), "who enrolls meanwhile is not hindered");
-        faults.fail(Place::Netlink, None);
-        let mtu = || scene.rig.gateway.look("ip link show pst-open").contains("mtu 1380");
-        eventually("the change in force", mtu);
-        let lane = &mut scene.lanes[0];
-        lane.world.places.get_mut("open").unwrap().mtu = 1380;
-        scene.check();
+        let set = |error| faults.fail(Place::Netlink, error);
+        only_the_kernel_stays_behind(&mut scene, || set(Some(error)), || set(None), error.desc());
     }
+}
+
+#[test]
+fn a_kernel_that_does_not_answer_is_told_of_and_tried_again() {
+    let Some((mut scene, faults)) = a_gateway() else { return };
+    let lose = |is_lost| faults.lose(Place::Netlink, is_lost);
+    only_the_kernel_stays_behind(&mut scene, || lose(true), || lose(false), "");
+}
+
+/// While the kernel takes nothing: what needs it is accepted, and visibly not done; nobody who enrolls is hindered.
+fn only_the_kernel_stays_behind(scene: &mut Scene, harm: impl FnOnce(), heal: impl FnOnce(), words: &str) {
+    harm();
+    scene.rig.locate("open", 1, "mtu = 1380");
+    let said = scene.rig.postern(&["reload"]);
+    assert_eq!(said.code, 4, "{said:?}");
+    let problems = || scene.rig.ask(&["status"])["problems"].clone();
+    eventually("a complaint", || problems() != json!([]) && problems().to_string().contains(words));
+    assert!(scene.enrolls("somebody-else"), "who enrolls meanwhile is not hindered");
+    heal();
+    let mtu = || scene.rig.gateway.look("ip link show pst-open").contains("mtu 1380");
+    eventually("the change in force", mtu);
+    scene.lanes[0].world.places.get_mut("open").unwrap().mtu = 1380;
+    scene.check();
+}
+
+#[test]
+fn a_file_that_cannot_be_put_in_its_place_follows_later() {
+    let Some((mut scene, faults)) = a_gateway() else { return };
+    let written = || fs::read_to_string(scene.rig.path("locations.d/open.toml")).unwrap();
+    faults.fail(Place::Rename, Some(Errno::EIO));
+    let said = scene.rig.postern(&["location", "edit", "open", "--mtu", "1380"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.errors.contains("is in force, but") && said.errors.contains("open.toml"), "{said:?}");
+    assert!(scene.rig.gateway.sh("ip link show pst-open").contains("mtu 1380"));
+    assert!(written().contains("1420"));
+    faults.fail(Place::Rename, None);
+    scene.rig.reload();
+    assert!(written().contains("1380"), "{}", written());
+    scene.lanes[0].world.places.get_mut("open").unwrap().mtu = 1380;
+    scene.check();
 }
 
 #[test]

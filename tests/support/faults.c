@@ -27,7 +27,7 @@ struct board {
     int32_t kill_at;          /* a place; -1: none */
     int32_t kill_after;       /* 0: before the call, 1: after it */
     int32_t countdown;        /* the how manieth call; 1: the next */
-    int32_t errors[PLACES];   /* errno that every call there fails with; 0: none */
+    int32_t errors[PLACES];   /* errno that every call there fails with; 0: none; -1: what is sent is lost on the way */
     uint32_t calls[PLACES];   /* how many there were */
 };
 
@@ -107,7 +107,8 @@ static void die(void) {
     for (;;) pause();
 }
 
-/* Counts a call. -1: it is to fail, errno says how; 1: the program ends once it is done; 0: neither. */
+/* Counts a call. -1: it is to fail, errno says how; -2: it is to seem to succeed; 1: the program ends once it is done;
+ * 0: nothing of that. */
 static int enter(enum place place) {
     if (!board || place == PLACES) return 0;
     __atomic_add_fetch(&board->calls[place], 1, __ATOMIC_SEQ_CST);
@@ -116,6 +117,7 @@ static int enter(enum place place) {
         return 1;
     }
     if (!board->errors[place]) return 0;
+    if (board->errors[place] < 0) return -2;
     errno = board->errors[place];
     return -1;
 }
@@ -133,18 +135,20 @@ static enum place place_of(int fd) {
     return domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX ? ANSWER : PLACES;
 }
 
-/* `afterwards` may look at the result. */
-#define WRAP(type, name, place, parameters, arguments, afterwards)              \
+/* `afterwards` may look at the result; `seeming` is the result of what only seems to succeed. */
+#define WRAP_SENDING(type, name, place, parameters, arguments, afterwards, seeming) \
     type name parameters {                                                      \
         static type(*real) parameters;                                          \
         if (!real) real = (type(*) parameters)dlsym(RTLD_NEXT, #name);          \
         int wish = enter(place);                                                \
-        if (wish < 0) return -1;                                                \
+        if (wish < 0) return wish == -2 ? (type)(seeming) : -1;                 \
         type result = real arguments;                                           \
         afterwards;                                                             \
         if (wish > 0) die();                                                    \
         return result;                                                          \
     }
+#define WRAP(type, name, place, parameters, arguments, afterwards)              \
+    WRAP_SENDING(type, name, place, parameters, arguments, afterwards, -1)
 
 WRAP(int, fsync, SYNC, (int fd), (fd), synced(fd, result))
 WRAP(int, fdatasync, SYNC, (int fd), (fd), synced(fd, result))
@@ -159,10 +163,11 @@ WRAP(ssize_t, pwrite64, place_of(fd), (int fd, const void *bytes, size_t count, 
 WRAP(ssize_t, writev, place_of(fd), (int fd, const struct iovec *parts, int count), (fd, parts, count), )
 WRAP(int, ftruncate, place_of(fd), (int fd, off_t length), (fd, length), cut(fd, result, length))
 WRAP(int, ftruncate64, place_of(fd), (int fd, off64_t length), (fd, length), cut(fd, result, length))
-WRAP(ssize_t, send, place_of(fd), (int fd, const void *bytes, size_t count, int flags), (fd, bytes, count, flags), )
-WRAP(ssize_t, sendto, place_of(fd),
-     (int fd, const void *bytes, size_t count, int flags, const struct sockaddr *to, socklen_t length),
-     (fd, bytes, count, flags, to, length), )
+WRAP_SENDING(ssize_t, send, place_of(fd), (int fd, const void *bytes, size_t count, int flags),
+             (fd, bytes, count, flags), , count)
+WRAP_SENDING(ssize_t, sendto, place_of(fd),
+             (int fd, const void *bytes, size_t count, int flags, const struct sockaddr *to, socklen_t length),
+             (fd, bytes, count, flags, to, length), , count)
 WRAP(ssize_t, sendmsg, place_of(fd), (int fd, const struct msghdr *message, int flags), (fd, message, flags), )
 
 int clock_gettime(clockid_t clock, struct timespec *now) {

@@ -96,6 +96,11 @@ impl Faults {
         self.put(ERRORS + 4 * place.number(), &number.to_ne_bytes());
     }
 
+    /// From now on what is sent is lost on the way, or no more.
+    pub(crate) fn lose(&self, place: Place, is_lost: bool) {
+        self.put(ERRORS + 4 * place.number(), &(-i32::from(is_lost)).to_ne_bytes());
+    }
+
     /// The program's clock is ahead by so much.
     pub(crate) fn clock(&self, seconds: i64) {
         self.put(CLOCK, &seconds.to_ne_bytes());
