@@ -10,7 +10,7 @@ use postern_gateway::chain;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::config::{admin_socket, load_with};
+use crate::config::{Loaded, admin_socket, load_with};
 use crate::log::{self, LogFormat};
 
 mod account;
@@ -231,7 +231,8 @@ impl Cli {
     }
 
     fn check_config(&self, out: &mut impl Write, errors: &mut impl Write) -> Result<(), Failure> {
-        let loaded = load_with(&self.config, None).map_err(|error| Failure::Refused(error.to_string()))?;
+        let loaded = load_with(&self.config, None).and_then(Loaded::with_https);
+        let loaded = loaded.map_err(|error| Failure::Refused(error.to_string()))?;
         for warning in &loaded.warnings {
             writeln!(errors, "warning: {warning}")?;
         }

@@ -4,8 +4,8 @@
 
 mod journal;
 
-use std::io::{IsTerminal as _, stderr};
-use std::os::fd::AsFd as _;
+use std::io::{IsTerminal as _, stderr, stdout};
+use std::os::fd::AsFd;
 
 use clap::ValueEnum;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -27,7 +27,8 @@ pub enum LogFormat {
 pub fn start(format: LogFormat) {
     let quiet = "info,netlink_packet_core=info,netlink_proto=info";
     let filter = EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
-    let journal = if format == LogFormat::Text && is_the_journal() { Journal::open().ok() } else { None };
+    let journal =
+        if format == LogFormat::Text && is_the_journal(stderr()) { Journal::open().ok() } else { None };
     let layer = match (journal, format) {
         (Some(journal), _) => journal.boxed(),
         (None, LogFormat::Text) => fmt::layer().with_ansi(stderr().is_terminal()).with_writer(stderr).boxed(),
@@ -37,9 +38,33 @@ pub fn start(format: LogFormat) {
     let _ = registry().with(layer.with_filter(filter)).try_init();
 }
 
-/// Whether standard error is what systemd says is the journal's: `JOURNAL_STREAM` alone may be inherited from afar.
-fn is_the_journal() -> bool {
-    let Ok(told) = std::env::var("JOURNAL_STREAM") else { return false };
-    nix::sys::stat::fstat(stderr().as_fd())
+/// Whether the journal keeps what is printed: systemd names one stream only, of two that are its own.
+pub fn is_kept() -> bool {
+    is_the_journal(stdout()) || is_the_journal(stderr())
+}
+
+/// Whether the stream is what systemd says is the journal's: `JOURNAL_STREAM` alone may be inherited from afar.
+fn is_the_journal(stream: impl AsFd) -> bool {
+    std::env::var("JOURNAL_STREAM").is_ok_and(|told| is(stream, &told))
+}
+
+/// Whether the stream is the one of this device and inode, `DEVICE:INODE`.
+fn is(stream: impl AsFd, told: &str) -> bool {
+    nix::sys::stat::fstat(stream.as_fd())
         .is_ok_and(|found| told == format!("{}:{}", found.st_dev, found.st_ino))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_is_known_by_device_and_inode_and_not_by_there_being_a_journal() {
+        let [journal, other] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+        let metadata = journal.metadata().unwrap();
+        let told = format!("{}:{}", metadata.dev(), metadata.ino());
+        assert!(is(&journal, &told) && !is(&other, &told));
+    }
 }

@@ -119,6 +119,9 @@ impl Metrics {
             drop(self.repaired.get_or_create(&RepairLabels { kind: kind.name() }));
         }
         for route in Route::ALL {
+            for status in ["2xx", "3xx", "4xx", "5xx"] {
+                drop(self.requests.get_or_create(&RequestLabels { route: route.name(), status }));
+            }
             drop(self.rate_limited.get_or_create(&RouteLabels { route: route.name() }));
         }
     }

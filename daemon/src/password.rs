@@ -1,11 +1,13 @@
 //! Hashes and checks passwords with Argon2id, off the async threads and at a bounded width: each run takes 19 MiB, and
 //! a burst of requests must not take the machine.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use zeroize::Zeroizing;
 
 /// How many hashes are computed at once.
@@ -22,21 +24,42 @@ pub enum PasswordError {
     /// Too many wait already.
     #[error("too many passwords wait to be worked on")]
     Busy,
-    /// The task died.
-    #[error("a password task died")]
-    Task(#[from] tokio::task::JoinError),
+    /// What worked on it.
+    #[error("a thread that works on passwords died, or could not be started")]
+    Died,
 }
 
-/// Where passwords are worked on. Clones share its width and its queue.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Where passwords are worked on. Clones share its threads and its queue.
 #[derive(Clone)]
 pub struct Passwords {
-    places: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    work: mpsc::Sender<Work>,
 }
 
 impl Default for Passwords {
+    /// With threads of its own: the C library keeps what each thread has ever taken, and among the threads of all
+    /// blocking work that would be 19 MiB for each of them.
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(WIDTH)), queue: Arc::new(Semaphore::new(WIDTH + QUEUE)) }
+        let (work, waiting) = mpsc::channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..WIDTH {
+            let waiting = Arc::clone(&waiting);
+            // One that does not start leaves the work to the other; without any, whoever wants some is told.
+            let _ = thread::Builder::new().name("passwords".to_owned()).spawn(move || work_through(&waiting));
+        }
+        Self { queue: Arc::new(Semaphore::new(WIDTH + QUEUE)), work }
+    }
+}
+
+/// Until nobody can bring any more.
+fn work_through(waiting: &Mutex<mpsc::Receiver<Work>>) {
+    loop {
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(work) = next else { return };
+        // Whoever waits for it hears that it died; the thread goes on.
+        let _ = catch_unwind(AssertUnwindSafe(work));
     }
 }
 
@@ -60,13 +83,14 @@ impl Passwords {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, PasswordError> {
         let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
-        // The semaphore is never closed. Both places are kept until the work is done, even if the caller goes away.
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        let work = tokio::task::spawn_blocking(move || {
-            let _places = (queued, place);
-            work()
-        });
-        Ok(work.await?)
+        let (answer, answered) = oneshot::channel();
+        // The place is kept until the work is done, even if the caller goes away.
+        let work = move || {
+            let _queued = queued;
+            let _ = answer.send(work());
+        };
+        self.work.send(Box::new(work)).map_err(|_| PasswordError::Died)?;
+        answered.await.map_err(|_| PasswordError::Died)
     }
 }
 
@@ -85,10 +109,39 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn however_many_threads_there_are_only_so_many_work_on_passwords() {
+        let other_work = tokio::task::JoinSet::from_iter((0..20).map(|_| async {
+            tokio::task::spawn_blocking(|| thread::sleep(std::time::Duration::from_millis(20))).await
+        }));
+        other_work.join_all().await;
+        let passwords = Passwords::default();
+        let mut threads = tokio::task::JoinSet::new();
+        for _ in 0..WIDTH + QUEUE {
+            let passwords = passwords.clone();
+            threads.spawn(async move { passwords.run(|| thread::current().id()).await.unwrap() });
+        }
+        let threads: std::collections::HashSet<_> = threads.join_all().await.into_iter().collect();
+        assert!(threads.len() <= WIDTH, "{threads:?}");
+    }
+
+    #[tokio::test]
+    async fn work_that_dies_is_told_and_the_next_is_done() {
+        let passwords = Passwords::default();
+        for _ in 0..=WIDTH {
+            assert!(matches!(
+                passwords.run(|| panic!("on purpose")).await,
+                Err::<(), _>(PasswordError::Died)
+            ));
+        }
+        assert!(passwords.run(|| ()).await.is_ok());
+        assert_eq!(passwords.queue.available_permits(), WIDTH + QUEUE);
+    }
+
+    #[tokio::test]
     async fn a_flood_is_refused_instead_of_queued_without_end() {
         let passwords = Passwords::default();
-        let (done, gate) = std::sync::mpsc::channel::<()>();
-        let gate = Arc::new(std::sync::Mutex::new(gate));
+        let (done, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
         let mut waiting = tokio::task::JoinSet::new();
         for _ in 0..WIDTH + QUEUE {
             let (passwords, gate) = (passwords.clone(), Arc::clone(&gate));

@@ -77,6 +77,17 @@ pub enum Change {
     Import(Box<Import>),
 }
 
+impl Change {
+    /// Which file is written, or moved aside.
+    fn into_file(self) -> Option<PathBuf> {
+        match self {
+            Self::File(draft) => Some(draft.file),
+            Self::Import(import) => Some(import.draft.file),
+            Self::Nothing | Self::Key(_) => None,
+        }
+    }
+}
+
 /// A location's file, and the key its clients know.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Import {
@@ -163,12 +174,15 @@ impl Parts {
         let present = load_with(&self.path, None)?;
         let change = plan(&present)?;
         let loaded = match &change {
-            Change::Nothing | Change::Key(_) => present,
+            // Whoever edited files wants to hear of it; who changes a location has nothing to do with it.
+            Change::Nothing => present.with_https()?,
+            Change::Key(_) => present,
             Change::File(draft) => load_with(&self.path, Some(draft))?,
             Change::Import(import) => load_with(&self.path, Some(&import.draft))?,
         };
         let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
-        let warnings = loaded.warnings.clone();
+        let warnings: Vec<Problem> = loaded.warnings.iter().chain(&loaded.https).cloned().collect();
+        let is_of_https = change == Change::Nothing || config.http.tls != self.app.site().config.http.tls;
         let loaded = Loaded { config, ..loaded };
         let (mut ready, mut cut_off) = (Vec::new(), Vec::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
@@ -188,15 +202,12 @@ impl Parts {
         })?;
         ready.into_iter().for_each(Ready::keep);
         finish_renames(&self.app.store)?;
-        own_files::present(&self.app);
-        self.app.presented.ask_to_try();
+        if is_of_https {
+            own_files::present(&self.app);
+            self.app.presented.ask_to_try();
+        }
         log(&needs_restart, &warnings);
-        let file = match change {
-            Change::File(draft) => Some(draft.file),
-            Change::Import(import) => Some(import.draft.file),
-            Change::Nothing | Change::Key(_) => None,
-        };
-        Ok(Reloaded { value, file, revision, needs_restart, warnings, cut_off })
+        Ok(Reloaded { value, file: change.into_file(), revision, needs_restart, warnings, cut_off })
     }
 
     /// The location that gets another key, and which.

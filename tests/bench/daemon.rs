@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark whose world is broken measures nothing")]
 
 mod daily;
+mod load;
 mod registration;
 mod site;
 mod table;

@@ -13,13 +13,18 @@ use postern::app::Clock;
 use postern::store::device::DeviceOwner;
 use postern_gateway::PrivateKey;
 
-use crate::site::{Folder, interface, person, random, write};
+use crate::site::{Folder, METRICS, interface, person, random, write};
 use crate::table::{Table, command, runs, timed};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
 const USERS: u32 = 1000;
 const DEVICES_OF_USER: u32 = 10;
 const MANY_USERS: u32 = 10_000;
+/// The rows that `user list` is made of, read and written as JSON by a script that somebody could write in its place.
+const LIST: &str = "import json, sqlite3, sys
+db = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True)
+rows = [db.execute('SELECT * FROM ' + table).fetchall() for table in ('user', 'device', 'device_address')]
+json.dump([[str(field) for field in row] for table in rows for row in table], sys.stdout)";
 /// Two turns by the clock, at the interval that is configured by default.
 const TWO_TURNS: Duration = Duration::from_secs(62);
 
@@ -29,6 +34,7 @@ pub(crate) fn measure(table: &mut Table) {
     start(&folder, table);
     idle(&folder, table);
     list(&folder, table);
+    crate::load::measure(&folder, table);
     assert!(runs("ip", &["link", "del", &interface(1)]));
 }
 
@@ -70,6 +76,9 @@ fn idle(folder: &Folder, table: &mut Table) {
     table.amount("resident memory with 10 000 peers, MiB", daemon.mebibytes("VmRSS"), Some(64.0));
     table.amount("the same at its peak, MiB", daemon.mebibytes("VmHWM"), None);
     table.amount("CPU while nothing happens, 10 000 peers, s/min", spent, None);
+    let ours = best(|| assert!(runs("curl", &["-sfo", "/dev/null", &format!("http://{METRICS}/metrics")])));
+    let theirs = best(|| assert!(runs("wg", &["show", "all", "dump"])));
+    table.ratio("a scrape of /metrics, 10 000 peers / wg show dump", (ours, theirs), 1.0);
     daemon.end();
 }
 
@@ -80,9 +89,16 @@ fn list(folder: &Folder, table: &mut Table) {
     });
     drop(store);
     let mut daemon = Daemon::start(folder);
-    let listed = (0..3).map(|_| timed(|| daemon.order(&["user", "list", "--json"])).0).min().unwrap();
-    table.amount("postern user list, 10 000 users and devices, s", listed.as_secs_f64(), None);
+    let ours = best(|| daemon.order(&["user", "list", "--json"]));
+    let database = folder.path("state/postern.db").to_string_lossy().into_owned();
+    let theirs = best(|| assert!(runs("python3", &["-c", LIST, &database])));
+    table.ratio("user list --json, 10 000 users / Python's sqlite3", (ours, theirs), 10.0);
     daemon.end();
+}
+
+/// The shortest of three.
+fn best(work: impl Fn()) -> Duration {
+    (0..3).map(|_| timed(&work).0).min().unwrap()
 }
 
 fn peers() -> u32 {
@@ -91,14 +107,14 @@ fn peers() -> u32 {
 }
 
 /// A running daemon, killed when dropped.
-struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     config: String,
 }
 
 impl Daemon {
     /// Starts it, and returns when it has followed the database.
-    fn start(folder: &Folder) -> Self {
+    pub(crate) fn start(folder: &Folder) -> Self {
         let config = folder.path("postern.toml").to_string_lossy().into_owned();
         let log = |name: &str| File::options().create(true).append(true).open(folder.path(name)).unwrap();
         let mut started = command(POSTERN);
@@ -121,14 +137,14 @@ impl Daemon {
     }
 
     /// A line of `/proc/PID/status`.
-    fn mebibytes(&self, name: &str) -> f64 {
+    pub(crate) fn mebibytes(&self, name: &str) -> f64 {
         let status = self.proc("status");
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
     /// User and system time, in `/proc/PID/stat`: the 14th and 15th field, in hundredths.
-    fn cpu_seconds(&self) -> f64 {
+    pub(crate) fn cpu_seconds(&self) -> f64 {
         let stat = self.proc("stat");
         let after_name = stat.rsplit(')').next().unwrap();
         after_name
@@ -144,7 +160,7 @@ impl Daemon {
     }
 
     /// Ends it as systemd does.
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
         assert!(self.child.wait().unwrap().success());
     }

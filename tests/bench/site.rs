@@ -16,6 +16,9 @@ use postern_gateway::BackendKind;
 /// What the daemon's own HTTP listens on.
 pub(crate) const LISTEN: &str = "127.0.0.1:8081";
 
+/// And its metrics.
+pub(crate) const METRICS: &str = "127.0.0.1:8082";
+
 /// The folder, gone when dropped. It is on the disk that `POSTERN_BENCH_DIR` names, for a commit in the memory of a
 /// virtual machine costs nothing.
 pub(crate) struct Folder(tempfile::TempDir);
@@ -31,7 +34,8 @@ impl Folder {
         let main = format!(
             "public_url = \"http://{LISTEN}/\"\nstate_dir = \"state\"\nadmin_socket = \"/run/postern-bench.sock\"\n\
              locations_dir = \"locations.d\"\n[http]\nlisten = [\"{LISTEN}\"]\n[contact]\nname = \"Ada\"\n\
-             email = \"ada@example.com\"\n[gateway]\nbackend = \"kernel\"\n"
+             email = \"ada@example.com\"\n[gateway]\nbackend = \"kernel\"\n\
+             [metrics]\nlisten = [\"{METRICS}\"]\n"
         );
         fs::write(folder.path("postern.toml"), main).unwrap();
         for number in 1..=locations {

@@ -18,10 +18,13 @@ mod visitor;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use instant_acme::CertificateIdentifier;
 use nix::sys::signal::Signal;
 use pebble::Pebble;
 use rig::Wireguard::Userspace;
 use rig::{GATEWAY, Rig, eventually};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 /// What the gateway is called.
@@ -30,7 +33,7 @@ const NAME: &str = "vpn.example.com";
 /// A gateway host that is to ask an authority, and no daemon; `redirect` are the addresses for plain http.
 fn a_host(redirect: &str) -> Option<(Rig, Pebble)> {
     let mut rig = Rig::new(Userspace)?;
-    if let Some(lacking) = rig::lacking_tools(&["pebble", "openssl"]) {
+    if let Some(lacking) = rig::lacking_tools(&["pebble", "openssl", "perl"]) {
         rig::skip("netns", &lacking);
         return None;
     }
@@ -45,9 +48,33 @@ fn a_host(redirect: &str) -> Option<(Rig, Pebble)> {
         pebble::DIRECTORY,
         pebble.authority().display()
     );
-    fs::write(path, text.replace(&format!("listen = [\"{GATEWAY}:8080\"]"), &listen)).unwrap();
+    let text = text.replace(&format!("listen = [\"{GATEWAY}:8080\"]"), &listen);
+    fs::write(path, text + "\n[mail]\ndirectory = \"mail\"\n").unwrap();
     rig.locate("open", 1, "");
     Some((rig, pebble))
+}
+
+/// Changes text of `postern.toml`.
+fn edit(rig: &Rig, from: &str, to: &str) {
+    let path = rig.path("postern.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{from} is not in {text}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+/// To whom it was written that there is a certificate no more.
+fn warned(rig: &Rig) -> Vec<String> {
+    let mails = fs::read_dir(rig.path("mail")).into_iter().flatten();
+    let texts = mails.map(|mail| fs::read_to_string(mail.unwrap().path()).unwrap_or_default());
+    let warnings = texts.filter(|text| text.contains("Subject: No certificate for"));
+    let to = |text: String| text.lines().find_map(|line| line.strip_prefix("To: ").map(str::to_owned));
+    let mut to: Vec<_> = warnings.filter_map(to).collect();
+    to.sort();
+    to
+}
+
+fn failure(rig: &Rig) -> String {
+    https(rig)["failure"].as_str().unwrap_or_default().to_owned()
 }
 
 fn port_80() -> String {
@@ -104,6 +131,24 @@ fn without_a_listener_on_port_80_it_is_proven_on_port_443() {
     // Nobody but an authority speaks that, and only while it looks.
     let said = visitor.shakes_hands("-alpn acme-tls/1");
     assert!(said.contains("alert"), "{said}");
+}
+
+/// Opens a socket on port 80 as systemd does, and becomes the program after it.
+const WITH_A_SOCKET: &str = "BEGIN { $^F = 9 } use Socket; socket(S, PF_INET, SOCK_STREAM, 0) && setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1) \
+                             && bind(S, sockaddr_in(80, INADDR_ANY)) && listen(S, 9) or die $!; use POSIX; \
+                             dup2(fileno(S), 3) // die $!; $ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 1; \
+                             $ENV{LISTEN_FDNAMES} = 'http'; exec @ARGV";
+
+#[test]
+fn a_socket_of_systemd_on_port_80_is_as_good_as_a_listener_and_takes_no_other_ones_place() {
+    let Some((mut rig, mut pebble)) = a_host("") else { return };
+    pebble.start(&[]);
+    rig.launch(&["perl", "-e", WITH_A_SOCKET]);
+    obtains(&rig);
+    assert!(rig.log().contains("way=Http") && !rig.log().contains("way=TlsAlpn"), "{}", rig.log());
+    assert!(rig.log().contains("http.redirect_listen is not looked at"), "{}", rig.log());
+    let visitor = pebble.visitor(&mut rig);
+    assert_eq!(visitor.curl(&format!("https://{NAME}/api/v1/health")), "alive");
 }
 
 #[test]
@@ -176,7 +221,107 @@ fn a_name_that_leads_elsewhere_is_told_with_what_the_authority_says() {
     pebble.start(&[]);
     rig.launch(&[]);
     runs_without_certificate(&rig);
-    let failure = || https(&rig)["failure"].as_str().unwrap_or_default().to_owned();
-    eventually("the trouble in the status", || failure().contains("does the name lead here"));
-    assert!(failure().contains("HTTP-01, on port 80"), "{}", failure());
+    eventually("the trouble in the status", || failure(&rig).contains("does the name lead here"));
+    assert!(failure(&rig).contains("HTTP-01, on port 80"), "{}", failure(&rig));
+}
+
+#[test]
+fn a_renewal_that_fails_is_told_in_time_and_the_certificate_there_is_shown_meanwhile() {
+    let Some((mut rig, mut pebble)) = a_host(&port_80()) else { return };
+    pebble.valid_for(60);
+    pebble.start(&[]);
+    rig.launch(&[]);
+    obtains(&rig);
+    let visitor = pebble.visitor(&mut rig);
+    let first = visitor.serial();
+    let invited = ["--first-name", "Ben", "--last-name", "B", "--email", "ben@example.com", "--admin"];
+    rig.order(&[&["user", "invite", "ben"], &invited[..]].concat());
+    pebble.stop();
+    eventually("the trouble in the status", || failure(&rig).contains("the certificate was not renewed"));
+    assert_eq!((visitor.serial(), warned(&rig)), (first.clone(), Vec::new()));
+    assert_eq!(rig.ask(&["status"])["healthy"], json!(false));
+    // Each reload is another attempt.
+    eventually("mails", || {
+        rig.reload();
+        warned(&rig) == ["ada@example.com", "ben@example.com"]
+    });
+    assert_eq!(visitor.serial(), first);
+    pebble.valid_for(24 * 60 * 60);
+    pebble.start(&[]);
+    eventually("another certificate", || {
+        rig.reload();
+        failure(&rig).is_empty()
+    });
+    assert_ne!(pebble.visitor(&mut rig).serial(), first);
+    assert_eq!(rig.ask(&["status"])["healthy"], json!(true));
+}
+
+#[test]
+fn a_certificate_is_renewed_when_the_authority_suggests_it() {
+    let Some((mut rig, mut pebble)) = a_host(&port_80()) else { return };
+    pebble.start(&[]);
+    pebble.advise();
+    edit(&rig, pebble::DIRECTORY, pebble::ADVISER);
+    rig.launch(&[]);
+    obtains(&rig);
+    let visitor = pebble.visitor(&mut rig);
+    let first = visitor.serial();
+    rig.end(Signal::SIGTERM);
+    let kept = CertificateDer::from_pem_file(rig.path("state/acme/certificate.pem")).unwrap();
+    let known_as = CertificateIdentifier::try_from(&kept).unwrap().to_string();
+    // As if it were going to be revoked; all are good for 90 days.
+    pebble.suggests(&known_as, ["2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"]);
+    rig.launch(&[]);
+    runs_without_certificate(&rig);
+    eventually("another certificate", || visitor.serial() != first);
+    assert_eq!(https(&rig)["failure"], Value::Null);
+    assert_eq!(rig.log().matches("asking for a certificate").count(), 2, "{}", rig.log());
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_replaced_after_a_reload_and_after_a_start() {
+    let Some((mut rig, mut pebble)) = a_host(&port_80()) else { return };
+    pebble.start(&[]);
+    rig.launch(&[]);
+    obtains(&rig);
+    let visitor = pebble.visitor(&mut rig);
+    let first = visitor.serial();
+    // The same authority, as far as nobody but a test knows.
+    edit(&rig, pebble::DIRECTORY, "https://192.0.2.10:14000/dir?another");
+    rig.reload();
+    eventually("a certificate of the other one", || visitor.serial() != first);
+    let second = visitor.serial();
+    rig.end(Signal::SIGTERM);
+    edit(&rig, "dir?another", "dir?third");
+    rig.launch(&[]);
+    runs_without_certificate(&rig);
+    eventually("a certificate of the third", || visitor.serial() != second);
+    let third = visitor.serial();
+    rig.end(Signal::SIGTERM);
+    rig.launch(&[]);
+    runs_without_certificate(&rig);
+    assert_eq!(visitor.serial(), third);
+    assert_eq!(rig.log().matches("asking for a certificate").count(), 3, "{}", rig.log());
+}
+
+#[test]
+fn a_certificate_that_cannot_be_written_is_shown_all_the_same_and_written_later() {
+    let Some((mut rig, mut pebble)) = a_host(&port_80()) else { return };
+    pebble.start(&[]);
+    // What no file can be put in the place of.
+    rig.gateway.sh(&format!(
+        "cd {}; mkdir -m 700 state; mkdir -p state/acme/certificate.pem/x",
+        rig.dir().display()
+    ));
+    rig.launch(&[]);
+    obtains(&rig);
+    assert!(failure(&rig).contains("would be lost with the next start"), "{}", failure(&rig));
+    let shown = pebble.visitor(&mut rig).serial();
+    rig.gateway.sh(&format!("rm -r {}/state/acme/certificate.pem", rig.dir().display()));
+    rig.reload();
+    eventually("nothing wrong", || failure(&rig).is_empty());
+    rig.end(Signal::SIGKILL);
+    rig.launch(&[]);
+    runs_without_certificate(&rig);
+    assert_eq!(pebble.visitor(&mut rig).serial(), shown);
 }

@@ -17,6 +17,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use authority::Authority;
+use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use rig::Wireguard::Userspace;
 use rig::{GATEWAY, Rig, eventually};
 use serde_json::json;
@@ -24,6 +25,9 @@ use visitor::Visitor;
 
 /// What the gateway is called.
 const NAME: &str = "vpn.example.com";
+
+/// In `[http]`.
+const WITH_FILES: &str = "tls = \"files\"\ncertificate_file = \"chain.pem\"\nkey_file = \"key.pem\"";
 
 /// A gateway host that is to speak TLS with these lines in `[http]`, and no daemon.
 fn a_host(http: &str) -> Option<Rig> {
@@ -40,7 +44,7 @@ fn a_host(http: &str) -> Option<Rig> {
 
 /// A gateway with a certificate of one's own, its authority, and somebody who trusts that authority.
 fn a_gateway() -> Option<(Rig, Authority, Visitor)> {
-    let mut rig = a_host("tls = \"files\"\ncertificate_file = \"chain.pem\"\nkey_file = \"key.pem\"")?;
+    let mut rig = a_host(WITH_FILES)?;
     let authority = Authority::new();
     authority.issue(NAME, rig.dir());
     let visitor = Visitor::new(rig.host("visitor"), &authority.pem());
@@ -51,28 +55,44 @@ fn a_gateway() -> Option<(Rig, Authority, Visitor)> {
 
 #[test]
 fn only_good_versions_and_suites_are_spoken() {
-    let Some((_rig, _authority, visitor)) = a_gateway() else { return };
-    for spoken in ["-tls1_2", "-tls1_3", "-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305"] {
-        let said = visitor.shakes_hands(spoken);
-        assert!(said.contains("Verify return code: 0 (ok)"), "{spoken}: {said}");
-    }
-    for refused in [
-        "-tls1 -cipher ALL",
-        "-tls1_1 -cipher ALL",
-        "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA",
-        "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA256",
-        "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256",
-        "-tls1_2 -cipher AES128-GCM-SHA256",
-        "-tls1_2 -cipher NULL",
-    ] {
-        // The visitor's system would not even offer some of these, which would prove nothing.
-        let said = visitor.shakes_hands(&format!("{refused}:@SECLEVEL=0"));
-        assert!(said.contains("Cipher is (NONE)") && said.contains("alert"), "{refused}: {said}");
-    }
+    let Some((rig, authority, visitor)) = a_gateway() else { return };
+    speaks(&visitor, &["-tls1_2", "-tls1_3", "-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305"]);
+    refuses(&visitor, &["ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES128-SHA256", "NULL"]);
+    // A suite says of what kind the key is: with another kind it would be refused for that alone.
+    let first = visitor.serial();
+    let rsa = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    authority.issue_for(&rsa, NAME, rig.dir());
+    eventually("the certificate of an RSA key", || visitor.serial() != first);
+    speaks(&visitor, &["-tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256", "-tls1_3"]);
+    let rsa =
+        ["DHE-RSA-AES128-GCM-SHA256", "AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA", "AES128-SHA", "NULL"];
+    refuses(&visitor, &rsa);
     let said = visitor.shakes_hands("-alpn h2,http/1.1");
     assert!(said.contains("ALPN protocol: h2"), "{said}");
     // The chain as far as to the authority: our own certificate and the one between.
     assert_eq!(visitor.shakes_hands("-showcerts").matches("BEGIN CERTIFICATE").count(), 2);
+}
+
+fn speaks(visitor: &Visitor, spoken: &[&str]) {
+    for spoken in spoken {
+        let said = visitor.shakes_hands(spoken);
+        assert!(is_done(&said), "{spoken}: {said}");
+    }
+}
+
+/// Whether a handshake came to its end: where no certificate was shown, openssl finds nothing wrong with it.
+fn is_done(said: &str) -> bool {
+    said.contains("Verify return code: 0 (ok)") && !said.contains("Cipher is (NONE)")
+}
+
+/// That none of these is spoken over TLS 1.2, and nothing over the versions before.
+fn refuses(visitor: &Visitor, suites: &[&str]) {
+    let suites = suites.iter().map(|suite| format!("-tls1_2 -cipher {suite}"));
+    for refused in suites.chain(["-tls1 -cipher ALL".to_owned(), "-tls1_1 -cipher ALL".to_owned()]) {
+        // The visitor's system would not even offer some of these, which would prove nothing.
+        let said = visitor.shakes_hands(&format!("{refused}:@SECLEVEL=0"));
+        assert!(said.contains("Cipher is (NONE)") && said.contains("alert"), "{refused}: {said}");
+    }
 }
 
 #[test]
@@ -126,14 +146,58 @@ fn a_changed_certificate_is_shown_at_once_and_a_broken_one_never() {
 
 #[test]
 fn a_key_that_the_daemon_may_not_read_is_told_with_the_remedy() {
-    let Some(rig) = a_host("tls = \"files\"\ncertificate_file = \"chain.pem\"\nkey_file = \"key.pem\"")
-    else {
-        return;
-    };
-    Authority::new().issue(NAME, rig.dir());
-    fs::set_permissions(rig.path("key.pem"), fs::Permissions::from_mode(0o000)).unwrap();
-    let said = rig.run_in_vain(&["setpriv", "--bounding-set=-dac_override,-dac_read_search"]);
-    assert!(said.code == 78 && said.errors.contains("chgrp postern"), "{said:?}");
+    let Some(mut rig) = a_host(WITH_FILES) else { return };
+    let authority = Authority::new();
+    authority.issue(NAME, rig.dir());
+    let visitor = Visitor::new(rig.host("visitor"), &authority.pem());
+    let key = rig.path("key.pem");
+    let has_mode = |mode| fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+    has_mode(0o000);
+    rig.launch(&["setpriv", "--bounding-set=-dac_override,-dac_read_search"]);
+    runs_without_certificate(&rig);
+    let status = rig.ask(&["status"]);
+    let failure = status["https"]["failure"].as_str().unwrap();
+    assert!(failure.contains("nobody can come in") && failure.contains("chgrp postern"), "{status}");
+    assert!(rig.log().contains("chgrp postern"), "{}", rig.log());
+    assert!(visitor.shakes_hands("").contains("alert"), "nothing is presented");
+    has_mode(0o640);
+    comes_in(&visitor);
+    assert_eq!(rig.ask(&["status"])["healthy"], json!(true));
+}
+
+/// A broken certificate after a restart of the host: its tunnels do not depend on it.
+#[test]
+fn a_broken_certificate_keeps_no_tunnel_from_coming_up_and_no_location_from_being_changed() {
+    let Some(mut rig) = a_host(WITH_FILES) else { return };
+    let authority = Authority::new();
+    authority.issue(NAME, rig.dir());
+    let visitor = Visitor::new(rig.host("visitor"), &authority.pem());
+    let other_key = KeyPair::generate().unwrap().serialize_pem();
+    fs::write(rig.path("key.pem"), other_key).unwrap();
+    rig.launch(&[]);
+    runs_without_certificate(&rig);
+    eventually("a location that is up", || rig.complains_of("open").is_empty());
+    assert!(rig.gateway.look("ip -o link show pst-open").contains("UP"));
+    rig.order(&["location", "edit", "open", "--keepalive", "17"]);
+    let added = ["location", "add", "lab", "--endpoint", GATEWAY, "--interface", "pst-lab"];
+    let said = rig.postern(&added);
+    assert!(said.code == 0 && said.errors.contains("is not the key of the first certificate"), "{said:?}");
+    rig.order(&["location", "remove", "lab"]);
+    for refused in [["reload"], ["check-config"]] {
+        let said = rig.postern(&refused);
+        assert!(said.code == 1 && said.errors.contains("http.certificate_file"), "{refused:?}: {said:?}");
+    }
+    authority.issue(NAME, rig.dir());
+    comes_in(&visitor);
+    assert_eq!(rig.ask(&["status"])["healthy"], json!(true));
+}
+
+fn comes_in(visitor: &Visitor) {
+    eventually("a handshake", || is_done(&visitor.shakes_hands("")));
+}
+
+fn runs_without_certificate(rig: &Rig) {
+    eventually("a daemon", || rig.postern(&["plan"]).code == 0);
 }
 
 #[test]

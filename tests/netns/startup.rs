@@ -78,6 +78,15 @@ fn the_state_folder_is_free_again_however_the_daemon_ended() {
     assert_eq!(rig.printed().matches("Enroll yourself first").count(), 1, "{}", rig.printed());
 }
 
+/// As in a terminal that systemd started in somebody's session.
+#[test]
+fn who_starts_it_by_hand_is_greeted_though_there_is_a_journal_elsewhere() {
+    let Some(mut rig) = a_host() else { return };
+    rig.launch(&["env", "JOURNAL_STREAM=1:2"]);
+    rig.answers();
+    eventually("a greeting", || rig.printed().contains("Enroll yourself first"));
+}
+
 #[test]
 fn a_signal_to_reload_that_comes_during_the_start_is_heeded_after_it() {
     let Some(mut rig) = a_host() else { return };

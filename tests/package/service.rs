@@ -166,6 +166,9 @@ fn systemd_may_listen_in_the_daemons_place() {
         );
     }
     assert_eq!(look("ss -Hltn sport = :8080"), "", "it listens where the configuration says, too");
+    // The configuration has a proxy speak TLS, and these sockets are open to the world.
+    let told = look("journalctl -b -o cat --no-pager -u postern");
+    assert!(told.contains("a socket of systemd: PLAIN HTTP ON A PUBLIC ADDRESS"), "{told}");
     let capabilities = sh(&format!("grep CapBnd /proc/{}/status", service.property("MainPID")));
     assert!(capabilities.trim().ends_with("\t0000000000001000"), "more than CAP_NET_ADMIN: {capabilities}");
 }

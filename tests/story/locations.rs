@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use crate::running::{HQ, Postern, key};
 use postern::flows::permit::settle_all;
@@ -63,6 +64,30 @@ fn a_location_comes_changes_and_goes_and_every_command_returns_when_it_is_so() {
     assert!(table.starts_with("NAME") && table.contains("nobody") && !table.contains("Lab"), "{table}");
     let deeds = ["location.add", "location.edit", "location.edit", "location.rotate-key", "location.remove"];
     assert_eq!(postern.audited(), deeds.map(|deed| format!("unix:root {deed}")));
+}
+
+/// Authorities count attempts: the pause after a failure is ended by who asks for a certificate, and by nobody else.
+#[test]
+fn a_changed_location_does_not_have_an_authority_asked_again() {
+    let Some(postern) = Postern::start() else { return };
+    let dir = postern.stop();
+    let main = fs::read_to_string(dir.path().join("postern.toml")).unwrap() + "[http]\ntls = \"acme\"\n";
+    fs::write(dir.path().join("postern.toml"), &main).unwrap();
+    let postern = Postern::over(dir);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let is_asked_again = || {
+        let asked = postern.app.presented.asked_to_try();
+        runtime.block_on(async { tokio::time::timeout(Duration::ZERO, asked).await.is_ok() })
+    };
+    postern.json(&["location", "edit", "hq", "--mtu", "1400"]);
+    assert!(!is_asked_again());
+    postern.json(&["reload"]);
+    assert!(is_asked_again());
+    fs::write(postern.path("postern.toml"), main + "acme.email = \"ben@example.com\"\n").unwrap();
+    postern.json(&["location", "edit", "hq", "--mtu", "1380"]);
+    assert!(is_asked_again(), "all files are put into force, and these settings are others");
+    postern.json(&["location", "edit", "hq", "--mtu", "1400"]);
+    assert!(!is_asked_again());
 }
 
 #[test]

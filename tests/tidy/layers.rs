@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("toml", &["daemon/src/config"]),
     ("toml_edit", &["daemon/src/config"]),
     ("minijinja", &["daemon/src/template"]),
+    ("prometheus_client", &["daemon/src/metrics"]),
     ("pulldown_cmark", &["daemon/src/markdown"]),
     ("ammonia", &["daemon/src/markdown"]),
     ("argon2", &["daemon/src/password"]),
@@ -83,8 +84,8 @@ const DAEMON: &Table = &[
     (
         "app/",
         &[
-            "app", "applied", "background", "config", "flows", "gateway_view", "keys", "metrics", "pulse", "reload", "rules",
-            "site", "store", "tls", "web",
+            "app", "applied", "background", "config", "flows", "gateway_view", "keys", "log", "metrics", "pulse", "reload",
+            "rules", "site", "store", "tls", "web",
         ],
     ),
     ("cli", &["app", "app/", "config", "durable", "location_files", "log", "mail", "reload", "rules", "taken"]),
@@ -143,6 +144,10 @@ pub(super) fn modules(path: &str, text: &str) -> Vec<String> {
         return vec![format!("{path}:1: tests/tidy/layers.rs does not say what `{own}` may use")];
     };
     let tests_from = text.find("#[cfg(test)]").map_or(usize::MAX, |at| text[..at].lines().count());
+    // The list would be on lines of its own, which are not read.
+    if let Some(line) = text.lines().position(|line| line.trim_end().ends_with("crate::{")) {
+        return vec![format!("{path}:{}: a list of modules stands on one line", line + 1)];
+    }
     let is_test = |line: usize| line > tests_from || inside.contains("tests") || inside.contains("races");
     let mut number = 0;
     let numbered = text.lines().flat_map(|line| {

@@ -115,6 +115,7 @@ fn rules_can_fail() {
         (layers::modules, "daemon/src/site.rs", "//! x\nlet a = crate::store::open();", 2),
         (layers::modules, "daemon/src/app.rs", "//! x\nuse crate::background::sweep;", 2),
         (layers::modules, "gateway/src/plan/a.rs", "//! x\nuse crate::{backend, key};", 2),
+        (layers::modules, "daemon/src/store/a.rs", "//! x\nuse crate::{\n    web,\n};", 2),
         (layers::modules, "daemon/src/unheard_of.rs", "//! x\nuse crate::rules::ids;", 1),
         (pure_rules, "daemon/src/rules/a.rs", "//! x\nuse std::fs;", 2),
         (sql_in_store, "daemon/src/flows/a.rs", "//! x\nlet q = \"SELECT 1\";", 2),

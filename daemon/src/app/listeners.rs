@@ -15,8 +15,9 @@ use super::App;
 use super::descriptors;
 use super::parts::Parts;
 use super::run::RunError;
-use crate::background::{acme, own_files};
-use crate::config::Tls;
+use crate::background::acme::{PlainDoor, Renewal};
+use crate::background::own_files;
+use crate::config::{self, Tls};
 use crate::gateway_view::GatewayView;
 use crate::web::listener::Http;
 use crate::web::{self, redirect};
@@ -37,16 +38,32 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// Those that systemd opened; else binds every address of the configuration.
-    pub(super) fn all(app: &App) -> Result<Vec<Self>, RunError> {
-        let handed_in = handed_in(&app.site().config.http.tls)?;
-        if !handed_in.is_empty() {
-            return Ok(handed_in);
+    /// Those that systemd opened; for a door without such a one every address of the configuration is bound.
+    pub(super) fn all(http: &config::Http) -> Result<Vec<Self>, RunError> {
+        let handed_in = handed_in(&http.tls)?;
+        for listener in &handed_in {
+            listener.tell(http);
         }
-        let http = &app.site().config.http;
-        let main = http.listen.iter().map(|address| (*address, Door::Main));
-        let redirect = http.redirect_listen.iter().map(|address| (*address, Door::Redirect));
-        main.chain(redirect).map(|(address, door)| Self::bind(address, door)).collect()
+        let mut listeners = unless_handed_in(&handed_in, http)
+            .into_iter()
+            .map(|(address, door)| Self::bind(address, door))
+            .collect::<Result<Vec<_>, _>>()?;
+        listeners.extend(handed_in);
+        Ok(listeners)
+    }
+
+    /// What the configuration does not say of a socket of systemd.
+    fn tell(&self, http: &config::Http) {
+        let (door, key) = (self.door, self.door.key());
+        match self.bound.local_addr() {
+            Ok(address) => {
+                tracing::info!(%address, ?door, "systemd listens: {key} is not looked at");
+                if let Some(worry) = http.worry_about(address) {
+                    tracing::warn!("a socket of systemd: {worry}");
+                }
+            }
+            Err(error) => tracing::warn!(error = chain(&error), ?door, "systemd listens somewhere"),
+        }
     }
 
     fn bind(address: SocketAddr, door: Door) -> Result<Self, RunError> {
@@ -56,6 +73,30 @@ impl Listener {
         });
         Ok(Self { bound: bound.map_err(|source| RunError::Listen { address, source })?, door })
     }
+}
+
+impl Door {
+    /// Which key of the configuration says where it is.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Main => "http.listen",
+            Self::Redirect => "http.redirect_listen",
+        }
+    }
+}
+
+/// What is to be bound: the addresses of doors that no socket leads to.
+fn unless_handed_in(handed_in: &[Listener], http: &config::Http) -> Vec<(SocketAddr, Door)> {
+    let main = http.listen.iter().map(|address| (*address, Door::Main));
+    let redirect = http.redirect_listen.iter().map(|address| (*address, Door::Redirect));
+    let is_open = |door| handed_in.iter().any(|listener| listener.door == door);
+    main.chain(redirect).filter(|(_, door)| !is_open(*door)).collect()
+}
+
+/// Whether an authority finds anybody on port 80, by what is really listened on.
+pub(super) fn plain_door(listeners: &[Listener]) -> PlainDoor {
+    let is_open = listeners.iter().any(|listener| listener.door == Door::Redirect);
+    if is_open { PlainDoor::Open } else { PlainDoor::Absent }
 }
 
 /// Every address of IPv4 alone, where every address was meant and the kernel has no IPv6.
@@ -127,16 +168,23 @@ pub(super) async fn open(
 }
 
 /// Presents the certificate there is, and starts what looks after it.
-pub(super) fn look_after_certificate(app: &App, parts: &mut Parts, stop: &watch::Receiver<bool>) {
+pub(super) fn look_after_certificate(
+    app: &App,
+    plain_door: PlainDoor,
+    parts: &mut Parts,
+    stop: &watch::Receiver<bool>,
+) {
     match &app.site().config.http.tls {
         Tls::Proxy => {}
         Tls::Acme(_) => {
-            acme::present(app);
-            parts.start("the asking for certificates", acme::run(app.clone(), stop.clone()));
+            let renewal = Renewal::begin(app.clone(), plain_door);
+            parts.start_loop("the asking for certificates", |pulse| renewal.run(pulse, stop.clone()));
         }
         Tls::Files(_) => {
-            own_files::present(app);
-            parts.start("the watch over the certificate", own_files::run(app.clone(), stop.clone()));
+            let read = own_files::present(app);
+            parts.start_loop("the watch over the certificate", |pulse| {
+                own_files::run(app.clone(), read, pulse, stop.clone())
+            });
         }
     }
 }
@@ -144,6 +192,45 @@ pub(super) fn look_after_certificate(app: &App, parts: &mut Parts, stop: &watch:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::OwnFiles;
+    use crate::tls::pair::KeySource;
+
+    /// One that systemd opened.
+    fn a_socket(name: &str, tls: &Tls) -> Listener {
+        Listener { bound: Bound::bind("127.0.0.1:0").unwrap(), door: door_of(name, tls).unwrap() }
+    }
+
+    fn http(tls: Tls) -> config::Http {
+        let [main, redirect] = ["[::]:443", "[::]:80"].map(|address| vec![address.parse().unwrap()]);
+        config::Http { listen: main, redirect_listen: redirect, trusted_proxies: Vec::new(), tls }
+    }
+
+    fn with_files() -> Tls {
+        let key = KeySource::Credential("key".to_owned());
+        Tls::Files(OwnFiles { certificate: "chain.pem".into(), key })
+    }
+
+    #[test]
+    fn a_socket_of_systemd_stands_for_its_own_door_and_for_no_other() {
+        let http = http(with_files());
+        let bound = |names: &[&str]| {
+            let handed_in: Vec<_> = names.iter().map(|name| a_socket(name, &http.tls)).collect();
+            unless_handed_in(&handed_in, &http).into_iter().map(|(_, door)| door).collect::<Vec<_>>()
+        };
+        assert_eq!(bound(&[]), [Door::Main, Door::Redirect]);
+        assert_eq!(bound(&["http"]), [Door::Main]);
+        assert_eq!(bound(&["https"]), [Door::Redirect]);
+        assert_eq!(bound(&["http", "https"]), []);
+    }
+
+    #[test]
+    fn an_authority_is_answered_on_port_80_where_somebody_listens_whatever_the_configuration_says() {
+        let [main, redirect] = ["https", "http"].map(|name| a_socket(name, &with_files()));
+        assert_eq!(plain_door(&[main]), PlainDoor::Absent);
+        assert_eq!(plain_door(&[redirect]), PlainDoor::Open);
+        let [main, behind_a_proxy] = ["https", "http"].map(|name| a_socket(name, &Tls::Proxy));
+        assert_eq!(plain_door(&[main, behind_a_proxy]), PlainDoor::Absent);
+    }
 
     #[test]
     fn a_kernel_without_ipv6_is_listened_on_by_ipv4_where_every_address_was_meant() {

@@ -29,6 +29,7 @@ use crate::flows::configure::{ConfigureError, fit_at_start};
 use crate::flows::first_admin::{FIRST_ADMIN, first_admin, waiting_admin};
 use crate::gateway_view::GatewayView;
 use crate::keys::{Keys, KeysError};
+use crate::log;
 use crate::reload::{self, Change, ReloadError, Reloader};
 use crate::rules::action::Action;
 use crate::site::Site;
@@ -123,7 +124,10 @@ fn why_not(source: &std::io::Error) -> &'static str {
     let meanings = [
         (ErrorKind::AddrInUse, ": another program listens there"),
         (ErrorKind::AddrNotAvailable, ": no interface of this host has the address"),
-        (ErrorKind::PermissionDenied, ": ports below 1024 need CAP_NET_BIND_SERVICE"),
+        (
+            ErrorKind::PermissionDenied,
+            ": ports below 1024 need CAP_NET_BIND_SERVICE, or a socket of systemd (postern.socket, postern-http.socket)",
+        ),
     ];
     meanings.iter().find(|(kind, _)| *kind == source.kind()).map_or("", |(_, meaning)| meaning)
 }
@@ -148,8 +152,8 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let (stop, shutdown) = watch::channel(false);
     let backend = Box::new(opened.host);
     let mut parts = Parts::new(runtime.handle().clone(), app.applied.clone());
-    let listeners = Listener::all(&app)?;
-    listeners::look_after_certificate(&app, &mut parts, &shutdown);
+    let listeners = Listener::all(&app.site().config.http)?;
+    listeners::look_after_certificate(&app, listeners::plain_door(&listeners), &mut parts, &shutdown);
     runtime.block_on(listeners::open(listeners, &app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_prometheus(&app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_administrators(&app, view, &reloader, &mut parts, &shutdown))?;
@@ -299,8 +303,8 @@ async fn listen_for_administrators(
 ) -> Result<(), RunError> {
     let listener = admin_api::bind(&app.site().config.admin_socket)?;
     let (router, stop) = (admin_api::router(app.clone(), view, reloader.clone()), stop.clone());
-    parts.start("the command line's socket", async move {
-        if let Err(error) = admin_api::serve(listener, router, stop).await {
+    parts.start_loop("the command line's socket", |mut pulse| async move {
+        if let Err(error) = pulse.while_waiting(admin_api::serve(listener, router, stop)).await {
             tracing::error!(error = chain(&error), "the command line's socket ended");
         }
     });
@@ -317,7 +321,7 @@ fn welcome(app: &App, runtime: &Runtime, config_path: &Path) -> Result<(), RunEr
         })
     });
     let first = first?.0;
-    if std::env::var_os("JOURNAL_STREAM").is_some() {
+    if log::is_kept() {
         let username = match &first {
             FirstAdmin::Invited(_) => FIRST_ADMIN,
             FirstAdmin::Waiting(username) => username,

@@ -189,7 +189,7 @@ impl Round {
                 }
             }
         }
-        courier.close().await;
+        self.pulse.clone().while_waiting(courier.close()).await;
         Ok(())
     }
 

@@ -90,7 +90,12 @@ fn configuration(path: &Path, findings: &mut Findings) -> Option<Loaded> {
             // The certificate is looked at by itself.
             let mut warnings =
                 loaded.warnings.iter().filter(|warning| warning.key != "http.certificate_file").peekable();
-            let is_clean = warnings.peek().is_none();
+            let problems = loaded.https.iter().filter(|problem| problem.key != "http.certificate_file");
+            for problem in problems.clone() {
+                let mend = format!("edit {}", problem.file.display());
+                findings.failure("configuration", problem.to_string(), mend);
+            }
+            let is_clean = warnings.peek().is_none() && problems.count() == 0;
             for warning in warnings {
                 findings.warning(
                     "configuration",

@@ -161,7 +161,8 @@ impl Present {
         let mut drafts = vec![main];
         let loaded = load_drafts(&self.path, &drafts).map_err(|errors| invalid(&errors))?;
         drafts.extend(location(answers, &loaded, &url)?);
-        let loaded = load_drafts(&self.path, &drafts).map_err(|errors| invalid(&errors))?;
+        let loaded = load_drafts(&self.path, &drafts).and_then(Loaded::with_https);
+        let loaded = loaded.map_err(|errors| invalid(&errors))?;
         drafts.retain(|draft| draft.text != std::fs::read_to_string(&draft.file).ok());
         let changed = user.write(&self.path, &drafts).map_err(Failure::Refused)?;
         let mut files: Vec<PathBuf> = drafts.into_iter().map(|draft| draft.file).collect();

@@ -89,15 +89,23 @@ pub(super) fn http(
     for address in listen.iter().filter(|address| redirect_listen.contains(address)) {
         problems.add(file, "http.redirect_listen", format!("{address} is in http.listen too: leave one out"));
     }
-    let is_open = |address: &&SocketAddr| is_public(address.ip());
-    if let Some(address) = listen.iter().find(|address| tls == Tls::Proxy && is_open(address)) {
-        let reason = format!(
-            "PLAIN HTTP ON A PUBLIC ADDRESS: on {address} tokens and passwords can be read on the way; set http.tls to \
-             \"acme\" or \"files\", or listen on 127.0.0.1 behind a proxy that speaks https"
-        );
+    let http = Http { listen, redirect_listen, trusted_proxies: raw.trusted_proxies, tls };
+    if let Some(reason) = http.listen.iter().find_map(|address| http.worry_about(*address)) {
         problems.warn(file, "http.listen", reason);
     }
-    Http { listen, redirect_listen, trusted_proxies: raw.trusted_proxies, tls }
+    http
+}
+
+impl Http {
+    /// What is wrong with answering people on `address`; `None`: nothing.
+    pub fn worry_about(&self, address: SocketAddr) -> Option<String> {
+        (self.tls == Tls::Proxy && is_public(address.ip())).then(|| {
+            format!(
+                "PLAIN HTTP ON A PUBLIC ADDRESS: on {address} tokens and passwords can be read on the way; set http.tls to \
+                 \"acme\" or \"files\", or listen on 127.0.0.1 behind a proxy that speaks https"
+            )
+        })
+    }
 }
 
 fn only_with_files(raw: &RawHttp, file: &Path, problems: &mut Problems) {
@@ -150,7 +158,7 @@ fn judge(files: &OwnFiles, host: &str, file: &Path, problems: &mut Problems) {
                 problems.warn(file, "http.certificate_file", worry);
             }
         }
-        Err(error) => problems.add(file, "http.certificate_file", chain(&error)),
+        Err(error) => problems.add_of_https(file, "http.certificate_file", chain(&error)),
     }
     if files.key.is_open_to_all() {
         problems.warn(file, "http.key_file", "everybody on this host may read the key: chmod o= it");
@@ -186,7 +194,7 @@ fn acme(
     }
     let ca_file = raw.ca_file.as_deref().map(|ca| below(base, ca));
     if let Some(Err(reason)) = ca_file.as_deref().map(read_ca) {
-        problems.add(file, "http.acme.ca_file", reason);
+        problems.add_of_https(file, "http.acme.ca_file", reason);
     }
     Tls::Acme(Acme { host, directory: raw.directory.clone(), email: email.to_owned(), ca_file })
 }

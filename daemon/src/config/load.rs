@@ -29,9 +29,17 @@ pub struct Loaded {
     pub files: BTreeMap<String, PathBuf>,
     /// What works, but hardly as it was meant.
     pub warnings: Vec<Problem>,
+    /// Why nobody can come in over https, or no certificate is obtained, with the files as they are: a certificate, its
+    /// key. The rest works without.
+    pub https: Vec<Problem>,
 }
 
 impl Loaded {
+    /// For who asks for the files to be put into force, or judged: refuses what https cannot be served with, too.
+    pub fn with_https(self) -> Result<Self, ConfigErrors> {
+        if self.https.is_empty() { Ok(self) } else { Err(ConfigErrors(self.https)) }
+    }
+
     /// Something that is wrong with a location.
     pub fn problem(&self, location: &str, key: &str, reason: String) -> Problem {
         let file = self.files.get(location).cloned().unwrap_or_default();
@@ -66,7 +74,8 @@ pub fn load_with(path: &Path, draft: Option<&Draft>) -> Result<Loaded, ConfigErr
     load_drafts(path, draft.map_or(&[], std::slice::from_ref))
 }
 
-/// [`load`], with files as they are going to be, `path` itself or location files.
+/// [`load`], with files as they are going to be, `path` itself or location files. See [`Loaded::https`] for what is not
+/// refused.
 pub fn load_drafts(path: &Path, drafts: &[Draft]) -> Result<Loaded, ConfigErrors> {
     let mut problems = Problems::default();
     let Some(raw) = read::<RawConfig>(path, drafts, &mut problems) else {
@@ -77,12 +86,14 @@ pub fn load_drafts(path: &Path, drafts: &[Draft]) -> Result<Loaded, ConfigErrors
     let locations = read_locations(&locations_dir, drafts, &mut problems);
     check::locations(&locations, &mut problems);
     let config = convert(raw, base, path, &mut problems);
-    if !problems.0.is_empty() {
-        return Err(ConfigErrors(problems.0));
+    let Problems(mut refused, warnings, https) = problems;
+    if !refused.is_empty() {
+        refused.extend(https);
+        return Err(ConfigErrors(refused));
     }
     let files = locations.iter().map(|(file, location)| (location.name.clone(), file.clone())).collect();
     let locations = locations.into_iter().map(|(_, location)| (location.name.clone(), location)).collect();
-    Ok(Loaded { config: Config { locations, ..config }, files, warnings: problems.1 })
+    Ok(Loaded { config: Config { locations, ..config }, files, warnings, https })
 }
 
 fn read<T: DeserializeOwned>(path: &Path, drafts: &[Draft], problems: &mut Problems) -> Option<T> {

@@ -41,9 +41,10 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// Problems found so far, each with its file, and what is only worth telling.
+/// Problems found so far, each with its file, what is only worth telling, and what is wrong with the files that https
+/// needs.
 #[derive(Default)]
-pub(super) struct Problems(pub(super) Vec<Problem>, pub(super) Vec<Problem>);
+pub(super) struct Problems(pub(super) Vec<Problem>, pub(super) Vec<Problem>, pub(super) Vec<Problem>);
 
 impl Problems {
     pub(super) fn add(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
@@ -53,6 +54,11 @@ impl Problems {
     /// Nothing is refused for it.
     pub(super) fn warn(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
         self.1.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
+    }
+
+    /// Only who wants https to change is refused for it: tunnels do not depend on a certificate.
+    pub(super) fn add_of_https(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
+        self.2.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
     }
 }
 

@@ -25,7 +25,8 @@ pub enum Machines {
     Removed,
 }
 
-/// Clears the way for the removal of a location; gives the names of the machines that went.
+/// Clears the way for the removal of a location; gives the names of the machines that went. One that was taken over into
+/// several locations goes only with the last of them.
 pub fn clear(
     tx: &Tx<'_>,
     name: &str,
@@ -35,20 +36,25 @@ pub fn clear(
 ) -> Result<Vec<String>, Refusal> {
     let Some(id) = tx.known_location(name)? else { return Ok(Vec::new()) };
     let found = tx.machines_of(id)?;
-    let names: Vec<String> = found.iter().map(|device| device.name.clone()).collect();
-    if machines == Machines::Spared && !names.is_empty() {
-        return Err(Refusal::LocationHasMachines { location: name.to_owned(), machines: names });
+    if machines == Machines::Spared && !found.is_empty() {
+        let machines = found.into_iter().map(|device| device.name).collect();
+        return Err(Refusal::LocationHasMachines { location: name.to_owned(), machines });
     }
-    for device in &found {
-        if let Some(elsewhere) = tx.fixed_places_of(device.id)?.into_iter().find(|place| place.location != id)
-        {
+    // A location of the same name, later, is not to begin with them.
+    tx.forget_machines_places(id)?;
+    let mut removed = Vec::new();
+    for device in found {
+        if let Some(elsewhere) = tx.fixed_places_of(device.id)?.into_iter().next() {
             tx.give_device(device.id, DeviceOwner::Machine(elsewhere.location))?;
+            let detail = format!("{name} goes, it stays where else it is");
+            tx.audit(&actor.name, Action::DeviceGive, &device.name, Some(&detail), now)?;
             continue;
         }
-        tx.delete_device(device)?;
+        tx.delete_device(&device)?;
         tx.audit(&actor.name, Action::DeviceRemove, &device.name, Some("with its location"), now)?;
+        removed.push(device.name);
     }
-    Ok(names)
+    Ok(removed)
 }
 
 /// Everything there is to tell of a location.
@@ -122,4 +128,46 @@ pub fn view(
 /// The location of that name.
 pub fn named<'a>(site: &'a Site, name: &str) -> Result<&'a SiteLocation, Refusal> {
     site.location_named(name).ok_or_else(|| Refusal::UnknownLocation(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{a_site, at};
+    use crate::store::Store;
+
+    #[test]
+    fn a_machine_of_two_locations_outlives_one_of_them_and_leaves_nothing_there() {
+        let store = Store::in_memory().unwrap();
+        let site = a_site(&store);
+        let [hq, lab] = ["hq", "lab"].map(|name| site.location_named(name).unwrap().id);
+        let actor = Actor { name: "unix:root".to_owned(), account: None };
+        let (removed, router) = store
+            .write_blocking(|tx| {
+                let [router, printer] = [("router", 1), ("printer", 2)].map(|(name, number)| {
+                    let key = postern_gateway::PrivateKey::from_random([number; 32]).public();
+                    tx.insert_device(DeviceOwner::Machine(hq), name, Some(key), None, at(0))
+                });
+                let (router, printer) = (tx.device(router?)?.unwrap(), tx.device(printer?)?.unwrap());
+                for (device, location, network) in [
+                    (&router, hq, "10.1.0.9/32"),
+                    (&router, lab, "10.2.0.9/32"),
+                    (&printer, hq, "10.1.0.8/32"),
+                ] {
+                    tx.insert_fixed_place(device, location, &[network.parse().unwrap()], None, None)?;
+                }
+                let removed = clear(tx, "hq", Machines::Removed, &actor, at(1))?;
+                Ok::<_, Refusal>((removed, router.id))
+            })
+            .unwrap()
+            .0;
+        assert_eq!(removed, ["printer"]);
+        store
+            .read_blocking(|tx| {
+                assert_eq!(tx.device(router)?.unwrap().owner, DeviceOwner::Machine(lab));
+                assert!(tx.fixed_networks(hq)?.is_empty() && tx.fixed_networks(lab)?.len() == 1);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
 }

@@ -125,8 +125,12 @@ fn may_reset(user: &User) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::fixtures::{a_person, a_site, at};
+    use crate::flows::issue::issue_enrollment;
+    use crate::rules::enrollment::{EnrollmentKind, Subject};
     use crate::store::Store;
 
     /// A store in which ann has a password, and the token of her reset.
@@ -156,6 +160,19 @@ mod tests {
             assert_eq!(tx.user(user.id)?.unwrap().password_hash.as_deref(), Some("new"));
             assert!(matches!(reset(tx, site, COOKIE, "newer", at(301)), Err(ResetError::NoSession)));
             assert!(matches!(start(tx, site, token, COOKIE, at(302)), Err(ResetError::InvalidToken)));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_changed_password_withdraws_tokens_that_nobody_used() {
+        forgetful_ann(|tx, site, token| {
+            let ann = tx.user_by_name("ann")?.unwrap().id;
+            let (kind, day) = (EnrollmentKind::Activation, Duration::from_hours(24));
+            let unused = issue_enrollment(tx, site, Subject::User(ann), kind, None, day, at(0))?.1;
+            start(tx, site, token, COOKIE, at(100))?;
+            reset(tx, site, COOKIE, "new", at(101))?;
+            assert!(tx.enrollment_by_token(unused.hash())?.is_none());
             Ok(())
         });
     }

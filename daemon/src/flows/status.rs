@@ -77,7 +77,7 @@ struct Https {
     not_before: Option<String>,
     /// RFC 3339.
     not_after: Option<String>,
-    /// When it was last tried in vain to replace it, RFC 3339, and why.
+    /// When it was last tried in vain to have one, or another, RFC 3339, and why.
     failed_at: Option<String>,
     failure: Option<String>,
 }
@@ -136,7 +136,7 @@ pub struct World<'a> {
     pub started_at: Timestamp,
     /// What visitors are shown, where we speak TLS.
     pub certificate: Option<Certificate>,
-    /// When and why it was not replaced.
+    /// When something went wrong with it or its successor, and what, as a sentence.
     pub certificate_trouble: Option<(Timestamp, String)>,
     /// Why the database cannot be written.
     pub store_trouble: Option<String>,
@@ -231,8 +231,7 @@ fn certificate_problems(site: &Site, world: &World<'_>, now: Timestamp) -> Vec<S
         Some(certificate) => certificate.worry(site.config.host(), now),
         None => Some("there is no certificate yet: nobody can come in".to_owned()),
     };
-    let failure = world.certificate_trouble.as_ref().map(|(_, reason)| reason);
-    let failure = failure.map(|reason| format!("the certificate was not replaced: {reason}"));
+    let failure = world.certificate_trouble.as_ref().map(|(_, reason)| reason.clone());
     worry.into_iter().chain(failure).map(|problem| format!("https: {problem}")).collect()
 }
 

@@ -29,7 +29,9 @@ impl<S: Subscriber> Layer<S> for Journal {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let metadata = event.metadata();
-        if self.0.send(&fields.datagram(*metadata.level(), metadata.target())).is_err() {
+        // Records of the crate `log` say where they are from in a field, as others do in their metadata.
+        let target = fields.target.take().unwrap_or_else(|| metadata.target().to_owned());
+        if self.0.send(&fields.datagram(*metadata.level(), &target)).is_err() {
             // The journal reads standard error too. Who has neither has no log.
             let _ = writeln!(io::stderr(), "{}", fields.line());
         }
@@ -40,6 +42,8 @@ impl<S: Subscriber> Layer<S> for Journal {
 #[derive(Default)]
 struct Fields {
     message: String,
+    /// Where a record of the crate `log` is from.
+    target: Option<String>,
     others: Vec<(&'static str, String)>,
 }
 
@@ -79,10 +83,12 @@ impl Visit for Fields {
 
 impl Fields {
     fn keep(&mut self, field: &Field, value: String) {
-        if field.name() == "message" {
-            self.message = value;
-        } else {
-            self.others.push((field.name(), value));
+        match field.name() {
+            "message" => self.message = value,
+            "log.target" => self.target = Some(value),
+            // Where in somebody else's code it was written helps nobody here.
+            "log.module_path" | "log.file" | "log.line" => {}
+            name => self.others.push((name, value)),
         }
     }
 }
@@ -148,5 +154,30 @@ mod tests {
         assert_eq!(of("MESSAGE"), Some("mail not delivered mail.id=7 error=refused:\ntry later"));
         assert_eq!((of("PRIORITY"), of("SYSLOG_IDENTIFIER")), (Some("4"), Some("postern")));
         assert_eq!((of("POSTERN_MAIL_ID"), of("POSTERN_ERROR")), (Some("7"), Some("refused:\ntry later")));
+    }
+
+    #[test]
+    fn a_record_of_the_crate_log_is_told_as_its_author_meant_it() {
+        let (ours, theirs) = UnixDatagram::pair().unwrap();
+        let subscriber = tracing_subscriber::registry().with(Journal(ours));
+        // As the bridge between the two crates makes it.
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(
+                target: "log",
+                {
+                    log.target = "gotatun::device",
+                    log.module_path = "gotatun::device",
+                    log.file = "x.rs",
+                    log.line = 7
+                },
+                "started"
+            );
+        });
+        let mut bytes = [0; 4096];
+        let length = theirs.recv(&mut bytes).unwrap();
+        let fields = read(&bytes[..length]);
+        let of = |key: &str| fields.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+        assert_eq!((of("MESSAGE"), of("TARGET")), (Some("started"), Some("gotatun::device")));
+        assert!(!fields.iter().any(|(name, _)| name.starts_with("POSTERN_LOG")), "{fields:?}");
     }
 }

@@ -57,10 +57,11 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
             }
         }
         Message::PasswordReset { reset } => tx.reset(*reset)?.map(|reset| reset.user),
-        Message::LocationFull { .. } | Message::CertificateFailing { .. } => {
+        Message::LocationFull { .. } | Message::CertificateFailing { to: None, .. } => {
             return Ok(Some(site.config.contact.email.clone()));
         }
-        Message::Welcome { user }
+        Message::CertificateFailing { to: Some(user), .. }
+        | Message::Welcome { user }
         | Message::PasswordChanged { user }
         | Message::DeviceAdded { user, .. }
         | Message::DeviceRemoved { user, .. }
@@ -155,10 +156,12 @@ fn address(
             about(user.id, vec![("expires", shown_time(found.expires_at))])
         }
         Message::PasswordReset { reset } => password_reset(tx, site, *reset, now),
-        Message::LocationFull { location } => to_contact(tx, site, vec![("location", location.clone())]),
-        Message::CertificateFailing { reason, not_after } => {
+        Message::LocationFull { location } => {
+            to_whom_it_concerns(tx, site, None, vec![("location", location.clone())])
+        }
+        Message::CertificateFailing { to, reason, not_after } => {
             let expires = not_after.map(shown_time).unwrap_or_default();
-            to_contact(tx, site, vec![("reason", reason.clone()), ("expires", expires)])
+            to_whom_it_concerns(tx, site, *to, vec![("reason", reason.clone()), ("expires", expires)])
         }
         Message::DeviceAdded { user, device }
         | Message::DeviceRemoved { user, device }
@@ -173,15 +176,22 @@ fn address(
     }
 }
 
-fn to_contact(
+/// To an administrator, or to the contact.
+fn to_whom_it_concerns(
     tx: &Tx<'_>,
     site: &Site,
+    admin: Option<UserId>,
     more: Vec<(&'static str, String)>,
 ) -> Result<Result<Addressed, &'static str>, StoreError> {
-    let contact = Inviter::of(tx, site, None)?;
-    let mut values = common(site, &contact, &Greeted { first_name: "", last_name: "", username: "" });
+    if let Some(admin) = admin
+        && active(tx, admin)?.is_none_or(|user| !user.is_admin)
+    {
+        return Ok(Err("the one it was for is no administrator any more"));
+    }
+    let concerned = Inviter::of(tx, site, admin)?;
+    let mut values = common(site, &concerned, &Greeted { first_name: "", last_name: "", username: "" });
     values.extend(more);
-    Ok(Ok(Addressed { to: contact.email, values }))
+    Ok(Ok(Addressed { to: concerned.email, values }))
 }
 
 /// What gives this user another link.

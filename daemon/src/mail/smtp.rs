@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
@@ -82,10 +83,15 @@ pub enum SmtpError {
         source: Answer,
     },
     /// Only some servers take such addresses (RFC 6531); other mails are not affected.
-    #[error("{server} takes no mail addresses with letters beyond ASCII (it offers no SMTPUTF8)")]
+    #[error(
+        "{server} takes no mail addresses with letters beyond ASCII (it offers no SMTPUTF8){}",
+        if *of_sender { ", and mail.from has such letters" } else { "" }
+    )]
     NotInAscii {
         /// Host and port.
         server: String,
+        /// Whether it is about the sender, which is every mail's.
+        of_sender: bool,
     },
     /// This recipient, or this mail.
     #[error("{server} does not take {what}")]
@@ -139,7 +145,8 @@ impl SmtpError {
             | Self::NoLogin { .. }
             | Self::Login { .. }
             | Self::Password(_)
-            | Self::Sender { .. } => Fault::Server,
+            | Self::Sender { .. }
+            | Self::NotInAscii { of_sender: true, .. } => Fault::Server,
             Self::Slow { step, .. } if *step == CONNECTING || *step == LOGGING_IN => Fault::Server,
             Self::Refused { is_final: true, .. } | Self::NotInAscii { .. } => Fault::Refused,
             Self::Refused { .. } | Self::Broken { .. } | Self::Slow { .. } => Fault::Mail,
@@ -251,11 +258,12 @@ impl Conversation {
     fn parameters(&self, parcel: &Parcel) -> Result<Vec<MailParameter>, SmtpError> {
         let can = |extension| self.connection.server_info().supports_feature(extension);
         let mut parameters = Vec::new();
-        let envelope = &parcel.envelope;
-        if envelope.to().iter().chain(envelope.from()).any(|address| !address.to_string().is_ascii()) {
+        let is_beyond = |address: &Address| !address.to_string().is_ascii();
+        let of_sender = parcel.envelope.from().is_some_and(is_beyond);
+        if of_sender || parcel.envelope.to().iter().any(is_beyond) {
             // Told by the server it would look like a refusal of the sender, and be blamed on all mails.
             if !can(Extension::SmtpUtfEight) {
-                return Err(SmtpError::NotInAscii { server: self.server.clone() });
+                return Err(SmtpError::NotInAscii { server: self.server.clone(), of_sender });
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }

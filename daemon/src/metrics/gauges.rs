@@ -43,10 +43,7 @@ pub(super) fn register(registry: &mut Registry, snapshot: &Snapshot, traffic: &T
     facts(registry, snapshot);
     gateway(registry, snapshot);
     whole(registry, "database_up", "Whether the database can be read", snapshot.stored.is_some().into());
-    if let Some(until) = snapshot.certificate_until {
-        let help = "Until when the certificate of https is good, in seconds since 1970";
-        time(registry, "certificate_expiry_timestamp_seconds", help, until);
-    }
+    certificate(registry, snapshot);
     if let Some(stored) = &snapshot.stored {
         people(registry, stored);
         mail(registry, stored, snapshot);
@@ -55,6 +52,16 @@ pub(super) fn register(registry: &mut Registry, snapshot: &Snapshot, traffic: &T
         }
         bytes(registry, stored, traffic);
     }
+}
+
+fn certificate(registry: &mut Registry, snapshot: &Snapshot) {
+    let is_missing = snapshot.speaks_tls && snapshot.certificate.is_none();
+    whole(registry, "certificate_missing", "Whether https has no certificate to show", is_missing.into());
+    let Some(certificate) = &snapshot.certificate else { return };
+    let help = "Until when the certificate of https is good, in seconds since 1970";
+    time(registry, "certificate_expiry_timestamp_seconds", help, certificate.not_after);
+    let help = "From when the certificate of https is good, in seconds since 1970";
+    time(registry, "certificate_start_timestamp_seconds", help, certificate.not_before);
 }
 
 fn whole(registry: &mut Registry, name: &str, help: &str, value: u64) {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::applied::Applied;
 use crate::gateway_view::{Stats, is_connected};
+use crate::rules::certificate::Certificate;
 use crate::rules::fact::Fact;
 use crate::rules::ids::LocationId;
 use crate::site::Site;
@@ -26,8 +27,10 @@ pub struct Snapshot {
     pub stats: Option<Stats>,
     /// What happened since the start.
     pub facts: BTreeMap<Fact, u64>,
-    /// Until when the certificate of https is good; `None`: there is none.
-    pub certificate_until: Option<Timestamp>,
+    /// The certificate that visitors are shown; `None`: there is none.
+    pub certificate: Option<Certificate>,
+    /// Whether there should be one.
+    pub speaks_tls: bool,
     /// What the database holds; `None`: it cannot be asked.
     pub stored: Option<Stored>,
 }

@@ -10,6 +10,7 @@ use crate::applied::Applied;
 use crate::fixtures::{a_person, a_site, at};
 use crate::flows::permit::settle_device;
 use crate::gateway_view::Stats;
+use crate::rules::certificate::Certificate;
 use crate::rules::fact::Fact;
 use crate::rules::ids::LocationId;
 use crate::store::device::DeviceOwner;
@@ -33,9 +34,15 @@ fn a_snapshot(stats: Option<Stats>) -> Snapshot {
         applied: Applied::default(),
         stats,
         facts: store.changes().facts(),
-        certificate_until: Some(at(90)),
+        certificate: Some(a_certificate()),
+        speaks_tls: true,
         stored: Some(stored.unwrap().0),
     }
+}
+
+fn a_certificate() -> Certificate {
+    let names = vec!["vpn.example.com".to_owned()];
+    Certificate { names, issuer: "CN=Test".to_owned(), not_before: at(5), not_after: at(90) }
 }
 
 fn key() -> PublicKey {
@@ -77,6 +84,8 @@ fn a_scrape_tells_of_every_location_what_the_database_and_wireguard_say() {
         (&first, "postern_enrollments_total{outcome=\"abandoned\"}", "0"),
         (&first, "postern_drift_repaired_total{kind=\"routes\"}", "0"),
         (&first, "postern_certificate_expiry_timestamp_seconds", "90.0"),
+        (&first, "postern_certificate_start_timestamp_seconds", "5.0"),
+        (&first, "postern_certificate_missing", "0"),
         (&first, "process_start_time_seconds", "1.0"),
     ] {
         assert_eq!(value(text, name), expected, "{name}");
@@ -85,12 +94,14 @@ fn a_scrape_tells_of_every_location_what_the_database_and_wireguard_say() {
 
 #[test]
 fn what_cannot_be_asked_is_said_and_everything_else_is_told() {
-    let text =
-        Metrics::default().write(&Snapshot { stored: None, certificate_until: None, ..a_snapshot(None) });
+    let text = Metrics::default().write(&Snapshot { stored: None, certificate: None, ..a_snapshot(None) });
     assert_eq!(value(&text, "postern_wireguard_statistics_up"), "0");
     assert_eq!(value(&text, "postern_database_up"), "0");
     assert!(value(&text, "process_resident_memory_bytes").parse::<u64>().unwrap() > 0);
-    assert!(!text.contains("postern_certificate"), "there is none that could expire");
+    assert!(!text.contains("postern_certificate_expiry"), "there is none that could expire");
+    assert_eq!(value(&text, "postern_certificate_missing"), "1");
+    let behind_a_proxy = Snapshot { speaks_tls: false, certificate: None, ..a_snapshot(None) };
+    assert_eq!(value(&Metrics::default().write(&behind_a_proxy), "postern_certificate_missing"), "0");
     let without_stats = Metrics::default().write(&a_snapshot(None));
     assert!(!without_stats.contains("postern_peers_connected{"), "nobody knows");
     assert_eq!(value(&without_stats, "postern_peers_configured{location=\"hq\"}"), "1");
@@ -109,6 +120,7 @@ fn what_is_told_as_it_happens_is_counted() {
     for (name, expected) in [
         ("postern_http_requests_total{route=\"enrollment\",status=\"4xx\"}", "1"),
         ("postern_http_requests_total{route=\"poll\",status=\"2xx\"}", "2"),
+        ("postern_http_requests_total{route=\"poll\",status=\"5xx\"}", "0"),
         ("postern_http_rate_limited_total{route=\"enrollment\"}", "1"),
         ("postern_http_rate_limited_total{route=\"poll\"}", "0"),
         ("postern_drift_repaired_total{kind=\"peers\"}", "1"),

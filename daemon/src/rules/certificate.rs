@@ -3,8 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// So many days before its end a certificate of one's own is worth a word: who renews by hand needs them.
+/// So many days before its end a certificate is worth a word: who renews by hand needs them.
 const WARN_DAYS: i64 = 14;
+/// Of a short life it is the last part of so many. What renews itself does so in the last third: well before.
+const LAST_PART: i32 = 6;
 
 /// What stands in the certificate that visitors are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,6 @@ impl Certificate {
 
     /// What visitors of `host` will not like about it, or soon; `None`: nothing.
     pub fn worry(&self, host: &str, now: Timestamp) -> Option<String> {
-        let soon = SignedDuration::from_hours(24 * WARN_DAYS);
         if !self.covers(host) {
             let names = self.names.join(", ");
             return Some(format!("the certificate is for {names}, not for {host}, the host of public_url"));
@@ -48,10 +49,19 @@ impl Certificate {
         if now >= self.not_after {
             return Some(format!("the certificate expired at {}: renew it", self.not_after));
         }
+        self.is_near_its_end(now).then(|| format!("the certificate expires at {}: renew it", self.not_after))
+    }
+
+    /// Whether it should have been replaced by now, however short its life is.
+    pub fn is_near_its_end(&self, now: Timestamp) -> bool {
+        now > self.last_part()
+    }
+
+    /// The last moment at which nobody worries.
+    pub fn last_part(&self) -> Timestamp {
         let life = self.not_after.duration_since(self.not_before);
-        let left = self.not_after.duration_since(now);
-        (left < soon.min(life / 3))
-            .then(|| format!("the certificate expires at {}: renew it", self.not_after))
+        let part = SignedDuration::from_hours(24 * WARN_DAYS).min(life / LAST_PART);
+        self.not_after.checked_sub(part).unwrap_or(self.not_after)
     }
 }
 
@@ -94,6 +104,14 @@ mod tests {
         assert_eq!(certificate.renew_at(0), at(60 * DAY));
         let earliest = certificate.renew_at(255);
         assert!((54 * DAY..54 * DAY + 60).contains(&earliest.as_second()), "{earliest}");
+    }
+
+    #[test]
+    fn one_of_six_days_is_near_its_end_on_the_last_and_not_when_it_becomes_due() {
+        let certificate = Certificate { not_after: at(6 * DAY), ..for_90_days(&["vpn.example.com"]) };
+        assert!(!certificate.is_near_its_end(certificate.renew_at(0)));
+        let from = [5 * DAY, 5 * DAY + 1].map(|second| certificate.is_near_its_end(at(second)));
+        assert_eq!(from, [false, true]);
     }
 
     #[test]

@@ -119,8 +119,11 @@ pub enum Message {
         /// Its name.
         location: String,
     },
-    /// To the contact: no certificate can be obtained.
+    /// To an administrator, or the contact: no certificate can be obtained.
     CertificateFailing {
+        /// Which administrator; `None`: the contact.
+        #[serde(default)]
+        to: Option<UserId>,
         /// What the authority says, or why it cannot be asked.
         reason: String,
         /// Until when the present one is good, in Unix seconds; `None`: there is none.

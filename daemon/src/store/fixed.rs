@@ -183,6 +183,17 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Machines have no place of their own there any more; people's devices keep theirs.
+    pub fn forget_machines_places(&self, location: LocationId) -> Result<(), StoreError> {
+        self.execute(
+            "DELETE FROM fixed_place
+             WHERE location_id = ?1 AND device_id IN (SELECT id FROM device WHERE user_id IS NULL)",
+            [location.0],
+        )?;
+        self.touch_everything();
+        Ok(())
+    }
+
     /// A location begins anew: nobody has a slot of it, and each may be given again.
     pub fn forget_slots(&self, location: LocationId) -> Result<(), StoreError> {
         self.execute("DELETE FROM device_address WHERE location_id = ?1", [location.0])?;

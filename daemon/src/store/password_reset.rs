@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Row, params};
 
 use super::tx::{StoreError, Tx};
+use crate::rules::enrollment::Subject;
 use crate::rules::ids::{ResetId, UserId};
 use crate::rules::reset::Reset;
 use crate::rules::token::TokenHash;
@@ -69,7 +70,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Stores another password of a user and ends every session of theirs, this one too.
+    /// Stores another password of a user and ends every session of theirs, this one too. Tokens that nobody used yet are
+    /// withdrawn: whoever reads the user's mail may have them.
     pub fn change_password(&self, id: UserId, hash: &str, now: Timestamp) -> Result<(), StoreError> {
         let second = now.as_second();
         self.execute("UPDATE user SET password_hash = ?2 WHERE id = ?1", params![id.0, hash])?;
@@ -82,6 +84,7 @@ impl Tx<'_> {
         for enrollment in self.open_enrollments_of(id)? {
             self.end_enrollment(enrollment, now)?;
         }
+        self.withdraw_tokens(Subject::User(id), now)?;
         Ok(())
     }
 

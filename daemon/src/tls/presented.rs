@@ -1,4 +1,4 @@
-//! The certificate that visitors are shown, which may change at any moment, and what is wrong with its successor. A
+//! The certificate that visitors are shown, which may change at any moment, and what is wrong with it or its successor. A
 //! connection keeps the one it began with.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::pair::Pair;
 use crate::rules::certificate::Certificate;
@@ -25,6 +25,7 @@ struct Inner {
     trouble: ArcSwapOption<Trouble>,
     proof: ArcSwapOption<Proof>,
     again: Notify,
+    changed: watch::Sender<()>,
 }
 
 /// What shows an authority that a name is this host.
@@ -44,7 +45,7 @@ pub enum Proof {
 /// What an authority wants to speak when it looks for a proof.
 pub const ACME_TLS: &[u8] = b"acme-tls/1";
 
-/// Why the certificate could not be replaced; the one before is still presented.
+/// Why there is no certificate, or why it could not be replaced: the one before is still presented then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// When.
@@ -58,19 +59,35 @@ impl Presented {
     pub fn present(&self, pair: Pair) {
         self.0.pair.store(Some(Arc::new(pair)));
         self.0.trouble.store(None);
+        self.0.changed.send_replace(());
     }
 
-    /// Remembers why there is no other.
+    /// Remembers what is wrong; what is presented stays.
     pub fn keep_for(&self, trouble: Trouble) {
         self.0.trouble.store(Some(Arc::new(trouble)));
     }
 
-    /// What is presented; `None`: nothing yet.
-    pub fn certificate(&self) -> Option<Certificate> {
-        self.0.pair.load().as_ref().map(|pair| pair.certificate.clone())
+    /// Nothing is wrong any more.
+    pub fn is_well(&self) {
+        self.0.trouble.store(None);
     }
 
-    /// Why it was not replaced.
+    /// Changes each time another certificate is presented.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
+    }
+
+    /// What is presented; `None`: nothing yet.
+    pub fn pair(&self) -> Option<Arc<Pair>> {
+        self.0.pair.load_full()
+    }
+
+    /// What stands in it.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.pair().map(|pair| pair.certificate.clone())
+    }
+
+    /// What is wrong.
     pub fn trouble(&self) -> Option<Trouble> {
         self.0.trouble.load().as_deref().cloned()
     }

@@ -171,7 +171,7 @@ impl From<PasswordError> for WebError {
     fn from(error: PasswordError) -> Self {
         match error {
             PasswordError::Busy => Self::Busy { seconds: 5 },
-            PasswordError::Hash(_) | PasswordError::Task(_) => Self::Password(error),
+            PasswordError::Hash(_) | PasswordError::Died => Self::Password(error),
         }
     }
 }

@@ -59,7 +59,7 @@ impl Default for Limits {
             guesses: Allowances::new(30, Duration::from_secs(2), MOST_ADDRESSES),
             strangers: Allowances::new(100, Duration::from_millis(100), MOST_ADDRESSES),
             forgetful: Allowances::new(10, Duration::from_mins(1), MOST_ADDRESSES),
-            mailboxes: Allowances::new(3, Duration::from_mins(20), MOST_BEARERS),
+            mailboxes: Allowances::new(3, Duration::from_hours(2), MOST_BEARERS),
             askers: Allowances::new(2, Duration::from_hours(6), MOST_BEARERS),
         }
     }
@@ -102,6 +102,11 @@ impl Limits {
     /// Whether a user may ask for another link; takes one of their allowance.
     pub(super) fn asks_for_link(&self, user: UserId, now: Timestamp) -> bool {
         self.askers.take(user, now).is_ok()
+    }
+
+    /// What [`Limits::asks_for_link`] took is theirs again: nobody was told.
+    pub(super) fn asked_in_vain(&self, user: UserId) {
+        self.askers.give_back(user);
     }
 
     /// What was issued just now is known from the start.

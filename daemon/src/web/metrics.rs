@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::app::App;
+use crate::config::Tls;
 use crate::gateway_view::GatewayView;
 use crate::metrics::{CONTENT_TYPE, Snapshot, Stored};
 use crate::store::{StoreError, Tx};
@@ -69,7 +70,8 @@ impl Scrape {
             started_at: app.started_at,
             applied: app.applied.borrow().clone(),
             stats: stats.ok(),
-            certificate_until: app.presented.certificate().map(|certificate| certificate.not_after),
+            certificate: app.presented.certificate(),
+            speaks_tls: app.site().config.http.tls != Tls::Proxy,
             facts: app.store.changes().facts(),
             stored: stored.ok(),
         }

@@ -24,12 +24,16 @@ impl Authority {
         self.root.pem()
     }
 
-    /// A fresh `chain.pem` and its `key.pem`.
+    /// A fresh `chain.pem` and its `key.pem`, ECDSA P-256.
     pub(crate) fn issue(&self, name: &str, dir: &Path) {
-        let key = KeyPair::generate().unwrap();
+        self.issue_for(&KeyPair::generate().unwrap(), name, dir);
+    }
+
+    /// The same for this key.
+    pub(crate) fn issue_for(&self, key: &KeyPair, name: &str, dir: &Path) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
-        let own = params.signed_by(&key, &self.between).unwrap();
+        let own = params.signed_by(key, &self.between).unwrap();
         fs::write(dir.join("key.pem"), key.serialize_pem()).unwrap();
         fs::write(dir.join("chain.pem"), own.pem() + &self.between.pem()).unwrap();
     }

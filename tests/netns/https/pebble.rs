@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::NAME;
@@ -16,12 +16,15 @@ use super::visitor::Visitor;
 const ADDRESS: &str = "192.0.2.10";
 /// Its directory.
 pub(crate) const DIRECTORY: &str = "https://192.0.2.10:14000/dir";
+/// The other directory that leads to it.
+pub(crate) const ADVISER: &str = "https://192.0.2.10:14001/dir";
 
 pub(crate) struct Pebble {
     host: Host,
     dir: TempDir,
     seconds: u32,
     process: Option<Child>,
+    adviser: Option<Child>,
 }
 
 impl Pebble {
@@ -31,7 +34,7 @@ impl Pebble {
         let authority = Authority::new();
         authority.issue(ADDRESS, dir.path());
         fs::write(dir.path().join("authority.pem"), authority.pem()).unwrap();
-        let pebble = Self { host, dir, seconds: 90 * 24 * 60 * 60, process: None };
+        let pebble = Self { host, dir, seconds: 90 * 24 * 60 * 60, process: None, adviser: None };
         pebble.name_leads_to(GATEWAY);
         pebble
     }
@@ -72,6 +75,39 @@ impl Pebble {
         eventually("an authority that answers", || !self.asks(":14000/dir").is_empty());
     }
 
+    /// Serves a directory at [`ADVISER`] that leads to this authority, and says when certificates are to be renewed, which
+    /// Pebble does not: see [`Self::suggests`].
+    pub(crate) fn advise(&mut self) {
+        let endpoint = |name: &str| format!("https://{ADDRESS}:14000/{name}");
+        let directory = json!({
+            "newNonce": endpoint("nonce-plz"),
+            "newAccount": endpoint("sign-me-up"),
+            "newOrder": endpoint("order-plz"),
+            "revokeCert": endpoint("revoke-cert"),
+            "keyChange": endpoint("rollover-account-key"),
+            "renewalInfo": format!("https://{ADDRESS}:14001/info"),
+        });
+        fs::create_dir_all(self.dir.path().join("info")).unwrap();
+        self.answers("dir", &directory);
+        let mut server = self.host.program("openssl");
+        server.args(["s_server", "-HTTP", "-accept", &format!("{ADDRESS}:14001")]);
+        server.args(["-cert", "chain.pem", "-cert_chain", "chain.pem", "-key", "key.pem"]);
+        server.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.adviser = Some(server.spawn().unwrap());
+        eventually("a directory", || self.asks(":14001/dir").contains("newOrder"));
+    }
+
+    /// That the certificate of this name among authorities is renewed then, RFC 3339.
+    pub(crate) fn suggests(&self, certificate: &str, [start, end]: [&str; 2]) {
+        let info = json!({ "suggestedWindow": { "start": start, "end": end } });
+        self.answers(&format!("info/{certificate}"), &info);
+    }
+
+    fn answers(&self, path: &str, said: &Value) {
+        let head = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\nRetry-After: 21600\r\n\r\n";
+        fs::write(self.dir.path().join(path), format!("{head}{said}")).unwrap();
+    }
+
     pub(crate) fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
@@ -92,5 +128,9 @@ impl Pebble {
 impl Drop for Pebble {
     fn drop(&mut self) {
         self.stop();
+        if let Some(mut adviser) = self.adviser.take() {
+            let _ = adviser.kill();
+            let _ = adviser.wait();
+        }
     }
 }

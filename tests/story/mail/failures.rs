@@ -134,6 +134,21 @@ async fn an_address_beyond_ascii_that_the_server_cannot_take_is_parked_and_delay
 }
 
 #[tokio::test]
+async fn a_sender_beyond_ascii_that_the_server_cannot_take_parks_no_mail() {
+    let Some(server) = Server::start("starttls") else { return };
+    let mut station = Station::sending_from("p\u{f6}st@example.org", server.settings());
+    let id = station.tell("ann");
+    station.deliver();
+
+    let error = station.error_of(id).await;
+    assert!(error.contains("mail.from has such letters"), "{error}");
+    assert_eq!(station.mail(id).state(), MailState::Retrying);
+    server.behave("starttls smtputf8");
+    station.retry(id);
+    station.wait_for(id, MailState::Sent).await;
+}
+
+#[tokio::test]
 async fn a_recipient_that_is_put_off_is_tried_again() {
     let Some(server) = Server::start("starttls put-off=ann@example.org") else { return };
     let mut station = Station::of(server.settings());

@@ -34,8 +34,19 @@ pub(crate) struct Station {
 impl Station {
     /// Mail goes where `smtp` says. Nothing is delivered before [`Station::deliver`].
     pub(crate) fn of(smtp: Smtp) -> Self {
+        Self::planned(Plan::new(), smtp)
+    }
+
+    /// [`Station::of`], with another sender's address.
+    pub(crate) fn sending_from(from: &str, smtp: Smtp) -> Self {
+        let mut plan = Plan::new();
+        plan.config.mail.from = from.to_owned();
+        Self::planned(plan, smtp)
+    }
+
+    fn planned(plan: Plan, smtp: Smtp) -> Self {
         let store = Store::in_memory().unwrap();
-        let mut site = Plan::new().site(&store);
+        let mut site = plan.site(&store);
         (site.config.mail.directory, site.config.mail.smtp) = (None, Some(smtp));
         let (_, applied) = watch::channel(Applied::default());
         let app = App::new(store, site, applied, Clock::system());

@@ -50,6 +50,19 @@ pub(super) struct Account {
     pub(super) credentials: AccountCredentials,
 }
 
+/// A certificate as an authority gave it.
+pub(super) struct Obtained {
+    /// Whose: the directory's URL.
+    pub(super) directory: String,
+    /// PEM.
+    pub(super) chain_pem: String,
+    /// PEM.
+    pub(super) key_pem: Zeroizing<String>,
+}
+
+/// Before whose certificate it is, in the first line of its file: outside of the PEM blocks, where anything may stand.
+const DIRECTORY: &str = "Directory: ";
+
 /// The folder of both.
 pub(super) struct Kept {
     dir: PathBuf,
@@ -82,19 +95,25 @@ impl Kept {
         fs::remove_file(&path).map_err(|source| KeptError::Io { action: "remove", path, source })
     }
 
-    /// The certificate; `None`: there was none yet.
-    pub(super) fn pair(&self) -> Result<Option<Pair>, KeptError> {
+    /// The certificate, and the directory it is from, if that was written down; `None`: there was none yet.
+    pub(super) fn pair(&self) -> Result<Option<(Pair, Option<String>)>, KeptError> {
         let path = self.pair_path();
         let Some(text) = read(&path)? else { return Ok(None) };
-        Ok(Some(Pair::of(text.as_bytes(), &path, text.as_bytes(), &path)?))
+        let directory = text.lines().next().and_then(|line| line.strip_prefix(DIRECTORY)).map(str::to_owned);
+        Ok(Some((Pair::of(text.as_bytes(), &path, text.as_bytes(), &path)?, directory)))
     }
 
-    /// Judges and keeps a certificate with its key, both PEM.
-    pub(super) fn keep_pair(&self, chain_pem: &str, key_pem: &str) -> Result<Pair, KeptError> {
-        let path = self.pair_path();
-        let pair = Pair::of(chain_pem.as_bytes(), &path, key_pem.as_bytes(), &path)?;
-        self.write(&path, &Zeroizing::new(format!("{key_pem}{chain_pem}")))?;
-        Ok(pair)
+    /// Whether visitors can be shown it.
+    pub(super) fn judge(&self, obtained: &Obtained) -> Result<Pair, KeptError> {
+        let (path, Obtained { chain_pem, key_pem, .. }) = (self.pair_path(), obtained);
+        Ok(Pair::of(chain_pem.as_bytes(), &path, key_pem.as_bytes(), &path)?)
+    }
+
+    /// Keeps a certificate with its key.
+    pub(super) fn keep(&self, obtained: &Obtained) -> Result<(), KeptError> {
+        let Obtained { directory, chain_pem, key_pem } = obtained;
+        let text = Zeroizing::new(format!("{DIRECTORY}{directory}\n{}{chain_pem}", key_pem.as_str()));
+        self.write(&self.pair_path(), &text)
     }
 
     fn pair_path(&self) -> PathBuf {

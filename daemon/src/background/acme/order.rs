@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AccountBuilder, AuthorizationStatus, ChallengeHandle, ChallengeType, Error, Identifier,
-    NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
+    Account, AccountBuilder, AuthorizationStatus, CertificateIdentifier, ChallengeHandle, ChallengeType,
+    Error, Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
 };
+use postern_gateway::chain;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
 use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
-use super::kept::{self, Kept, KeptError};
+use super::kept::{self, Kept, KeptError, Obtained};
 use super::pace::Way;
 use crate::config::Acme;
 use crate::tls::presented::{Presented, Proof};
@@ -63,20 +64,29 @@ pub(super) enum AcmeError {
     Kept(#[from] KeptError),
 }
 
-fn asked(asked: &'static str) -> impl FnOnce(Error) -> AcmeError {
+pub(super) fn asked(asked: &'static str) -> impl FnOnce(Error) -> AcmeError {
     move |source| AcmeError::Asked { asked, source }
 }
 
-/// The chain and its key, both PEM.
 pub(super) async fn obtain(
     acme: &Acme,
     way: Way,
     kept: &Kept,
     presented: &Presented,
-) -> Result<(String, Zeroizing<String>), AcmeError> {
+    replaces: Option<CertificateIdentifier<'static>>,
+) -> Result<Obtained, AcmeError> {
     let account = account(acme, kept).await?;
     let identifiers = [Identifier::Dns(acme.host.clone())];
-    let mut order = match account.new_order(&NewOrder::new(&identifiers)).await {
+    let replacing = match replaces {
+        Some(replaced) => account.new_order(&NewOrder::new(&identifiers).replaces(replaced)).await.ok(),
+        None => None,
+    };
+    // Some authorities take it once only, or know nothing of it.
+    let ordered = match replacing {
+        Some(order) => Ok(order),
+        None => account.new_order(&NewOrder::new(&identifiers)).await,
+    };
+    let mut order = match ordered {
         Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
             // The next attempt makes another one.
             kept.forget_account()?;
@@ -88,21 +98,30 @@ pub(super) async fn obtain(
     let key = KeyPair::generate().map_err(|_| AcmeError::Made("a key"))?;
     let request = request(&acme.host, &key)?;
     order.finalize_csr(&request).await.map_err(asked("the request for the certificate"))?;
-    let chain = order.poll_certificate(&PATIENCE).await.map_err(asked("the certificate"))?;
-    Ok((chain, Zeroizing::new(key.serialize_pem())))
+    let chain_pem = order.poll_certificate(&PATIENCE).await.map_err(asked("the certificate"))?;
+    let key_pem = Zeroizing::new(key.serialize_pem());
+    Ok(Obtained { directory: acme.directory.clone(), chain_pem, key_pem })
 }
 
 async fn account(acme: &Acme, kept: &Kept) -> Result<Account, AcmeError> {
-    if let Some(credentials) = kept.account(&acme.directory)? {
-        let account = builder(acme)?.from_credentials(credentials).await;
-        return account.map_err(asked("the directory"));
+    if let Some(account) = known_account(acme, kept).await? {
+        return Ok(account);
     }
     let email = format!("mailto:{}", acme.email);
     let new = NewAccount { contact: &[&email], terms_of_service_agreed: true, only_return_existing: false };
     let made = builder(acme)?.create(&new, acme.directory.clone(), None).await;
     let (account, credentials) = made.map_err(asked("an account"))?;
-    kept.keep_account(&kept::Account { directory: acme.directory.clone(), credentials })?;
+    if let Err(error) = kept.keep_account(&kept::Account { directory: acme.directory.clone(), credentials }) {
+        tracing::warn!(error = chain(&error), "the account with the authority is lost with this attempt");
+    }
     Ok(account)
+}
+
+/// The account there is.
+pub(super) async fn known_account(acme: &Acme, kept: &Kept) -> Result<Option<Account>, AcmeError> {
+    let Some(credentials) = kept.account(&acme.directory)? else { return Ok(None) };
+    let account = builder(acme)?.from_credentials(credentials).await;
+    account.map(Some).map_err(asked("the directory"))
 }
 
 fn builder(acme: &Acme) -> Result<AccountBuilder, AcmeError> {

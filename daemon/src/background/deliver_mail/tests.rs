@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use super::*;
 use crate::app::Clock;
 use crate::applied::Applied;
+use crate::config::{Security, Smtp};
 use crate::fixtures::{a_person, a_site, at};
 use crate::flows::issue::{enrollment_token, issue_enrollment};
 use crate::pulse::Pulses;
@@ -119,6 +122,56 @@ async fn the_onboarding_text_arrives_with_the_names_of_user_and_inviter() {
     assert!(welcome.contains("To: ann@example.com"), "{welcome}");
     assert!(welcome.contains("Hi Ann\r\n======\r\n\r\nAsk ada@example.com.\r\n"), "{welcome}");
     assert!(welcome.contains(">Hi Ann</h1>"), "{welcome}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_leave_of_nobody_does_not_make_the_loop_look_stuck() {
+    let (app, _) = an_app_with_an_invitation(Path::new("unused"), 10);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut site = (*app.site()).clone();
+    site.config.mail.directory = None;
+    site.config.mail.smtp = Some(Smtp {
+        host: "127.0.0.1".to_owned(),
+        port: listener.local_addr().unwrap().port(),
+        security: Security::Unencrypted,
+        login: None,
+        ca: None,
+        timeout: Duration::from_mins(5),
+        hello_name: "vpn.example.com".to_owned(),
+    });
+    app.replace_site(site.into());
+    let mut pulses = Pulses::default();
+    let (pulse, shutdown) = (pulses.pulse("the mail loop"), watch::channel(false).1);
+    let unrecorded = Unrecorded::default();
+    let leave = async {
+        let _conversation = until_it_quits(&listener).await;
+        pulses.all_answer().await;
+    };
+    tokio::select! {
+        turned = turn(&app, &pulse, &unrecorded, &shutdown) => panic!("it does not wait: {turned:?}"),
+        answered = timeout(Duration::from_secs(30), leave) => assert!(answered.is_ok(), "nobody answers"),
+    }
+    assert_eq!(app.store.read_blocking(|tx| tx.newest_mail(Listed::NotSent, 9)).unwrap(), []);
+}
+
+/// A mail server that takes everything and says nothing to a QUIT.
+async fn until_it_quits(listener: &TcpListener) -> BufStream<TcpStream> {
+    let mut conversation = BufStream::new(listener.accept().await.unwrap().0);
+    let (mut answer, mut is_in_mail) = ("220 mail.example.com ESMTP", false);
+    loop {
+        conversation.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+        conversation.flush().await.unwrap();
+        let mut line = String::new();
+        while line.is_empty() || (is_in_mail && line != ".\r\n") {
+            line.clear();
+            conversation.read_line(&mut line).await.unwrap();
+        }
+        if line.starts_with("QUIT") {
+            return conversation;
+        }
+        is_in_mail = line.starts_with("DATA");
+        answer = if is_in_mail { "354 go on" } else { "250 well" };
+    }
 }
 
 async fn tried(app: &App) -> Result<Duration, StoreError> {

@@ -45,9 +45,9 @@ fn obtained(daemon: &Daemon, findings: &mut Findings) {
     match (text("not_after"), text("failure")) {
         (Some(until), None) => findings.ok(CHECK, format!("obtained, good until {until}")),
         (Some(until), Some(failure)) => {
-            findings.warning(CHECK, format!("good until {until}, but not renewed: {failure}"), mend);
+            findings.warning(CHECK, format!("good until {until}, but {failure}"), mend);
         }
-        (None, Some(failure)) => findings.failure(CHECK, format!("there is none: {failure}"), mend),
+        (None, Some(failure)) => findings.failure(CHECK, failure.to_owned(), mend),
         (None, None) => findings.warning(CHECK, "there is none yet: it is being asked for".to_owned(), mend),
     }
 }

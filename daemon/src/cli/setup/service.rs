@@ -12,8 +12,9 @@ use crate::cli::{Cli, Failure, tools};
 
 /// What the service is called.
 const UNIT: &str = "postern.service";
-/// A start is over when every tunnel is back.
-const START: Duration = Duration::from_mins(3);
+/// A start is over when every tunnel is back. Longer than systemd's own patience (`TimeoutStartSec=` in the unit): whether it
+/// started is systemd's word, and until then it may.
+const START: Duration = Duration::from_mins(6);
 /// Questions to systemd.
 const QUICK: Duration = Duration::from_secs(10);
 
@@ -112,4 +113,18 @@ fn last_lines() -> String {
     let journal = tools::run("journalctl", &["-u", UNIT, "-n", "3", "-o", "cat", "--no-pager"], QUICK);
     let said = journal.map(|said| said.out).unwrap_or_default();
     said.lines().collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn setup_waits_longer_for_a_start_than_systemd_does() {
+        let unit = include_str!("../../../../systemd/postern.service");
+        let patience =
+            unit.lines().find_map(|line| line.strip_prefix("TimeoutStartSec=")?.strip_suffix("min"));
+        let patience = Duration::from_mins(patience.unwrap().parse().unwrap());
+        assert!(START > patience);
+    }
 }

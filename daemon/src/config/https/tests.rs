@@ -74,9 +74,28 @@ fn every_mistake_is_named_with_its_key() {
         ),
         (HTTPS, "tls = \"acme\"\nacme.email = \"x\"", "http.acme.email: \"x\" is not an e-mail address"),
     ] {
-        let refused = loaded(public_url, lines).unwrap_err().to_string();
+        let refused = loaded(public_url, lines).and_then(Loaded::with_https).unwrap_err().to_string();
         assert!(refused.contains(said), "{said}: {refused}");
     }
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_keeps_only_those_from_going_on_who_ask_for_https() {
+    let acme = "tls = \"acme\"\nacme.ca_file = \"none.pem\"".to_owned();
+    for (lines, key) in [
+        (FILES.replace("key.pem", "other.pem"), "http.certificate_file"),
+        (FILES.replace("chain.pem", "none.pem"), "http.certificate_file"),
+        (acme, "http.acme.ca_file"),
+    ] {
+        let there = loaded(HTTPS, &lines).unwrap();
+        assert_eq!(there.https.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), [key]);
+        assert_eq!(there.clone().with_https(), Err(ConfigErrors(there.https)));
+        // Who has to mend something else is told all of it.
+        let said = loaded("https://vpn.example.com/x y", &lines).unwrap_err().to_string();
+        assert!(said.contains("public_url") && said.contains(key), "{said}");
+    }
+    let well = loaded(HTTPS, FILES).unwrap();
+    assert_eq!(well.clone().with_https(), Ok(well));
 }
 
 #[test]

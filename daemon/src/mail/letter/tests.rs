@@ -47,7 +47,7 @@ fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId) -> Vec<Messa
                 Kind::EnrollmentExpired => Message::EnrollmentExpired { enrollment },
                 Kind::LocationFull => Message::LocationFull { location: device },
                 Kind::CertificateFailing => {
-                    Message::CertificateFailing { reason: device, not_after: Some(0) }
+                    Message::CertificateFailing { to: None, reason: device, not_after: Some(0) }
                 }
                 Kind::DeviceAbandoned => Message::DeviceAbandoned { user, device },
                 Kind::NewLinkWanted => Message::NewLinkWanted { user },
@@ -108,6 +108,30 @@ fn who_is_asked_for_another_link_is_told_the_command_that_gives_one() {
             tx.activate_user(ann, "hash", None)?;
             let (text, html) = told(tx, ann);
             assert!([text, html].iter().all(|form| form.contains("postern user activate-client ann")));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn what_every_administrator_is_told_greets_each_and_goes_to_nobody_who_is_none_any_more() {
+    let store = Store::in_memory().unwrap();
+    let site = a_site(&store);
+    store
+        .write_blocking(|tx| {
+            let ann = a_person(tx, "ann");
+            let message =
+                Message::CertificateFailing { to: Some(ann), reason: "no".to_owned(), not_after: None };
+            let composed = || compose(tx, &site, &message, at(1));
+            assert!(matches!(composed()?, Composed::Pointless(_)));
+            tx.update_user(&User { is_admin: true, ..tx.user(ann)?.unwrap() })?;
+            let Composed::Letter(letter) = composed()? else { panic!("no letter") };
+            assert_eq!(letter.to, "ann@example.com");
+            assert_eq!(addressee(tx, &site, &message)?, Some(letter.to));
+            let first_name = tx.user(ann)?.unwrap().first_name;
+            assert!(letter.text.starts_with(&format!("Hello {first_name},")), "{}", letter.text);
+            tx.set_disabled(ann, Some(at(1)))?;
+            assert!(matches!(composed()?, Composed::Pointless(_)));
             Ok::<_, StoreError>(())
         })
         .unwrap();

@@ -261,7 +261,8 @@ pub(super) async fn ask_for_another(
     // Whoever asks again has asked: the administrator is not told again.
     if pages.limits.asks_for_link(dead.user, now) {
         let (app, user) = (pages.app.clone(), dead.user);
-        pages.app.store.write(move |tx| new_link::ask(tx, &app.site(), user, now)).await?;
+        let asked = pages.app.store.write(move |tx| new_link::ask(tx, &app.site(), user, now)).await;
+        asked.inspect_err(|_| pages.limits.asked_in_vain(user))?;
     }
     page(&AskedPage { frame: Frame::new(&site, &visit).helped_by(dead.inviter) })
 }

@@ -217,7 +217,7 @@ impl From<PasswordError> for Trouble {
     fn from(error: PasswordError) -> Self {
         match error {
             PasswordError::Busy => Self::TooMany(5),
-            PasswordError::Hash(_) | PasswordError::Task(_) => Self::inside(&error),
+            PasswordError::Hash(_) | PasswordError::Died => Self::inside(&error),
         }
     }
 }
