@@ -56,7 +56,7 @@ pub struct Ready {
     is_draft: bool,
 }
 
-/// The first half of [`write`], for a change that is made together with another one.
+/// The first half of [`write()`], for a change that is made together with another one.
 pub fn prepare(path: &Path, text: &str, mode: u32) -> io::Result<Ready> {
     let path = followed(path)?;
     let before = Before::of(&path)?;

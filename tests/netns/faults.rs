@@ -19,8 +19,8 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use crashes::Scene;
 use crashes::model::Deed;
+use crashes::{Scene, all_ended};
 use faults::{Disk, Faults, Place, Side};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -232,6 +232,7 @@ fn a_first_start_that_ends_at_any_call_is_made_up_for() {
     let mut rig = scene.rig;
     rig.end(Signal::SIGKILL);
     let afresh = |rig: &Rig| ["state", "mail"].map(|dir| fs::remove_dir_all(rig.path(dir)));
+    all_ended(&rig);
     let _ = afresh(&rig);
     let calls = || Place::ALL.map(|place| faults.calls(place));
     let before = calls();
@@ -245,10 +246,12 @@ fn a_first_start_that_ends_at_any_call_is_made_up_for() {
         for number in (first..=count).step_by(step) {
             let side = if rand::random() { Side::Before } else { Side::After };
             rig.end(Signal::SIGKILL);
+            all_ended(&rig);
             let _ = afresh(&rig);
             faults.die(place, side, number);
             rig.launch(&faults.through());
             rig.wait();
+            all_ended(&rig);
             faults.live();
             rig.launch(&faults.through());
             rig.answers();

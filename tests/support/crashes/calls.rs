@@ -40,6 +40,7 @@ pub(crate) fn a_daemon_that_ends_at_any_call_keeps_its_word(
             chosen.iter().flat_map(|number| [(*number, Side::Before), (*number, Side::After)])
         {
             eprintln!("{place:?} {number} of {count}, {side:?}");
+            cleared(&mut scene);
             faults.die(place, side, number);
             told(&mut scene, &mut times);
             faults.live();
@@ -58,13 +59,28 @@ impl Scene {
     }
 }
 
+/// What the story left behind is removed.
+fn cleared(scene: &mut Scene) {
+    let lane = &mut scene.lanes[0];
+    let place = lane.world.places.contains_key(EXTRA).then_some(Deed::RemovePlace);
+    let machines: Vec<_> = lane
+        .world
+        .machines
+        .iter()
+        .filter(|(_, machine)| machine.place != EXTRA)
+        .map(|(name, _)| Deed::RemoveMachine(name.clone()))
+        .collect();
+    let people: Vec<_> = lane.world.people.keys().cloned().map(Deed::RemoveUser).collect();
+    let mut deeds = place.into_iter().chain(machines).chain(people);
+    assert!(scene.rig.gateway.enter(|| deeds.all(|deed| lane.perform(deed))));
+}
+
 /// Somebody comes and goes, and so does a location with a machine; it ends where no answer comes.
 fn told(scene: &mut Scene, times: &mut u32) {
     *times += 1;
     let lane = &mut scene.lanes[0];
     let [ann, machine] = ["person", "machine"].map(|what| format!("{}-{what}-{times}", lane.name));
-    let place = lane.world.places.contains_key(EXTRA).then_some(Deed::RemovePlace);
-    let mut deeds = place.into_iter().chain([
+    let mut deeds = [
         Deed::Invite(ann.clone()),
         Deed::Open(ann.clone()),
         Deed::Register(ann.clone(), a_key()),
@@ -84,6 +100,7 @@ fn told(scene: &mut Scene, times: &mut u32) {
         Deed::Enable(ann.clone()),
         Deed::RemoveDevice(ann.clone()),
         Deed::RemoveUser(ann),
-    ]);
+    ]
+    .into_iter();
     scene.rig.gateway.enter(|| deeds.all(|deed| lane.perform(deed)));
 }

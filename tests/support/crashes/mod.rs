@@ -89,6 +89,7 @@ impl Scene {
     }
 
     fn launch(&mut self) {
+        all_ended(&self.rig);
         let through: Vec<&str> = self.through.iter().map(String::as_str).collect();
         self.rig.launch(&through);
     }
@@ -219,6 +220,14 @@ print(db.execute('PRAGMA integrity_check').fetchall(), db.execute('PRAGMA foreig
         let said = crate::rig::program("python3").args(["-c", script]).arg(path).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), "[('ok',)] []", "{said:?}");
     }
+}
+
+/// Returns when nothing that a daemon started outlives it: a copy of its sockets may be in what it was about to start.
+pub(crate) fn all_ended(rig: &Rig) {
+    let running = format!("ip netns pids {}", rig.gateway.name());
+    eventually("the end of all that ran", || {
+        crate::rig::program("sh").args(["-c", &running]).output().unwrap().stdout.is_empty()
+    });
 }
 
 /// Kills at random moments, one after the other; the seed decides what everybody does and when it ends.

@@ -134,7 +134,7 @@ impl Rig {
         daemon.0.wait().unwrap()
     }
 
-    /// Waits for the end of a daemon that is to end by itself, or does not come so far.
+    /// Waits for the end of a daemon that is to end by itself; ends one that gets to answering instead.
     pub(crate) fn wait(&mut self) {
         let mut daemon = self.daemon.take().unwrap();
         eventually("its end, or an answer", || {
