@@ -10,7 +10,7 @@ use postern_gateway::chain;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::config::{Loaded, admin_socket, load_with};
+use crate::config::{DEFAULT_FILE, Loaded, admin_socket, load_with};
 use crate::log::{self, LogFormat};
 
 mod account;
@@ -23,6 +23,7 @@ mod location;
 mod mail;
 mod manual;
 mod reload;
+mod service_user;
 mod setup;
 mod status;
 mod table;
@@ -48,7 +49,7 @@ const EXIT_STATUS: &str = "Exit status:
 #[command(name = "postern", version, arg_required_else_help = true, after_help = EXIT_STATUS)]
 pub struct Cli {
     /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/postern/postern.toml")]
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_FILE)]
     config: PathBuf,
     /// The daemon's socket; otherwise the one the configuration names.
     #[arg(long, global = true, value_name = "PATH")]
@@ -74,10 +75,10 @@ enum Command {
     /// again it changes only what is answered differently.
     #[command(
         after_help = "Examples:\n  postern setup\n  postern setup --yes --public-name vpn.example.com --contact-email \
-                      admin@example.com\n\nA file of answers:\n  public_name = \"vpn.example.com\"\n  tls = \"acme\"\n  \
+                      admin@example.com\n  postern setup --wg-quick /etc/wireguard/wg0.conf\n\nA file of answers:\n  public_name = \"vpn.example.com\"\n  tls = \"acme\"\n  \
                       contact_email = \"admin@example.com\"\n  location = \"hq\"\n  mail_host = \"mail.example.com:587\"\n\nJSON:\n  \
                       {\"files\": [PATH], \"public_url\", \"service\": started|restarted|reloaded|skipped, \"skipped\": why, \
-                      \"first_administrator\": null or {\"username\", \"enrollment_url\", \"token\", \"expires_at\"}, \"findings\": as of postern doctor}"
+                      \"reload\": null or as of postern reload, \"taken_over\": null or as of postern import, \"first_administrator\": null or {\"username\", \"enrollment_url\", \"token\", \"expires_at\"}, \"findings\": as of postern doctor}"
     )]
     Setup(Box<setup::SetupArgs>),
     /// Look for what keeps this gateway from working, and say what mends it.

@@ -27,7 +27,7 @@ use crate::texts::Texts;
 
 pub use branding::{Branding, Link, Logo, LogoKind};
 pub use https::{Acme, Http, OwnFiles, Tls};
-pub use load::{Draft, Loaded, admin_socket, load, load_drafts, load_with};
+pub use load::{DEFAULT_FILE, Draft, Loaded, admin_socket, load, load_drafts, load_with};
 pub use problem::{ConfigErrors, Problem};
 pub use smtp::{Login, PasswordError, PasswordSource, Security, Smtp};
 pub use values::{host_of, is_public_name, mail_host, public_url};

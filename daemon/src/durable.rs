@@ -1,5 +1,6 @@
 //! Files that are as they should be or as they were, never in between, also when the power fails: written beside,
-//! synced, renamed. A change is undone unless it is kept. It knows nothing of what is in the files.
+//! synced, renamed. A change is undone unless it is kept; one that is only staged waits beside until it is placed. It
+//! knows nothing of what is in the files.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -18,6 +19,15 @@ pub struct Changed {
     undo: Option<Undo>,
 }
 
+/// A change that is on disk but for the [renaming](rename). Dropping this gives it up, [`Staged::keep`] leaves it ready.
+#[must_use = "dropping it gives the change up"]
+pub struct Staged {
+    beside: PathBuf,
+    path: PathBuf,
+    /// Whether nobody needs what is beside once the change is given up.
+    is_draft: bool,
+}
+
 enum Undo {
     Remove(PathBuf),
     Write { path: PathBuf, before: Before },
@@ -33,7 +43,7 @@ struct Before {
 /// Makes `path` hold `text`. A file that was there keeps its mode and, where that is allowed, its owner; a new one
 /// gets `mode`. Behind a symbolic link the file it leads to is changed.
 pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<Changed> {
-    let path = followed(path)?;
+    let path = behind_links(path)?;
     let before = Before::of(&path)?;
     let (mode, owner) = before.as_ref().map_or((mode, None), |before| (before.mode, Some(before.owner)));
     put(&path, text.as_bytes(), mode, owner)?;
@@ -44,51 +54,18 @@ pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<Changed> {
     Ok(Changed { undo: Some(undo) })
 }
 
-/// A change that is on disk but for the [renaming](rename). Dropping it leaves everything as it was, [`Ready::keep`] leaves
-/// it ready.
-#[must_use = "dropping it gives the change up"]
-pub struct Ready {
-    /// Its present name.
-    source: PathBuf,
-    /// The name it is to have.
-    target: PathBuf,
-    /// Whether nobody needs the source if the change is given up.
-    is_draft: bool,
-}
-
-/// The first half of [`write()`], for a change that is made together with another one.
-pub fn prepare(path: &Path, text: &str, mode: u32) -> io::Result<Ready> {
-    let path = followed(path)?;
+/// Has `text` on disk beside `path`, which is to hold it once it is renamed. Modes and owners are as for [`write()`].
+pub fn stage(path: &Path, text: &str, mode: u32) -> io::Result<Staged> {
+    let path = behind_links(path)?;
     let before = Before::of(&path)?;
     let (mode, owner) = before.as_ref().map_or((mode, None), |before| (before.mode, Some(before.owner)));
-    let source = draft(&path, text.as_bytes(), mode, owner)?;
-    Ok(Ready { source, target: path, is_draft: true })
+    beside(&path, text.as_bytes(), mode, owner)
 }
 
 /// A file that is to be called otherwise, in the same folder; what is called so is lost then.
-pub fn prepare_aside(path: &Path, aside: &Path) -> io::Result<Ready> {
+pub fn stage_aside(path: &Path, aside: &Path) -> io::Result<Staged> {
     fs::metadata(path)?;
-    Ok(Ready { source: path.to_owned(), target: aside.to_owned(), is_draft: false })
-}
-
-impl Ready {
-    /// The present name and the one it is to have.
-    pub fn names(&self) -> (&Path, &Path) {
-        (&self.source, &self.target)
-    }
-
-    /// Somebody else renames it.
-    pub fn keep(mut self) {
-        self.is_draft = false;
-    }
-}
-
-impl Drop for Ready {
-    fn drop(&mut self) {
-        if self.is_draft {
-            discard(&self.source);
-        }
-    }
+    Ok(Staged { beside: path.to_owned(), path: aside.to_owned(), is_draft: false })
 }
 
 /// Renames a file that is there, and has that on disk. One that is not was renamed before.
@@ -104,6 +81,33 @@ impl Changed {
     /// The change stays.
     pub fn keep(mut self) {
         self.undo = None;
+    }
+}
+
+impl Staged {
+    /// The present name, and the one it is to have.
+    pub fn names(&self) -> (&Path, &Path) {
+        (&self.beside, &self.path)
+    }
+
+    /// Somebody else renames it.
+    pub fn keep(mut self) {
+        self.is_draft = false;
+    }
+
+    fn place(mut self) -> io::Result<()> {
+        fs::rename(&self.beside, &self.path)?;
+        self.is_draft = false;
+        sync_folder(&self.path)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if self.is_draft {
+            // One that stays is no obstacle to the next.
+            let _ = fs::remove_file(&self.beside);
+        }
     }
 }
 
@@ -151,8 +155,7 @@ impl Before {
     }
 }
 
-/// The file that a symbolic link leads to.
-fn followed(path: &Path) -> io::Result<PathBuf> {
+fn behind_links(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(path.to_owned()),
         found => found,
@@ -160,13 +163,10 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
 }
 
 fn put(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
-    let source = draft(path, bytes, mode, owner)?;
-    fs::rename(&source, path).inspect_err(|_| discard(&source))?;
-    sync_folder(path)
+    beside(path, bytes, mode, owner)?.place()
 }
 
-/// A file beside `path` that is to replace it, on disk.
-fn draft(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<PathBuf> {
+fn beside(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<Staged> {
     // Not a name that ends as those end which are read.
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
@@ -176,13 +176,9 @@ fn draft(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io:
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    write_new(&beside, bytes, mode, owner).inspect_err(|_| discard(&beside))?;
-    Ok(beside)
-}
-
-/// What went wrong first is told; the name is free again at the next attempt in any case.
-fn discard(draft: &Path) {
-    let _ = fs::remove_file(draft);
+    let staged = Staged { beside, path: path.to_owned(), is_draft: true };
+    write_new(&staged.beside, bytes, mode, owner)?;
+    Ok(staged)
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
@@ -229,25 +225,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ready_is_made_or_given_up_as_a_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        let [path, aside] = ["a.toml", "a.toml.removed"].map(|name| dir.path().join(name));
-        write(&path, "before", 0o640).unwrap().keep();
-        drop(prepare(&path, "after", 0o644).unwrap());
-        drop(prepare_aside(&path, &aside).unwrap());
-        assert_eq!(
-            (shown(&path), names(dir.path())),
-            (("before".to_owned(), 0o640), vec!["a.toml".to_owned()])
-        );
-        made(prepare(&path, "after", 0o644).unwrap());
-        assert_eq!(shown(&path), ("after".to_owned(), 0o640));
-        made(prepare_aside(&path, &aside).unwrap());
-        assert_eq!(names(dir.path()), ["a.toml.removed"]);
-        rename(&path, &aside).unwrap();
-        assert_eq!(shown(&aside).0, "after", "what was renamed before is left alone");
-    }
-
-    #[test]
     fn what_a_crash_left_beside_is_no_obstacle() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.toml");
@@ -255,6 +232,40 @@ mod tests {
         write(&path, "whole", 0o644).unwrap().keep();
         assert_eq!(names(dir.path()), ["a.toml"]);
         assert_eq!(shown(&path).0, "whole");
+    }
+
+    #[test]
+    fn what_is_staged_is_nowhere_to_be_read_until_it_is_placed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.toml");
+        drop(stage(&path, "given up", 0o644).unwrap());
+        assert_eq!(names(dir.path()), Vec::<String>::new());
+        let staged = stage(&path, "whole", 0o644).unwrap();
+        assert_eq!(names(dir.path()), ["a.toml.new"]);
+        renamed(staged);
+        assert_eq!(
+            (names(dir.path()), shown(&path)),
+            (vec!["a.toml".to_owned()], ("whole".to_owned(), 0o644))
+        );
+    }
+
+    #[test]
+    fn a_change_that_is_staged_is_made_or_given_up_as_a_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, aside] = ["a.toml", "a.toml.removed"].map(|name| dir.path().join(name));
+        write(&path, "before", 0o640).unwrap().keep();
+        drop(stage(&path, "after", 0o644).unwrap());
+        drop(stage_aside(&path, &aside).unwrap());
+        assert_eq!(
+            (names(dir.path()), shown(&path)),
+            (vec!["a.toml".to_owned()], ("before".to_owned(), 0o640))
+        );
+        renamed(stage(&path, "after", 0o644).unwrap());
+        assert_eq!(shown(&path), ("after".to_owned(), 0o640));
+        renamed(stage_aside(&path, &aside).unwrap());
+        assert_eq!(names(dir.path()), ["a.toml.removed"]);
+        rename(&path, &aside).unwrap();
+        assert_eq!(shown(&aside).0, "after", "what was renamed before is left alone");
     }
 
     #[test]
@@ -268,11 +279,11 @@ mod tests {
         assert_eq!(fs::read_to_string(&target).unwrap(), "after");
     }
 
-    fn made(ready: Ready) {
-        let (source, target) = ready.names();
-        let names = (source.to_owned(), target.to_owned());
-        ready.keep();
-        rename(&names.0, &names.1).unwrap();
+    fn renamed(staged: Staged) {
+        let (source, target) = staged.names();
+        let (source, target) = (source.to_owned(), target.to_owned());
+        staged.keep();
+        rename(&source, &target).unwrap();
     }
 
     fn shown(path: &Path) -> (String, u32) {

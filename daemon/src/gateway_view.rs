@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use postern_gateway::{InterfaceName, ObservedInterface, PeerStats, PublicKey};
 use tokio::sync::{mpsc, oneshot};
@@ -40,12 +41,21 @@ pub enum LinkState {
     Foreign,
 }
 
+/// A link, and what of the host concerns it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surroundings {
+    /// What there is of it.
+    pub link: LinkState,
+    /// What the main table routes to other links, and their names.
+    pub routes_elsewhere: BTreeMap<IpNet, String>,
+}
+
 /// A question, with where the answer goes.
 pub enum GatewayQuestion {
     /// What a turn would do now, as a readable diff; empty: nothing.
     Plan(oneshot::Sender<Result<String, String>>),
-    /// What there is of a link.
-    Link(InterfaceName, oneshot::Sender<Result<LinkState, String>>),
+    /// What there is of a link and around it.
+    Link(InterfaceName, oneshot::Sender<Result<Surroundings, String>>),
     /// What WireGuard counts.
     Stats(oneshot::Sender<Result<Stats, String>>),
 }
@@ -69,8 +79,8 @@ impl GatewayView {
         self.ask(GatewayQuestion::Plan(answer), answered).await
     }
 
-    /// What there is of a link now.
-    pub async fn link(&self, name: InterfaceName) -> Result<LinkState, String> {
+    /// What there is of a link, and around it, now.
+    pub async fn link(&self, name: InterfaceName) -> Result<Surroundings, String> {
         let (answer, answered) = oneshot::channel();
         self.ask(GatewayQuestion::Link(name, answer), answered).await
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use postern_gateway::PrivateKey;
 use zeroize::Zeroizing;
 
-use crate::durable::{self, Changed, Ready, sync_folder};
+use crate::durable::{self, Changed, Staged, sync_folder};
 use crate::rules::ids::LocationId;
 use crate::rules::seal::SealKey;
 use crate::rules::token::TokenKey;
@@ -90,16 +90,21 @@ impl Keys {
         PrivateKey::from_base64(text.trim()).map_err(|_| KeysError::Unreadable { path })
     }
 
-    /// Makes ready that a location has another key.
-    pub fn prepare_location_key(&self, id: LocationId, key: &PrivateKey) -> Result<Ready, KeysError> {
+    /// Has another key beside a location's file: the location has it once that is renamed.
+    pub fn stage_location_key(&self, id: LocationId, key: &PrivateKey) -> Result<Staged, KeysError> {
         let path = self.location_path(id);
-        let text = with_line_end(&key.to_base64());
-        durable::prepare(&path, &text, 0o600).map_err(|source| KeysError::Io { path, source })
+        durable::stage(&path, &line_of(key), 0o600).map_err(|source| KeysError::Io { path, source })
     }
 
     fn location_path(&self, id: LocationId) -> PathBuf {
         self.dir.join(format!("location-{id}.key"))
     }
+}
+
+fn line_of(key: &PrivateKey) -> Zeroizing<String> {
+    let mut text = key.to_base64();
+    text.push('\n');
+    text
 }
 
 struct PrivateKeyText(Zeroizing<String>);
@@ -127,11 +132,8 @@ fn read_or_make(path: &Path, key: impl FnOnce() -> PrivateKeyText) -> Result<Zer
 
 /// Writes a file that was not there, so that it is whole and on disk, or not there.
 fn make(path: &Path, text: &str) -> io::Result<()> {
-    durable::write(path, &with_line_end(text), 0o600).map(Changed::keep)
-}
-
-fn with_line_end(text: &str) -> Zeroizing<String> {
-    Zeroizing::new(format!("{text}\n"))
+    let line = Zeroizing::new(format!("{text}\n"));
+    durable::write(path, &line, 0o600).map(Changed::keep)
 }
 
 #[cfg(test)]
@@ -152,16 +154,25 @@ mod tests {
     }
 
     #[test]
-    fn a_prepared_key_is_the_one_from_the_moment_it_is_made() {
+    fn another_key_is_the_one_from_the_moment_it_is_renamed() {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::open(dir.path()).unwrap();
         let first = keys.location_key(LocationId(7), [1; 32]).unwrap();
         let other = PrivateKey::from_random([2; 32]);
-        let ready = keys.prepare_location_key(LocationId(7), &other).unwrap();
+        let staged = keys.stage_location_key(LocationId(7), &other).unwrap();
         assert!(first == keys.location_key(LocationId(7), [3; 32]).unwrap());
-        let (source, target) = ready.names();
+        let (source, target) = staged.names();
         durable::rename(source, target).unwrap();
         assert!(other == keys.location_key(LocationId(7), [3; 32]).unwrap());
+    }
+
+    #[test]
+    fn a_key_of_which_a_crash_left_half_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(dir.path()).unwrap();
+        fs::write(dir.path().join("keys/location-7.key.new"), "").unwrap();
+        let made = keys.location_key(LocationId(7), [1; 32]).unwrap();
+        assert!(made == keys.location_key(LocationId(7), [2; 32]).unwrap());
     }
 
     #[test]
@@ -172,15 +183,6 @@ mod tests {
         let path = dir.path().join("keys/location-7.key");
         fs::set_permissions(path, Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(keys.location_key(LocationId(7), [1; 32]), Err(KeysError::Exposed { .. })));
-    }
-
-    #[test]
-    fn a_key_of_which_a_crash_left_half_is_made_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        let keys = Keys::open(dir.path()).unwrap();
-        fs::write(dir.path().join("keys/location-7.key.new"), "").unwrap();
-        let made = keys.location_key(LocationId(7), [1; 32]).unwrap();
-        assert!(made == keys.location_key(LocationId(7), [2; 32]).unwrap());
     }
 
     #[test]

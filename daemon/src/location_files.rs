@@ -25,6 +25,17 @@ pub fn add(
     taken: Taken,
     random: u64,
 ) -> Result<Change, ReloadError> {
+    draft(present, keys, without, taken, random).map(Change::File)
+}
+
+/// [`add`], before it is a change.
+pub fn draft(
+    present: &Loaded,
+    keys: LocationKeys,
+    without: &BTreeSet<OptionalKey>,
+    taken: Taken,
+    random: u64,
+) -> Result<Draft, ReloadError> {
     let name = keys.name.clone().unwrap_or_default();
     if present.files.keys().any(|known| known.eq_ignore_ascii_case(&name)) {
         return Err(Refusal::LocationTaken(name).into());
@@ -35,7 +46,7 @@ pub fn add(
     }
     let keys = completed(keys, without, &taken.and_by(&present.config), random)?;
     let text = edit::new_file(&keys, without).map_err(unreadable(&file))?;
-    Ok(Change::File(Draft { file, text: Some(text) }))
+    Ok(Draft { file, text: Some(text) })
 }
 
 /// A location's file with other values.

@@ -110,10 +110,11 @@ mod tests {
 
     #[tokio::test]
     async fn however_many_threads_there_are_only_so_many_work_on_passwords() {
-        let other_work = tokio::task::JoinSet::from_iter((0..20).map(|_| async {
-            tokio::task::spawn_blocking(|| thread::sleep(std::time::Duration::from_millis(20))).await
-        }));
-        other_work.join_all().await;
+        let mut others = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            others.spawn_blocking(|| thread::sleep(std::time::Duration::from_millis(20)));
+        }
+        others.join_all().await;
         let passwords = Passwords::default();
         let mut threads = tokio::task::JoinSet::new();
         for _ in 0..WIDTH + QUEUE {
@@ -134,7 +135,10 @@ mod tests {
             ));
         }
         assert!(passwords.run(|| ()).await.is_ok());
-        assert_eq!(passwords.queue.available_permits(), WIDTH + QUEUE);
+        let all = u32::try_from(WIDTH + QUEUE).unwrap();
+        let back =
+            tokio::time::timeout(std::time::Duration::from_secs(30), passwords.queue.acquire_many(all)).await;
+        assert!(back.is_ok_and(|back| back.is_ok()), "a place in the queue is lost");
     }
 
     #[tokio::test]

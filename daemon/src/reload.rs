@@ -2,9 +2,9 @@
 //! them, or of a location's key. It happens as a whole or not at all.
 //!
 //! The order makes it so. Everything that may be refused is judged first, against a draft that is on no disk. Then the
-//! file is written beside the one it replaces, then the database commits, with the names of both, then the site is
-//! replaced and the file renamed into place. If the daemon dies after the commit, the next start renames it; before, all
-//! is as it was.
+//! files, keys among them, are written beside those they replace, then the database commits, with the names of both, then
+//! the site is replaced and the files are renamed into place. If the daemon dies after the commit, the next start renames
+//! them; before, all is as it was. So a location that ran elsewhere is never managed without its peers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,17 +15,20 @@ use postern_gateway::{BackendKind, PrivateKey};
 
 use crate::app::App;
 use crate::background::own_files;
-use crate::config::{ConfigErrors, Draft, Loaded, Problem, load_with};
-use crate::durable::{self, Ready};
+use crate::config::{ConfigErrors, Draft, Loaded, Problem, load_drafts, load_with};
+use crate::durable::Staged;
 use crate::flows::configure::{ConfigureError, Fit, fit};
 use crate::flows::refusal::Refusal;
 use crate::keys::{Keys, KeysError};
 use crate::rules::ids::LocationId;
 use crate::site::{Site, SiteKeys};
-use crate::store::{Revision, Store, StoreError, Tx};
+use crate::store::{Revision, StoreError, Tx};
 
-/// A new location file: for everybody to read, as there is no secret in it.
-const FILE_MODE: u32 = 0o644;
+mod placing;
+#[cfg(test)]
+mod tests;
+
+pub use placing::{aside, finish_renames};
 
 /// Why everything stays as it was.
 #[derive(Debug, thiserror::Error)]
@@ -73,17 +76,17 @@ pub enum Change {
     File(Draft),
     /// The location of this name gets another key.
     Key(String),
-    /// A location that ran elsewhere.
-    Import(Box<Import>),
+    /// Locations that ran elsewhere.
+    Import(Vec<Import>),
 }
 
 impl Change {
-    /// Which file is written, or moved aside.
-    fn into_file(self) -> Option<PathBuf> {
+    /// Which files are written, or moved aside.
+    fn into_files(self) -> Vec<PathBuf> {
         match self {
-            Self::File(draft) => Some(draft.file),
-            Self::Import(import) => Some(import.draft.file),
-            Self::Nothing | Self::Key(_) => None,
+            Self::File(draft) => vec![draft.file],
+            Self::Import(imports) => imports.into_iter().map(|import| import.draft.file).collect(),
+            Self::Nothing | Self::Key(_) => Vec::new(),
         }
     }
 }
@@ -110,8 +113,8 @@ impl fmt::Debug for Import {
 pub struct Reloaded<T> {
     /// What the transaction gave.
     pub value: T,
-    /// The file that was changed.
-    pub file: Option<PathBuf>,
+    /// The files that were changed.
+    pub files: Vec<PathBuf>,
     /// The gateway follows once it has tried this.
     pub revision: Revision,
     /// Keys that differ from what runs and that only a restart changes.
@@ -154,6 +157,19 @@ impl Reloader {
         }
     }
 
+    /// Whether [`Reloader::apply`] would do, and what its transaction would give; nothing is changed.
+    pub async fn judge<T: Send + 'static>(
+        &self,
+        plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError> + Send + 'static,
+        within: impl FnOnce(&Tx<'_>) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, ReloadError> {
+        let parts = Arc::clone(&self.0);
+        match tokio::task::spawn_blocking(move || parts.judge(plan, within)).await {
+            Ok(result) => result,
+            Err(error) => Err(StoreError::Panicked(error.to_string()).into()),
+        }
+    }
+
     /// Which file each location is written in; none while the files cannot be loaded.
     pub async fn files(&self) -> BTreeMap<String, PathBuf> {
         let parts = Arc::clone(&self.0);
@@ -170,6 +186,58 @@ impl Parts {
     ) -> Result<Reloaded<T>, ReloadError> {
         // Whoever panicked here left nothing half done.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Planned { change, loaded, needs_restart, is_of_https } = self.planned(plan)?;
+        let warnings: Vec<Problem> = loaded.warnings.iter().chain(&loaded.https).cloned().collect();
+        let (mut staged, mut cut_off) = (Vec::new(), Vec::new());
+        let (value, revision) = self.app.store.write_blocking(|tx| {
+            let value = within(tx)?;
+            let fit = fit(tx, loaded, &self.available)?;
+            let other_keys = placing::other_keys(tx, &change, self.app.random())?;
+            staged = placing::stage(tx, &self.keys, &change, &other_keys)?;
+            let site = with_keys::<ReloadError>(tx, fit, &self.keys, || self.app.random(), &other_keys)?;
+            let app = self.app.clone();
+            cut_off = locations_cut_off(&app.site(), &site);
+            tx.after_commit(move || app.replace_site(site.into()));
+            Ok::<_, ReloadError>(value)
+        })?;
+        staged.into_iter().for_each(Staged::keep);
+        finish_renames(&self.app.store)?;
+        if is_of_https {
+            own_files::present(&self.app);
+            self.app.presented.ask_to_try();
+        }
+        for key in &needs_restart {
+            tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
+        }
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(Reloaded { value, files: change.into_files(), revision, needs_restart, warnings, cut_off })
+    }
+
+    fn judge<T>(
+        &self,
+        plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError>,
+        within: impl FnOnce(&Tx<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, ReloadError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = self.planned(plan)?.loaded;
+        let judged = self.app.store.write_blocking(|tx| {
+            let value = within(tx)?;
+            fit(tx, loaded, &self.available).map_err(ReloadError::from)?;
+            Err::<(), _>(Judged::Well(value))
+        });
+        match judged.err() {
+            Some(Judged::Well(value)) => Ok(value),
+            Some(Judged::Not(error)) => Err(error),
+            None => Err(StoreError::Panicked("nothing was judged".to_owned()).into()),
+        }
+    }
+
+    fn planned(
+        &self,
+        plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError>,
+    ) -> Result<Planned, ReloadError> {
         finish_renames(&self.app.store)?;
         let present = load_with(&self.path, None)?;
         let change = plan(&present)?;
@@ -178,68 +246,35 @@ impl Parts {
             Change::Nothing => present.with_https()?,
             Change::Key(_) => present,
             Change::File(draft) => load_with(&self.path, Some(draft))?,
-            Change::Import(import) => load_with(&self.path, Some(&import.draft))?,
+            Change::Import(imports) => {
+                let drafts: Vec<Draft> = imports.iter().map(|import| import.draft.clone()).collect();
+                load_drafts(&self.path, &drafts)?
+            }
         };
         let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
-        let warnings: Vec<Problem> = loaded.warnings.iter().chain(&loaded.https).cloned().collect();
         let is_of_https = change == Change::Nothing || config.http.tls != self.app.site().config.http.tls;
-        let loaded = Loaded { config, ..loaded };
-        let (mut ready, mut cut_off) = (Vec::new(), Vec::new());
-        let (value, revision) = self.app.store.write_blocking(|tx| {
-            let value = within(tx)?;
-            let fit = fit(tx, loaded, &self.available)?;
-            let key = self.other_key(tx, &change)?;
-            ready = self.prepare(&change, key.as_ref())?;
-            for (source, target) in ready.iter().map(Ready::names) {
-                tx.owe_rename(source, target)?;
-            }
-            let site =
-                with_other_key::<ReloadError>(tx, fit, &self.keys, key.as_ref(), || self.app.random())?;
-            let app = self.app.clone();
-            cut_off = locations_cut_off(&app.site(), &site);
-            tx.after_commit(move || app.replace_site(site.into()));
-            Ok::<_, ReloadError>(value)
-        })?;
-        ready.into_iter().for_each(Ready::keep);
-        finish_renames(&self.app.store)?;
-        if is_of_https {
-            own_files::present(&self.app);
-            self.app.presented.ask_to_try();
-        }
-        log(&needs_restart, &warnings);
-        Ok(Reloaded { value, file: change.into_file(), revision, needs_restart, warnings, cut_off })
+        Ok(Planned { change, loaded: Loaded { config, ..loaded }, needs_restart, is_of_https })
     }
+}
 
-    /// The location that gets another key, and which.
-    fn other_key(
-        &self,
-        tx: &Tx<'_>,
-        change: &Change,
-    ) -> Result<Option<(LocationId, PrivateKey)>, ReloadError> {
-        Ok(match change {
-            Change::Nothing | Change::File(_) => None,
-            Change::Import(import) => Some((tx.location_id(&import.name)?, import.key.clone())),
-            Change::Key(name) => {
-                let unknown = || Refusal::UnknownLocation(name.clone());
-                let id = tx.known_location(name)?.ok_or_else(unknown)?;
-                Some((id, PrivateKey::from_random(self.app.random())))
-            }
-        })
-    }
+/// A change, and what the files say with it.
+struct Planned {
+    change: Change,
+    loaded: Loaded,
+    needs_restart: Vec<&'static str>,
+    /// Whether it may concern the certificate.
+    is_of_https: bool,
+}
 
-    /// Makes the change's files ready. Nobody reads them yet.
-    fn prepare(
-        &self,
-        change: &Change,
-        key: Option<&(LocationId, PrivateKey)>,
-    ) -> Result<Vec<Ready>, ReloadError> {
-        let key = key.map(|(id, key)| self.keys.prepare_location_key(*id, key)).transpose()?;
-        let file = match change {
-            Change::Nothing | Change::Key(_) => None,
-            Change::File(draft) => Some(prepare_file(draft)?),
-            Change::Import(import) => Some(prepare_file(&import.draft)?),
-        };
-        Ok(key.into_iter().chain(file).collect())
+/// How a transaction ends that is judged and never committed.
+enum Judged<T> {
+    Well(T),
+    Not(ReloadError),
+}
+
+impl<T, E: Into<ReloadError>> From<E> for Judged<T> {
+    fn from(error: E) -> Self {
+        Self::Not(error.into())
     }
 }
 
@@ -250,48 +285,26 @@ pub fn put_into_force<E: From<KeysError> + From<StoreError>>(
     keys: &Keys,
     random: impl Fn() -> [u8; 32],
 ) -> Result<Site, E> {
-    with_other_key(tx, fit, keys, None, random)
+    with_keys(tx, fit, keys, random, &BTreeMap::new())
 }
 
-fn with_other_key<E: From<KeysError> + From<StoreError>>(
+/// The same; `others` are the keys of locations that are not in their key files yet.
+fn with_keys<E: From<KeysError> + From<StoreError>>(
     tx: &Tx<'_>,
     fit: Fit,
     keys: &Keys,
-    other: Option<&(LocationId, PrivateKey)>,
     random: impl Fn() -> [u8; 32],
+    others: &BTreeMap<LocationId, PrivateKey>,
 ) -> Result<Site, E> {
     let site_keys = SiteKeys { token: keys.token_key(random())?, seal: keys.seal_key(random())? };
     if !tx.opens_what_is_sealed(&site_keys.seal)? {
         return Err(keys.other_seal().into());
     }
-    let key_of = |id| match other {
-        Some((location, key)) if *location == id => Ok(key.clone()),
-        Some(_) | None => Ok(keys.location_key(id, random())?),
+    let key_of = |id| match others.get(&id) {
+        Some(key) => Ok(key.clone()),
+        None => Ok(keys.location_key(id, random())?),
     };
     fit.put_into_force(tx, site_keys, key_of, random())
-}
-
-/// Renames the files of committed changes that a crash, or an error, kept from their places. Says whether there were any.
-pub fn finish_renames(store: &Store) -> Result<bool, ReloadError> {
-    let owed = store.read_blocking(|tx| tx.owed_renames().map_err(ReloadError::from))?;
-    for (source, target) in &owed {
-        let late = |source| ReloadError::Late { path: target.clone(), source };
-        durable::rename(source, target).map_err(late)?;
-    }
-    if owed.is_empty() {
-        return Ok(false);
-    }
-    store.write_blocking(|tx| tx.renames_done().map_err(ReloadError::from))?;
-    Ok(true)
-}
-
-fn log(needs_restart: &[&str], warnings: &[Problem]) {
-    for key in needs_restart {
-        tracing::warn!(key, "changed in the configuration, but only a restart puts it into force");
-    }
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
 }
 
 fn locations_cut_off(before: &Site, after: &Site) -> Vec<String> {
@@ -299,21 +312,6 @@ fn locations_cut_off(before: &Site, after: &Site) -> Vec<String> {
         before.location(location.id).is_some_and(|before| !location.answers_clients_of(before))
     });
     changed.map(|location| location.config.name.clone()).collect()
-}
-
-/// Where a removed location's file is kept.
-pub fn aside(file: &Path) -> PathBuf {
-    let mut aside = file.as_os_str().to_owned();
-    aside.push(".removed");
-    aside.into()
-}
-
-fn prepare_file(draft: &Draft) -> Result<Ready, ReloadError> {
-    let (action, ready) = match &draft.text {
-        Some(text) => ("write", durable::prepare(&draft.file, text, FILE_MODE)),
-        None => ("rename", durable::prepare_aside(&draft.file, &aside(&draft.file))),
-    };
-    ready.map_err(|source| ReloadError::File { action, path: draft.file.clone(), source })
 }
 
 impl From<ConfigErrors> for ReloadError {

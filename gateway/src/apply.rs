@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
+use ipnet::IpNet;
+
 use crate::backend::{Backend, StepError};
 use crate::key::PublicKey;
 use crate::net::InterfaceName;
@@ -22,6 +24,8 @@ pub struct Outcome {
     pub interfaces_failed: BTreeMap<InterfaceName, String>,
     /// Single peers that were refused.
     pub peers_failed: BTreeMap<(InterfaceName, PublicKey), String>,
+    /// Routes that could not be added, as another link has them; everything else goes on without.
+    pub routes_failed: BTreeMap<(InterfaceName, IpNet), String>,
     /// Why the firewall could not be replaced. Then no link was made or set up, and without an older one no peer added.
     pub firewall_failed: Option<String>,
     /// How many steps were done, those with refused peers included.
@@ -33,7 +37,10 @@ pub struct Outcome {
 impl Outcome {
     /// Whether everything was done.
     pub fn is_complete(&self) -> bool {
-        self.interfaces_failed.is_empty() && self.peers_failed.is_empty() && self.firewall_failed.is_none()
+        self.interfaces_failed.is_empty()
+            && self.peers_failed.is_empty()
+            && self.routes_failed.is_empty()
+            && self.firewall_failed.is_none()
     }
 
     /// Whether nothing on this interface can be relied upon.
@@ -41,16 +48,24 @@ impl Outcome {
         self.interfaces_failed.contains_key(interface)
     }
 
-    /// What went wrong with an interface or any of its peers.
+    /// What went wrong with an interface, any of its peers or its routes.
     pub fn failure_of(&self, interface: &InterfaceName) -> Option<String> {
         if let Some(failure) = self.interfaces_failed.get(interface) {
             return Some(failure.clone());
         }
+        let others = |more: usize, what| match more {
+            0 => String::new(),
+            more => format!(" (and {more} more {what})"),
+        };
         let mut refused = self.peers_failed.iter().filter(|((name, _), _)| name == interface);
-        let ((_, key), reason) = refused.next()?;
-        let more = refused.count();
-        let others = if more == 0 { String::new() } else { format!(" (and {more} more peers)") };
-        Some(format!("peer {key}: {reason}{others}"))
+        let peer = refused
+            .next()
+            .map(|((_, key), reason)| format!("peer {key}: {reason}{}", others(refused.count(), "peers")));
+        let mut refused = self.routes_failed.iter().filter(|((name, _), _)| name == interface);
+        let route =
+            refused.next().map(|(_, reason)| format!("{reason}{}", others(refused.count(), "routes")));
+        let both: Vec<String> = peer.into_iter().chain(route).collect();
+        (!both.is_empty()).then(|| both.join("; "))
     }
 
     /// What kept a peer from becoming what it was planned to be on an interface.
@@ -82,6 +97,10 @@ impl Outcome {
     }
 
     fn failed(&mut self, step: &Step, text: String) {
+        if let Step::AddRoute { interface, destination } = step {
+            self.routes_failed.insert((interface.clone(), *destination), text);
+            return;
+        }
         match step.interface() {
             // What failed first is the cause.
             Some(interface) => drop(self.interfaces_failed.entry(interface.clone()).or_insert(text)),
@@ -114,7 +133,8 @@ impl Outcome {
 
 /// Performs the steps of `plan` in order and lets `observed` follow what was done. After a step that failed as
 /// a whole the other steps for its interface are left out, except that peers are removed all the same: who lost access
-/// must not keep it because a port is taken. Other interfaces go on. Without its firewall no link is made or set up,
+/// must not keep it because a port is taken. A route that cannot be added keeps nothing else from being done. Other
+/// interfaces go on. Without its firewall no link is made or set up,
 /// and without any nftables table no peer is added.
 pub fn apply(backend: &mut dyn Backend, plan: &Plan, observed: &mut Observed) -> Outcome {
     let mut outcome = Outcome::conflicts(&plan.conflicts);

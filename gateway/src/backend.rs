@@ -19,6 +19,8 @@ pub mod watch;
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
+
 use crate::key::PublicKey;
 use crate::kind::BackendKind;
 use crate::net::InterfaceName;
@@ -36,6 +38,12 @@ pub trait Backend: Send {
 
     /// Everything of ours that exists now.
     fn observe(&mut self) -> Result<Observed, BackendError>;
+
+    /// Destinations of the main table that lead to other links than this one, with those links' names.
+    fn routes_elsewhere(
+        &mut self,
+        interface: &InterfaceName,
+    ) -> Result<BTreeMap<IpNet, String>, BackendError>;
 
     /// Does one step. A step over many peers may be done in part when it fails: the error names the peers that
     /// were not taken, all others of the step were.

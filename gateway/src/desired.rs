@@ -33,6 +33,8 @@ pub struct DesiredInterface {
     pub addresses: BTreeSet<IpNet>,
     /// By public key; nobody else is a peer.
     pub peers: BTreeMap<PublicKey, DesiredPeer>,
+    /// Peers of which nobody can say what they should be: those that are there stay as they are, and none is added.
+    pub undecided: BTreeSet<PublicKey>,
     /// Networks behind its peers, routed to it besides the subnets of its addresses.
     pub routes: BTreeSet<IpNet>,
     /// What its peers may reach.
@@ -75,6 +77,8 @@ pub struct ForwardPolicy {
     pub host_services: BTreeSet<HostService>,
     /// Whether peers reach each other.
     pub client_to_client: bool,
+    /// Networks behind peers, which peers that reach each other reach too.
+    pub peer_networks: BTreeSet<IpNet>,
     /// Whether what leaves towards `routes` carries the gateway's address.
     pub masquerade: bool,
 }
@@ -88,6 +92,7 @@ impl fmt::Debug for DesiredInterface {
             .field("mtu", &self.mtu)
             .field("addresses", &self.addresses)
             .field("peers", &self.peers)
+            .field("undecided", &self.undecided)
             .field("routes", &self.routes)
             .field("policy", &self.policy)
             .finish()

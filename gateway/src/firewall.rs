@@ -63,6 +63,7 @@ fn write_canonical(firewall: &Firewall, text: &mut String) -> fmt::Result {
         policy.host_services.iter().try_for_each(|service| writeln!(text, "service {service}"))?;
         if policy.client_to_client {
             writeln!(text, "client-to-client")?;
+            policy.peer_networks.iter().try_for_each(|network| writeln!(text, "peer-network {network}"))?;
         }
         if policy.masquerade {
             writeln!(text, "masquerade")?;
@@ -93,6 +94,10 @@ mod tests {
             firewall(|_, policy| policy.routes.extend([net()])),
             firewall(|_, policy| policy.host_services.extend(["udp/53".parse::<HostService>().unwrap()])),
             firewall(|_, policy| policy.client_to_client = true),
+            firewall(|_, policy| {
+                policy.client_to_client = true;
+                policy.peer_networks.extend([net()]);
+            }),
             firewall(|_, policy| policy.masquerade = true),
         ];
         let distinct: BTreeSet<[u8; 32]> = all.iter().map(|firewall| firewall.fingerprint().0).collect();

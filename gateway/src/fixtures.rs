@@ -49,6 +49,7 @@ pub(crate) fn an_interface(peers: impl IntoIterator<Item = (PublicKey, DesiredPe
         mtu: Mtu::DEFAULT,
         addresses: ["10.77.0.1/24", "fd00:77::1/64"].map(|text| text.parse().unwrap()).into(),
         peers: peers.into_iter().collect(),
+        undecided: BTreeSet::new(),
         routes: BTreeSet::new(),
         policy: ForwardPolicy::default(),
     }

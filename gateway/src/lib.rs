@@ -31,5 +31,5 @@ pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey};
 pub use kind::BackendKind;
 pub use net::{AllowedIps, HostService, InterfaceName, ListenPort, Mtu, Owner};
 pub use observed::{Observed, ObservedInterface, ObservedPeer, OwnerIndex};
-pub use plan::{Plan, Scope, Step, StepKind, plan};
+pub use plan::{Networks, Plan, Scope, Step, StepKind, plan};
 pub use stats::PeerStats;

@@ -59,7 +59,7 @@ impl Observed {
             Step::RemovePeers { interface, peers } => {
                 self.with_owners(interface, |held| peers.iter().for_each(|key| held.remove(key)));
             }
-            Step::UpdatePeers { interface, peers } => {
+            Step::UpdatePeers { interface, peers, .. } => {
                 self.with_owners(interface, |held| peers.iter().for_each(|peer| held.update(peer)));
             }
             Step::AddPeers { interface, peers } => {

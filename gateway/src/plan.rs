@@ -12,7 +12,7 @@ use crate::key::PublicKey;
 use crate::net::InterfaceName;
 use crate::observed::{Observed, ObservedInterface};
 pub(crate) use link::connected_route;
-pub use step::{Step, StepKind};
+pub use step::{Networks, Step, StepKind};
 
 mod link;
 mod peers;
@@ -74,7 +74,7 @@ fn everything(desired: &Desired, observed: &Observed, conflicts: &BTreeSet<Inter
     for (name, interface) in wanted() {
         match lasting(name, interface) {
             Some(found) => {
-                steps.extend(peers::all(name, &interface.peers, &found.peers));
+                steps.extend(peers::all(name, interface, &found.peers));
                 steps.extend(link::link(name, interface, found));
             }
             None => steps.extend(creation(name, interface)),
@@ -131,9 +131,6 @@ fn creation(name: &InterfaceName, interface: &DesiredInterface) -> Vec<Step> {
 /// A key that is not desired on an interface of ours is removed from it, whether or not the interface itself
 /// is desired: somebody lost access, and the rest can wait for a whole turn.
 fn only_peers(desired: &Desired, observed: &Observed, keys: &BTreeSet<PublicKey>) -> Vec<Step> {
-    let steps = |(name, found)| {
-        let wanted = desired.interfaces.get(name).map(|interface| &interface.peers);
-        peers::these(name, wanted, found, keys)
-    };
+    let steps = |(name, found)| peers::these(name, desired.interfaces.get(name), found, keys);
     observed.interfaces.iter().map(|(name, found)| (name, &found.peers)).flat_map(steps).collect()
 }

@@ -137,6 +137,7 @@ fn desired(name: &str, peers: u32) -> Desired {
         mtu: Mtu::DEFAULT,
         addresses: ["10.64.0.1/12", "fd64::1/64"].iter().map(|text| text.parse::<IpNet>().unwrap()).collect(),
         peers: (1..=peers).map(peer).collect(),
+        undecided: BTreeSet::new(),
         routes: BTreeSet::new(),
         policy: ForwardPolicy::default(),
     };

@@ -334,6 +334,7 @@ fn desired(interface: &str, number: u8, peers: u32) -> Desired {
             .map(|text| text.parse::<IpNet>().unwrap())
             .collect(),
         peers: (1..=peers).map(|peer| self::peer(number, peer)).collect(),
+        undecided: BTreeSet::new(),
         routes: BTreeSet::new(),
         policy: ForwardPolicy::default(),
     };

@@ -4,6 +4,8 @@
 #![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
 #![expect(clippy::print_stderr, reason = "a skipped suite says so")]
 
+#[path = "support/mail_tables.rs"]
+mod mail_tables;
 #[expect(dead_code, reason = "this suite has no clients")]
 #[path = "../support/rig/mod.rs"]
 mod rig;
@@ -14,8 +16,8 @@ mod server;
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 
+use mail_tables::mail_tables;
 use nix::sys::signal::Signal;
-use postern::config::{PasswordSource, Smtp};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rig::Rig;
 use rig::Wireguard::Userspace;
@@ -80,15 +82,19 @@ fn forwarding_that_is_off_is_found_and_switched_on_as_it_says() {
 #[test]
 fn a_foreign_firewall_that_drops_is_found_and_opened_as_it_says() {
     let Some(rig) = a_host() else { return };
+    rig.locate("open", 1, "routes = [\"10.9.0.0/16\"]");
     assert_eq!(of(&rig, "firewall", "ok").len(), 1);
     rig.gateway.sh("nft 'table inet filter {
             chain input { type filter hook input priority 0; policy drop; ct state established accept; }
             chain forward { type filter hook forward priority 0; policy drop; }
         }'");
     let found = of(&rig, "firewall", "failure");
-    for word in ["udp 51821", "tcp 8080", "pst-open"] {
+    for word in
+        ["udp 51821", "tcp 8080", "what clients of pst-open send", "the answers to clients of pst-open"]
+    {
         assert!(found.iter().any(|(says, _)| says.contains(word)), "{word}: {found:?}");
     }
+    assert_eq!(of(&rig, "firewall", "ok"), [], "beside failures");
     for (_, mend) in &found {
         rig.gateway.sh(mend);
     }
@@ -100,6 +106,9 @@ fn a_foreign_firewall_that_drops_is_found_and_opened_as_it_says() {
 fn a_port_that_another_program_has_is_found() {
     let Some(rig) = a_host() else { return };
     assert_eq!(of(&rig, "ports", "failure"), []);
+    let text = fs::read_to_string(rig.path("postern.toml")).unwrap();
+    fs::write(rig.path("postern.toml"), text.replace("\"192.0.2.1:8080\"", "\"0.0.0.0:8080\"")).unwrap();
+    // Not on loopback.
     let taken = rig
         .gateway
         .enter(|| (UdpSocket::bind("0.0.0.0:51821").unwrap(), TcpListener::bind("192.0.2.1:8080").unwrap()));
@@ -132,7 +141,7 @@ fn a_mail_server_that_refuses_us_is_found_and_nothing_is_sent() {
     assert_eq!(of(&rig, "mail", "warning").len(), 1);
     let inside = ["ip", "netns", "exec", rig.gateway.name()];
     let Some(server) = Server::start_through(&inside, "starttls refuse-login") else { return };
-    rig.configure(&mail_tables(&server.settings(), &server));
+    rig.configure(&mail_tables(&server));
     let found = of(&rig, "mail", "failure");
     assert!(found.len() == 1 && found[0].0.contains("refuses the login"), "{found:?}");
     server.behave("starttls");
@@ -193,18 +202,6 @@ fn whoever_is_not_root_is_told_what_could_not_be_looked_at() {
     }
     assert!(said.contains("mend: sudo postern doctor"), "{said}");
     assert!(output.status.success(), "{said}");
-}
-
-fn mail_tables(smtp: &Smtp, server: &Server) -> String {
-    let login = smtp.login.as_ref().unwrap();
-    let PasswordSource::File(password) = &login.password else { panic!("the password is in a file") };
-    let (host, port, username) = (&smtp.host, smtp.port, &login.username);
-    format!(
-        "\n[mail.smtp]\nhost = \"{host}\"\nport = {port}\nusername = \"{username}\"\npassword_file = \"{}\"\n\
-         ca_file = \"{}\"\n",
-        password.display(),
-        server.authority().display()
-    )
 }
 
 /// A small file system, gone when dropped.

@@ -81,6 +81,16 @@ fn clients_reach_each_other_only_where_the_location_says_so() {
     scene.client.reaches("10.77.0.3");
     scene.client.reaches("fd77::3");
     scene.client.misses("10.78.0.2");
+    let [neighbour, _] = &scene.others;
+    neighbour.sh("ip addr add 10.66.0.1/24 dev eth");
+    scene.gateway.sh("ip route add 10.66.0.0/24 via 10.77.0.3");
+    scene.client.misses("10.66.0.1");
+    let networks = |policy: &mut ForwardPolicy| {
+        policy.client_to_client = true;
+        policy.peer_networks = nets(&["10.66.0.0/24"]);
+    };
+    scene.table.replace_in(&scene.gateway, &firewall(networks));
+    scene.client.reaches("10.66.0.1");
 }
 
 #[test]
@@ -258,7 +268,7 @@ struct Scene {
     client: Host,
     site: Host,
     table: Table,
-    _others: [Host; 2],
+    others: [Host; 2],
 }
 
 impl Scene {
@@ -290,7 +300,7 @@ impl Scene {
             client,
             site,
             table: Table(NftTable::of(&Owner::of_instance("test"))),
-            _others: [neighbour, other],
+            others: [neighbour, other],
         };
         scene.table.replace_in(&scene.gateway, firewall);
         Some(scene)

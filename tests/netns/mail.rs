@@ -5,6 +5,8 @@
 #![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
 #![expect(clippy::print_stderr, reason = "a skipped suite says so")]
 
+#[path = "support/mail_tables.rs"]
+mod mail_tables;
 #[expect(dead_code, reason = "this suite has no clients")]
 #[path = "../support/rig/mod.rs"]
 mod rig;
@@ -15,8 +17,8 @@ mod server;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use mail_tables::mail_tables;
 use nix::sys::signal::Signal;
-use postern::config::{PasswordSource, Smtp};
 use rig::Rig;
 use rig::Wireguard::Userspace;
 use rig::eventually;
@@ -27,22 +29,10 @@ use server::Server;
 fn a_host(mode: &str) -> Option<(Rig, Server)> {
     let mut rig = Rig::new(Userspace)?;
     let server = Server::start_through(&["ip", "netns", "exec", rig.gateway.name()], mode)?;
-    rig.configure(&mail_tables(&server.settings(), &server));
+    rig.configure(&mail_tables(&server));
     rig.locate("open", 1, "");
     rig.start();
     Some((rig, server))
-}
-
-fn mail_tables(smtp: &Smtp, server: &Server) -> String {
-    let login = smtp.login.as_ref().unwrap();
-    let PasswordSource::File(password) = &login.password else { panic!("the password is in a file") };
-    let (host, port, username) = (&smtp.host, smtp.port, &login.username);
-    format!(
-        "\n[mail.smtp]\nhost = \"{host}\"\nport = {port}\nusername = \"{username}\"\npassword_file = \"{}\"\n\
-         ca_file = \"{}\"\n",
-        password.display(),
-        server.authority().display()
-    )
 }
 
 /// Invites somebody by mail; gives the address.

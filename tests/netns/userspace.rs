@@ -115,6 +115,51 @@ fn another_key_leaves_the_port_and_the_peers_as_they_are() {
     });
 }
 
+#[test]
+fn a_route_of_another_link_stays_its_own_and_ours_are_put_back() {
+    if !support::capable() {
+        return;
+    }
+    let gateway = Namespace::new("route");
+    gateway.sh("ip tuntap add pgut mode tun; ip link set pgut up; ip route add 192.168.5.0/24 dev pgut");
+    let routes = |link: &str| gateway.sh(&format!("ip route show dev {link}; ip -6 route show dev {link}"));
+    gateway.within(|| {
+        let mut host = Host::new(Owner::of_instance("userspace-test")).unwrap();
+        let mut desired = desired();
+        let [taken, free, v6] =
+            ["192.168.5.0/24", "192.168.6.0/24", "fd05::/64"].map(|text| text.parse().unwrap());
+        interface(&mut desired).routes.extend([taken, free, v6]);
+        let outcome = turn(&mut host, &desired).1;
+        let reason = "cannot route 192.168.5.0/24 to pgug: it is routed to pgut, which is not changed";
+        assert_eq!(outcome.failure_of(&name()).as_deref(), Some(reason));
+        assert!(!outcome.is_broken(&name()));
+        assert!(routes("pgut").contains("192.168.5.0/24"));
+        let ours = routes("pgug");
+        assert!(
+            ["192.168.6.0/24", "fd05::/64", "10.77.0.0/24"].iter().all(|route| ours.contains(route)),
+            "{ours}"
+        );
+        assert_eq!(host.routes_elsewhere(&name()).unwrap().get(&taken).map(String::as_str), Some("pgut"));
+
+        gateway.sh("ip route del 192.168.5.0/24 dev pgut; ip route del 192.168.6.0/24 dev pgug");
+        assert!(turn(&mut host, &desired).1.is_complete());
+        assert!(routes("pgug").contains("192.168.5.0/24") && routes("pgug").contains("192.168.6.0/24"));
+        for destination in [free, v6] {
+            host.perform(&Step::AddRoute { interface: name(), destination }).unwrap();
+        }
+        assert_eq!(turn(&mut host, &desired).0.steps, []);
+        // One of ours that somebody wrote anew leads where it should.
+        gateway.sh("ip route del 192.168.6.0/24; ip route add 192.168.6.0/24 dev pgug metric 7");
+        assert_eq!(turn(&mut host, &desired).0.steps, []);
+        interface(&mut desired).routes.clear();
+        for destination in [taken, v6] {
+            host.perform(&Step::RemoveRoute { interface: name(), destination }).unwrap();
+            host.perform(&Step::RemoveRoute { interface: name(), destination }).unwrap();
+        }
+        assert!(!routes("pgug").contains("192.168.5.0/24") && !routes("pgug").contains("fd05::/64"));
+    });
+}
+
 async fn client() -> gotatun::device::Device<gotatun::device::DefaultDeviceTransports> {
     let mut peer = Peer::new(x25519::PublicKey::from(*gateway_key().public().as_bytes()))
         .with_endpoint("192.0.2.1:51820".parse().unwrap());
@@ -139,6 +184,7 @@ fn desired() -> Desired {
         mtu: Mtu::DEFAULT,
         addresses: BTreeSet::from(["10.77.0.1/24".parse().unwrap()]),
         peers: BTreeMap::from([(laptop_key().public(), peer(&["10.77.0.2/32"]))]),
+        undecided: BTreeSet::new(),
         routes: BTreeSet::new(),
         policy: ForwardPolicy::default(),
     };

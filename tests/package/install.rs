@@ -29,6 +29,10 @@ fn installed_on_a_fresh_host_it_serves_people_and_interrupts_nobody() {
     machine.set_up();
     let person = machine.enroll("ann");
     person.connect();
+    // Somebody of the group, who may not read the configuration.
+    sh("useradd --no-create-home --groups postern-admin operator");
+    assert!(sh("setpriv --reuid operator --regid operator --init-groups postern user list").contains("ann"));
+    sh("userdel operator");
     println!("install to first ping: {:.1} s on this emulated machine", start.elapsed().as_secs_f64());
     println!("{}", look("systemd-analyze security --no-pager postern.service | tail -n 1").trim());
     assert_eq!(look("ps -C postern -o user=").trim(), "postern");
@@ -54,6 +58,7 @@ fn installed_on_a_fresh_host_it_serves_people_and_interrupts_nobody() {
         }
     }
     assert!(look("dpkg -s postern").contains("-2\n"), "the upgrade did not happen");
+    a_server_of_wg_quick_is_taken_over();
     // What is there when the service says that it is ready, after the next boot.
     sh("mkdir -p /etc/systemd/system/postern.service.d
         printf '[Service]\nExecStartPost=+/bin/sh -c \"wg show all peers >/root/peers-when-ready\"\n' \\
@@ -83,6 +88,27 @@ fn after_a_boot_everything_is_back_and_only_purging_ends_it() {
     assert_eq!(look("find / -xdev \\( -nouser -o -nogroup \\)"), "");
     assert_eq!(look("find / -xdev -path /root -prune -o -path /proc -prune -o -name '*postern*' -print"), "");
     eventually("no unit of ours", || look("systemctl list-units --all --no-legend 'postern*'").is_empty());
+}
+
+/// With a stand-in for the unit of wireguard-tools, which would take the interface down when it is stopped.
+fn a_server_of_wg_quick_is_taken_over() {
+    sh("cd /etc/systemd/system
+        printf '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\nExecStop=/bin/touch /root/ran\n' >wg-quick@.service
+        printf '[Install]\nWantedBy=multi-user.target\n' >>wg-quick@.service
+        systemctl daemon-reload; systemctl enable --now wg-quick@wg9
+        install -d -m 700 /etc/wireguard; cd /etc/wireguard; umask 077; wg genkey >server; wg genkey >peer
+        printf '[Interface]\nPrivateKey = %s\nListenPort = 51899\n[Peer]\nPublicKey = %s\nAllowedIPs = 10.99.0.2/32\n' \
+            \"$(cat server)\" \"$(wg pubkey <peer)\" >wg9.conf
+        ip link add wg9 type wireguard; wg setconf wg9 wg9.conf; ip addr add 10.99.0.1/24 dev wg9; ip link set wg9 up
+        sed -i 's|^ListenPort|Address = 10.99.0.1/24\nPostDown = touch /root/ran\n&|' wg9.conf");
+    let before = look("ip -o addr show wg9; wg showconf wg9");
+    sh("postern import wg-quick --endpoint vpn.example.com --yes /etc/wireguard/wg9.conf");
+    assert_eq!(
+        look("systemctl is-enabled wg-quick@wg9; systemctl is-active wg-quick@wg9"),
+        "disabled\nactive\n"
+    );
+    assert_eq!(look("ip -o addr show wg9; wg showconf wg9"), before);
+    assert_eq!(look("ls /root/ran /etc/wireguard/wg9.conf 2>/dev/null"), "");
 }
 
 fn main_process() -> String {

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
 
 mod locations;
+mod packaged;
 mod people;
 mod running;
+mod service_user;
 mod setup;
 mod socket;
 mod take_over;

@@ -7,7 +7,7 @@
 mod binary;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -56,6 +56,14 @@ pub(crate) struct Said {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+impl Said {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        Self { code: output.status.code().unwrap(), out, err }
+    }
 }
 
 impl Postern {
@@ -118,9 +126,15 @@ impl Postern {
     #[expect(clippy::unused_self, reason = "it has to run meanwhile")]
     #[expect(clippy::disallowed_methods, reason = "the command line under test is a program")]
     pub(crate) fn run_alone(&self, args: &[&str]) -> Said {
-        let output = Command::new(postern()).args(args).output().unwrap();
-        let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        Said { code: output.status.code().unwrap(), out, err }
+        Said::of(Command::new(postern()).args(args))
+    }
+
+    /// With these programs where it looks first.
+    #[expect(clippy::disallowed_methods, reason = "the command line under test is a program")]
+    pub(crate) fn run_beside(&self, programs: &Path, args: &[&str]) -> Said {
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+        let mut command = Command::new(postern());
+        Said::of(command.env("PATH", path).arg("--config").arg(self.path("postern.toml")).args(args))
     }
 
     pub(crate) fn json(&self, args: &[&str]) -> Value {

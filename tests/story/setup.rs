@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use nix::pty::openpty;
+use postern_gateway::PrivateKey;
 use serde_json::Value;
 
-use crate::running::{Postern, Said, is_root, postern};
+use crate::running::{Postern, Said, is_root, key, postern};
 
 const DOCUMENTED: &str = include_str!("../../config/postern.toml");
 const FIRST: [&str; 7] =
@@ -131,9 +132,13 @@ fn answers_in_a_file_are_as_good_as_options_which_go_before_them() {
     assert_eq!(fresh.read("smtp-password"), "secret\n");
     assert_eq!(fs::metadata(fresh.path("smtp-password")).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!fresh.read("postern.toml").contains("secret"));
-    fs::write(&file, "pubic_name = \"x\"\n").unwrap();
-    let said = fresh.setup(&["--answers", file.to_str().unwrap()]);
-    assert!(said.code == 1 && said.err.contains("pubic_name"), "{}", said.err);
+    for (text, key) in
+        [("pubic_name = \"x\"\n", "pubic_name"), ("mail_password = hunter2\n", "mail_password")]
+    {
+        fs::write(&file, text).unwrap();
+        let said = fresh.setup(&["--answers", file.to_str().unwrap()]);
+        assert!(said.code == 1 && said.err.contains(key) && !said.err.contains("hunter2"), "{}", said.err);
+    }
 }
 
 #[test]
@@ -183,6 +188,46 @@ fn a_running_gateway_follows_and_keeps_its_tunnels() {
     assert_eq!(said.code, 0, "{}", said.err);
     assert_eq!(postern.json(&["location", "show", "lab"])["listen_port"], 51_999);
     assert_eq!(postern.json(&["location", "show", "lab"])["routes"][0], "10.9.0.0/16");
+    assert!(said.out.contains("clients cut off: lab") && said.err.contains("clients of lab"), "{}", said.out);
+    let said = postern.run(&["setup", "--yes", "--port", "51998"]);
+    assert!(said.code == 1 && said.err.contains("--location NAME"), "{}", said.err);
+}
+
+#[test]
+fn a_server_of_wg_quick_is_taken_over_once_the_gateway_runs() {
+    let Some(postern) = Postern::start() else { return };
+    let file = postern.path("wg0.conf");
+    let private = PrivateKey::from_random([7; 32]);
+    let text = |private: &str| {
+        format!(
+            "[Interface]\nPrivateKey = {private}\nListenPort = 51999\nAddress = 10.8.0.1/24\n# Name: printer\n[Peer]\nPublicKey = {}\n\
+             AllowedIPs = 10.8.0.2/32\n",
+            key(1)
+        )
+    };
+    fs::write(&file, text("none")).unwrap();
+    let before = postern.everything();
+    let setup = ["setup", "--yes", "--contact-name", "Eve", "--wg-quick", file.to_str().unwrap()];
+    let said = postern.run(&setup);
+    assert!(said.code == 1 && said.err.contains("cannot be taken over"), "{}", said.err);
+    assert_eq!(postern.everything(), before);
+    assert_eq!(postern.app.site().config.contact.name, "Ada");
+
+    // What only the daemon can tell.
+    fs::write(&file, text(private.to_base64().as_str()).replace("10.8.0.", "10.77.0.")).unwrap();
+    let said = postern.run(&setup);
+    assert!(said.code == 1 && said.err.contains("overlaps 10.77.0.0/24"), "{}", said.err);
+    assert!(said.err.contains("once this is mended: postern import wg-quick"), "{}", said.err);
+
+    fs::write(&file, text(private.to_base64().as_str())).unwrap();
+    let said = postern.run(&setup);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("location wg0") && said.out.contains("is taken over"), "{}", said.out);
+    assert!(said.out.contains("postern location edit wg0 --everybody"), "{}", said.out);
+    assert_eq!(postern.interfaces(), ["wg-hq", "wg0"]);
+    assert_eq!(postern.json(&["device", "list"])[0]["name"], "printer");
+    // A file of answers may be used again.
+    assert_eq!(postern.run(&setup).code, 0);
 }
 
 #[test]
@@ -246,7 +291,7 @@ fn without_a_terminal_and_without_yes_nothing_is_guessed() {
 }
 
 /// A program at a terminal, and who sits there.
-struct Talk {
+pub(crate) struct Talk {
     program: Child,
     terminal: File,
     heard: String,
@@ -254,7 +299,7 @@ struct Talk {
 }
 
 impl Talk {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let terminal = openpty(None, None).unwrap();
         let side = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
         let program =
@@ -266,7 +311,7 @@ impl Talk {
     }
 
     /// Waits for a question, and answers it.
-    fn answer(&mut self, question: &str, answer: &str) {
+    pub(crate) fn answer(&mut self, question: &str, answer: &str) {
         while !self.heard[self.read..].contains(question) || !self.heard.ends_with(": ") {
             assert!(self.hear(), "{question} was never asked: {}", self.heard);
         }
@@ -274,10 +319,16 @@ impl Talk {
         self.terminal.write_all(format!("{answer}\n").as_bytes()).unwrap();
     }
 
-    fn end(mut self) -> String {
+    fn end(self) -> String {
+        let (code, heard) = self.heard_to_the_end();
+        assert_eq!(code, 0, "{heard}");
+        heard
+    }
+
+    /// Its exit status, and everything it said.
+    pub(crate) fn heard_to_the_end(mut self) -> (i32, String) {
         while self.hear() {}
-        assert!(self.program.wait().unwrap().success(), "{}", self.heard);
-        self.heard
+        (self.program.wait().unwrap().code().unwrap(), self.heard)
     }
 
     /// `false`: the program has ended.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::num::NonZeroU16;
+use std::os::unix::fs::PermissionsExt as _;
 
 use postern_gateway::{
     BackendKind, DesiredInterface, DesiredPeer, Dialled, ForwardPolicy, Mtu, PresharedKey, PrivateKey, Step,
@@ -30,6 +31,7 @@ fn interface() -> DesiredInterface {
         mtu: Mtu::try_from(1380).unwrap(),
         addresses: BTreeSet::from(["10.8.0.254/24".parse().unwrap()]),
         peers: BTreeMap::from([(key(1), ann), (key(2), branch)]),
+        undecided: BTreeSet::new(),
         routes: BTreeSet::from(["192.168.5.0/24".parse().unwrap()]),
         policy: ForwardPolicy::default(),
     }
@@ -172,8 +174,12 @@ fn a_key_in_two_files_is_one_device_in_two_locations() {
 fn what_cannot_be_taken_over_is_told_and_changes_nothing() {
     let Some(postern) = Postern::start() else { return };
     postern.register(&["phone"]);
-    let another = interface();
-    let another = DesiredInterface { private_key: PrivateKey::from_random([78; 32]), ..another };
+    let another = DesiredInterface {
+        private_key: PrivateKey::from_random([78; 32]),
+        addresses: BTreeSet::from(["10.6.0.1/24".parse().unwrap()]),
+        routes: BTreeSet::new(),
+        ..interface()
+    };
     postern.kernel.run_elsewhere(&"wg1".parse().unwrap(), &another);
     postern.kernel.make_foreign(&"wg2".parse().unwrap());
     let before = postern.everything();
@@ -187,7 +193,8 @@ fn what_cannot_be_taken_over_is_told_and_changes_nothing() {
             file("").replace("MTU", "Address = 10.9.0.1/24\nMTU"),
             "Address 10.9.0.1/24: a location has one",
         ),
-        ("wg0.conf", file("").replace("10.8.0.", "10.77.0."), "overlaps 10.77.0.0/24"),
+        ("wg0.conf", file("").replace("10.8.0.", "10.77.0."), "10.77.0.0/24 is routed to wg-hq on this host"),
+        ("wg0.conf", file("").replace("10.8.0.254/24", "10.77.0.30/25"), "overlaps 10.77.0.0/24"),
         ("wg1.conf", file(""), "wg1 runs with another key than this file's"),
         ("wg2.conf", file(""), "wg2 is there and is not the kernel's WireGuard"),
         ("hq.conf", file(""), "there is a location \"hq\" already"),
@@ -196,10 +203,12 @@ fn what_cannot_be_taken_over_is_told_and_changes_nothing() {
         ("wg0.conf", file("[Peer]\n"), "this peer has no PublicKey"),
     ] {
         let path = server(&postern, name, &text);
-        let refused = postern.run(&["import", "wg-quick", "--endpoint", "vpn.example.com", "--yes", &path]);
-        assert_eq!(refused.code, 1, "{name}: {said}");
-        assert!(refused.err.contains(said), "{name}: {said}: {}", refused.err);
-        assert_eq!(postern.everything(), before, "{said}");
+        for deed in [&[][..], &["--yes"]] {
+            let import = ["import", "wg-quick", "--endpoint", "vpn.example.com", &path];
+            let refused = postern.run(&[&import[..], deed].concat());
+            assert!(refused.code == 1 && refused.err.contains(said), "{name}: {said}: {}", refused.err);
+            assert_eq!(postern.everything(), before, "{said}");
+        }
         assert!(fs::exists(&path).unwrap(), "{said}");
     }
     assert_eq!(postern.json(&["device", "list"]).as_array().unwrap().len(), 1);
@@ -234,4 +243,104 @@ fn a_person_gets_no_address_that_a_peer_brought_along() {
     postern.register(&["phone"]);
     let shown = postern.json(&["device", "show", "phone"]);
     assert_eq!(shown["locations"][1]["ipv4"], "10.8.0.4");
+}
+
+#[test]
+fn of_several_files_all_are_taken_over_or_none() {
+    let Some(postern) = Postern::start() else { return };
+    let before = postern.everything();
+    let one = server(&postern, "wg0.conf", &file(&peers()));
+    let text = file(&peers()).replace("10.8.0.", "10.9.0.").replace("51999", "51998");
+    let apart = text.replace("192.168.5", "192.168.6");
+    for (text, said) in [
+        (file("").replace("51999", "51998"), "overlaps 10.8.0.254/24"),
+        (file("").replace("10.8.0.", "10.9.0."), "51999"),
+        (text, "192.168.5.0/24 belongs to a peer of another location"),
+    ] {
+        let other = server(&postern, "wg1.conf", &text);
+        for deed in [&[][..], &["--yes"]] {
+            let import = ["import", "wg-quick", "--endpoint", "vpn.example.com", &one, &other];
+            let refused = postern.run(&[&import[..], deed].concat());
+            assert_eq!(refused.code, 1, "{said}: {}", refused.out);
+            assert!(refused.err.contains(said), "{said}: {}", refused.err);
+            assert_eq!(postern.everything(), before, "{said}");
+            assert!(fs::exists(&one).unwrap() && fs::exists(&other).unwrap());
+        }
+    }
+    let other = server(&postern, "wg1.conf", &apart);
+    let import = ["import", "wg-quick", "--endpoint", "vpn.example.com", "--yes", &one, &other];
+    assert_eq!(postern.run(&import).code, 0);
+    assert_eq!(postern.peers(), [0, 2, 2]);
+}
+
+#[test]
+fn what_another_link_is_routed_is_left_to_it() {
+    let Some(postern) = Postern::start() else { return };
+    let branch = "192.168.5.0/24".parse().unwrap();
+    postern.kernel.route_elsewhere(branch, "eth0");
+    let file = server(&postern, "wg0.conf", &file(&peers()));
+    let import = ["import", "wg-quick", "--endpoint", "vpn.example.com", "--yes", &file];
+    let refused = postern.run(&import);
+    assert!(refused.err.contains("192.168.5.0/24 is routed to eth0 on this host"), "{}", refused.err);
+    postern.kernel.unroute_elsewhere(&branch);
+    assert_eq!(postern.run(&import).code, 0);
+    postern.kernel.flush_routes(&"wg0".parse().unwrap());
+    postern.kernel.route_elsewhere(branch, "eth0");
+    let said = postern.run(&["reload"]);
+    assert_eq!(said.code, 4, "{}", said.err);
+    assert!(said.err.contains("it is routed to eth0, which is not changed"), "{}", said.err);
+    let shown = postern.json(&["device", "show", "branch"]);
+    assert_eq!(shown["locations"][0]["state"], "live", "its tunnel is not concerned");
+}
+
+#[test]
+fn a_take_over_that_was_committed_and_never_managed_interrupts_nobody_and_is_done_again() {
+    let Some(postern) = Postern::start() else { return };
+    let path = server(&postern, "wg0.conf", &file(&peers()));
+    let import = ["import", "wg-quick", "--endpoint", "vpn.example.com", "--yes", &path];
+    assert_eq!(postern.run(&import).code, 0);
+    // What a daemon leaves that dies between the commit and the renaming.
+    let dir = postern.stop();
+    for name in ["sites/wg0.toml", "state/keys/location-2.key"] {
+        fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    fs::rename(format!("{path}.imported"), &path).unwrap();
+    let postern = Postern::over(dir);
+    let name = "wg0".parse().unwrap();
+    postern.kernel.run_elsewhere(&name, &interface());
+    let before = postern.kernel.observed().unmarked[&name].clone();
+    postern.kernel.take_written();
+    assert_eq!(postern.run(&["reload"]).code, 0);
+    assert_eq!(
+        (postern.kernel.observed().unmarked[&name].clone(), postern.kernel.take_written()),
+        (before.clone(), Vec::new())
+    );
+    assert_eq!(postern.run(&import).code, 0);
+    assert_eq!(postern.kernel.observed().interfaces[&name], before);
+    assert_eq!(postern.json(&["device", "list"]).as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_unit_of_wg_quick_is_disabled_and_never_stopped() {
+    let Some(postern) = Postern::start() else { return };
+    let programs = postern.path("programs");
+    fs::create_dir(&programs).unwrap();
+    let (systemctl, asked) = (programs.join("systemctl"), postern.path("asked"));
+    let script =
+        "#!/bin/sh\necho \"$@\" >>ASKED\ncase \"$@\" in *wg1*) echo no such unit >&2; exit 1;; esac\n";
+    fs::write(&systemctl, script.replace("ASKED", asked.to_str().unwrap())).unwrap();
+    fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+    let one = server(&postern, "wg0.conf", &file(&peers()));
+    let other = file("").replace("10.8.0.", "10.9.0.").replace("51999", "51998");
+    let other = server(&postern, "wg1.conf", &other);
+    let import = ["import", "wg-quick", "--endpoint", "vpn.example.com", &one, &other];
+    assert_eq!(postern.run_beside(&programs, &import).code, 0);
+    assert!(!fs::exists(&asked).unwrap(), "looking asks nobody");
+    let said = postern.run_beside(&programs, &[&import[..], &["--yes"]].concat());
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert_eq!(
+        fs::read_to_string(&asked).unwrap(),
+        "--quiet is-enabled wg-quick@wg0.service\n--quiet disable wg-quick@wg0.service\n\
+         --quiet is-enabled wg-quick@wg1.service\n"
+    );
 }

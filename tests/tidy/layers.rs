@@ -72,7 +72,7 @@ const DAEMON: &Table = &[
             "store", "texts", "tls",
         ],
     ),
-    ("reload", &["app", "background", "config", "durable", "flows", "keys", "rules", "site", "store"]),
+    ("reload", &["app", "applied", "background", "config", "durable", "flows", "keys", "rules", "site", "store"]),
     ("location_files", &["config", "flows", "reload", "rules", "taken"]),
     (
         "web",

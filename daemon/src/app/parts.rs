@@ -141,6 +141,13 @@ mod tests {
             panic!("on purpose")
         }
 
+        fn routes_elsewhere(
+            &mut self,
+            _: &InterfaceName,
+        ) -> Result<BTreeMap<ipnet::IpNet, String>, BackendError> {
+            Ok(BTreeMap::new())
+        }
+
         fn perform(&mut self, _: &Step) -> Result<(), StepError> {
             Ok(())
         }

@@ -37,7 +37,8 @@ use crate::store::{Store, StoreError, Tx};
 use crate::web::listener::Http;
 use crate::web::{self, admin_api};
 
-/// How long requests under way may take to be answered when the daemon ends.
+/// How long requests under way may take to be answered when the daemon ends. Administrators' changes wait longer than that
+/// for the gateway; when it ends they are committed, the next start puts them into force, and only their answer is lost.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 /// Half of them are for connections to the metrics, and of those an eighth for one client.
 const METRICS_DESCRIPTORS: u64 = 64;

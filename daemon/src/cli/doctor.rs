@@ -15,6 +15,7 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
+use super::service_user::ServiceUser;
 use super::{Cli, Failure};
 use crate::config::{Loaded, PasswordError, load_with};
 use crate::mail::{SmtpError, courier};
@@ -87,28 +88,7 @@ fn configuration(path: &Path, findings: &mut Findings) -> Option<Loaded> {
     }
     match load_with(path, None) {
         Ok(loaded) => {
-            // The certificate is looked at by itself.
-            let mut warnings =
-                loaded.warnings.iter().filter(|warning| warning.key != "http.certificate_file").peekable();
-            let problems = loaded.https.iter().filter(|problem| problem.key != "http.certificate_file");
-            for problem in problems.clone() {
-                let mend = format!("edit {}", problem.file.display());
-                findings.failure("configuration", problem.to_string(), mend);
-            }
-            let is_clean = warnings.peek().is_none() && problems.count() == 0;
-            for warning in warnings {
-                findings.warning(
-                    "configuration",
-                    warning.to_string(),
-                    format!("edit {}", warning.file.display()),
-                );
-            }
-            if loaded.config.locations.is_empty() {
-                let says = "there is no location: nobody gets a tunnel".to_owned();
-                findings.warning("configuration", says, "postern location add hq --endpoint HOST".to_owned());
-            } else if is_clean {
-                findings.ok("configuration", format!("{} is valid", path.display()));
-            }
+            judge(path, &loaded, findings);
             Some(loaded)
         }
         Err(errors) => {
@@ -118,6 +98,32 @@ fn configuration(path: &Path, findings: &mut Findings) -> Option<Loaded> {
             }
             None
         }
+    }
+}
+
+/// A configuration that can be loaded.
+fn judge(path: &Path, loaded: &Loaded, findings: &mut Findings) {
+    // The certificate is looked at by itself.
+    let mut warnings =
+        loaded.warnings.iter().filter(|warning| warning.key != "http.certificate_file").peekable();
+    let problems = loaded.https.iter().filter(|problem| problem.key != "http.certificate_file");
+    for problem in problems.clone() {
+        let mend = format!("edit {}", problem.file.display());
+        findings.failure("configuration", problem.to_string(), mend);
+    }
+    let is_clean = warnings.peek().is_none() && problems.count() == 0;
+    for warning in warnings {
+        findings.warning("configuration", warning.to_string(), format!("edit {}", warning.file.display()));
+    }
+    // What is wrong for root, too, is told of already.
+    let objection = loaded.https.is_empty().then(|| ServiceUser::of(path).objection(path, &loaded.config));
+    if let Some(objection) = objection.flatten() {
+        findings.failure("configuration", objection.says, objection.mend);
+    } else if loaded.config.locations.is_empty() {
+        let says = "there is no location: nobody gets a tunnel".to_owned();
+        findings.warning("configuration", says, "postern location add hq --endpoint HOST".to_owned());
+    } else if is_clean {
+        findings.ok("configuration", format!("{} is valid", path.display()));
     }
 }
 

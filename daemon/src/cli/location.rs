@@ -97,11 +97,11 @@ impl LocationCommand {
         match self {
             Self::List { form } => {
                 let answer = form.ask(cli, (Method::GET, "/locations"), &json!({}), out)?;
-                return Ok(form.tell(&answer, out, |out| show::all(&answer, out))?);
+                Ok(form.tell(&answer, out, |out| show::all(&answer, out))?)
             }
             Self::Show { name, form } => {
                 let answer = form.ask(cli, (Method::GET, &path(name)), &json!({}), out)?;
-                return Ok(form.tell(&answer, out, |out| show::one(&answer, out))?);
+                Ok(form.tell(&answer, out, |out| show::one(&answer, out))?)
             }
             Self::Add(args) => {
                 let answer = args.form.ask(cli, (Method::POST, "/locations"), &args.body(), out)?;
@@ -110,28 +110,27 @@ impl LocationCommand {
                     writeln!(out, "location {} is in force, file {}", args.name(), text(location, "file"))?;
                     show::one(location, out)
                 })?;
-                warn(&answer, errors)?;
+                warn(&answer, errors)
             }
             Self::Edit(args) => {
-                let answer = args.form.ask(cli, (Method::PATCH, &path(args.name())), &args.body(), out)?;
-                args.form.show(&answer, &format!("location {} is changed", args.name()), out)?;
-                warn(&answer, errors)?;
+                let changed = |_: &Value| format!("location {} is changed", args.name());
+                let path = path(args.name());
+                args.form.apply(cli, (Method::PATCH, &path), &args.body(), changed, (out, errors))
             }
             Self::Remove { name, force, form } => {
                 let body = json!({ "force": force });
-                let answer = form.ask(cli, (Method::DELETE, &path(name)), &body, out)?;
-                form.show(&answer, &removed(name, &answer), out)?;
-                warn(&answer, errors)?;
+                let gone = |answer: &Value| removed(name, answer);
+                form.apply(cli, (Method::DELETE, &path(name)), &body, gone, (out, errors))
             }
             Self::RotateKey { name, form } => {
                 let path = format!("{}/rotate-key", path(name));
-                let answer = form.ask(cli, (Method::POST, &path), &json!({}), out)?;
-                let key = text(answer.get("location").unwrap_or(&Value::Null), "public_key");
-                form.show(&answer, &format!("location {name} has the public key {key}"), out)?;
-                warn(&answer, errors)?;
+                let rotated = |answer: &Value| {
+                    let key = text(answer.get("location").unwrap_or(&Value::Null), "public_key");
+                    format!("location {name} has the public key {key}")
+                };
+                form.apply(cli, (Method::POST, &path), &json!({}), rotated, (out, errors))
             }
         }
-        Ok(())
     }
 }
 

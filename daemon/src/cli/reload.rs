@@ -24,7 +24,7 @@ pub(super) struct ReloadArgs {
 pub(super) struct Form {
     /// As JSON, a refusal too.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 impl ReloadArgs {
@@ -34,9 +34,8 @@ impl ReloadArgs {
         out: &mut impl Write,
         errors: &mut impl Write,
     ) -> Result<(), Failure> {
-        let answer = self.form.ask(cli, (Method::POST, "/reload"), &json!({}), out)?;
-        self.form.show(&answer, "the configuration is in force", out)?;
-        warn(&answer, errors)
+        let done = |_: &Value| "the configuration is in force".to_owned();
+        self.form.apply(cli, (Method::POST, "/reload"), &json!({}), done, (out, errors))
     }
 }
 
@@ -56,6 +55,20 @@ impl Form {
             writeln!(out, "{answer}")?;
         }
         answer
+    }
+
+    /// Has the daemon change the configuration, shows what came of it, and warns of what is not in force.
+    pub(super) fn apply(
+        &self,
+        cli: &Cli,
+        request: (Method, &str),
+        body: &Value,
+        to_people: impl FnOnce(&Value) -> String,
+        (out, errors): (&mut impl Write, &mut impl Write),
+    ) -> Result<(), Failure> {
+        let answer = self.ask(cli, request, body, out)?;
+        self.show(&answer, &to_people(&answer), out)?;
+        warn(&answer, errors)
     }
 
     /// Shows the answer, or what it says to people.

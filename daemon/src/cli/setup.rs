@@ -6,7 +6,9 @@ mod design;
 mod files;
 mod found;
 mod service;
+mod take_over;
 mod terminal;
+mod written;
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write};
@@ -14,27 +16,26 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use postern_gateway::chain;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::doctor::{self, Findings};
-use super::text::text;
+use super::doctor;
+use super::reload::warn;
+use super::service_user::ServiceUser;
 use super::{Cli, Failure};
 use crate::app;
 use crate::config::edit::LocationKeys;
 use crate::config::settings::{self, DOCUMENTED, text_at};
-use crate::config::{ConfigErrors, Draft, Loaded, host_of, load_drafts};
+use crate::config::{ConfigErrors, Draft, Loaded, load_drafts};
 use crate::durable::Changed;
 use crate::location_files;
 use crate::reload::{Change, ReloadError};
 use crate::taken::Taken;
 use answers::Answers;
-use files::ServiceUser;
 use found::Found;
 use service::Outcome;
+use take_over::{TakeOver, TakenOver};
 use terminal::Terminal;
-
-/// What the package's service reads.
-const SERVICE_CONFIG: &str = "/etc/postern/postern.toml";
+use written::{Written, tell_next, tell_service};
 
 #[derive(Args)]
 pub(super) struct SetupArgs {
@@ -57,13 +58,6 @@ struct Present {
     path: PathBuf,
     text: String,
     locations: Vec<String>,
-}
-
-/// What was written.
-struct Written {
-    files: Vec<PathBuf>,
-    loaded: Loaded,
-    url: String,
 }
 
 impl SetupArgs {
@@ -89,24 +83,75 @@ impl SetupArgs {
         }
         let outcome = service::follow(cli)?;
         let runs = !matches!(outcome, Outcome::Skipped(_)) || service::is_there(cli);
-        let link = if runs { service::first_link(cli)? } else { None };
-        if self.json {
-            writeln!(out, "{}", written.json(&outcome, link.as_ref(), &doctor::examine(cli)))?;
-            return Ok(());
+        let mut in_force = outcome.answer().map_or(Ok(()), |answer| warn(answer, errors));
+        if !self.json {
+            tell_service(&outcome, out)?;
         }
-        tell_service(&outcome, out)?;
+        let wished = written.take_over.as_ref();
+        let taken = wished.map(|server| self.take_over(cli, server, runs, (out, errors)));
+        let taken = taken.transpose()?.flatten();
+        if taken.as_ref().is_some_and(|taken| !taken.is_in_force) {
+            in_force = Err(Failure::NotInForce);
+        }
+        let link = if runs { service::first_link(cli)? } else { None };
+        let findings = doctor::examine(cli);
+        if self.json {
+            writeln!(
+                out,
+                "{}",
+                written.json(&outcome, taken.as_ref().map(|taken| &taken.answer), link.as_ref(), &findings)
+            )?;
+            return in_force;
+        }
         writeln!(out)?;
-        doctor::tell(&doctor::examine(cli), out)?;
-        tell_next(link.as_ref(), &written.url, out)?;
-        Ok(())
+        doctor::tell(&findings, out)?;
+        tell_next(link.as_ref(), &written.url, taken.as_ref().map(|taken| taken.name.as_str()), out)?;
+        in_force
+    }
+
+    /// On a terminal it is shown what will be, and asked once more. `None`: not yet; otherwise what the daemon said to
+    /// programs.
+    fn take_over(
+        &self,
+        cli: &Cli,
+        server: &TakeOver,
+        runs: bool,
+        (out, errors): (&mut impl Write, &mut impl Write),
+    ) -> Result<Option<TakenOver>, Failure> {
+        if !runs {
+            writeln!(errors, "postern: warning: once the daemon runs: {}", server.command())?;
+            return Ok(None);
+        }
+        if self.json {
+            let (answer, done) = server.perform_for_programs(cli, errors);
+            return TakenOver::of(&server.name, answer, done).map(Some);
+        }
+        if self.is_silent() {
+            return TakenOver::of(&server.name, Value::Null, server.perform(cli, out, errors)).map(Some);
+        }
+        server.show(cli, out, errors)?;
+        let mut terminal = Terminal { input: &mut io::stdin().lock(), output: &mut io::stderr() };
+        if !terminal.confirm("Take it over now, while its tunnels are up?")? {
+            writeln!(out, "location       none yet; later: {}", server.command())?;
+            return Ok(None);
+        }
+        let done = server.perform(cli, &mut io::sink(), errors);
+        let taken = TakenOver::of(&server.name, Value::Null, done)?;
+        writeln!(out, "location       {}: taken over from wg-quick", server.name)?;
+        Ok(Some(taken))
+    }
+
+    /// Nothing is asked.
+    fn is_silent(&self) -> bool {
+        self.yes || self.json || self.answers.is_some()
     }
 
     /// Options, then the file's, then what is said on the terminal.
     fn complete(&self, present: &Present) -> Result<Answers, Failure> {
         let file = self.answers.as_deref().map(Answers::read).transpose().map_err(Failure::Refused)?;
         let mut answers = self.given.clone().or(&file.unwrap_or_default());
-        if self.yes || self.json || self.answers.is_some() {
-            return Ok(answers);
+        if self.is_silent() {
+            return Ok(answers.absolute());
         }
         if !io::stdin().is_terminal() {
             let why = "there is no terminal to ask on: give --yes and what is not to be found on this host, or --answers FILE";
@@ -116,7 +161,7 @@ impl SetupArgs {
         let asked =
             terminal.complete(&mut answers, &present.text, &Found::on_this_host(), &present.locations);
         asked.map_err(|error| Failure::Refused(format!("{error}: nothing was changed")))?;
-        Ok(answers)
+        Ok(answers.absolute())
     }
 }
 
@@ -147,11 +192,8 @@ impl Present {
         let text = settings::set(&self.text, &settings.map_err(Failure::Refused)?);
         let text = text.map_err(|error| refused(&error))?;
         let url = text_at(&text, "", "public_url").unwrap_or_default();
-        let user = if self.path == Path::new(SERVICE_CONFIG) {
-            ServiceUser::of_the_package()
-        } else {
-            ServiceUser::none()
-        };
+        let take_over = TakeOver::judged(answers, &url)?;
+        let user = ServiceUser::of(&self.path);
         // The check reads the password; whatever fails after this takes it back.
         let password = answers.password().map_err(Failure::Refused)?;
         let secret =
@@ -165,45 +207,22 @@ impl Present {
         let loaded = loaded.map_err(|errors| invalid(&errors))?;
         drafts.retain(|draft| draft.text != std::fs::read_to_string(&draft.file).ok());
         let changed = user.write(&self.path, &drafts).map_err(Failure::Refused)?;
+        // Tried with the files in place; what is dropped is undone.
+        if let Some(objection) = user.objection(&self.path, &loaded.config) {
+            let why = format!("{}; nothing was changed\n  mend: {}", objection.says, objection.mend);
+            return Err(Failure::Refused(why));
+        }
         let mut files: Vec<PathBuf> = drafts.into_iter().map(|draft| draft.file).collect();
         files.extend(secret.is_some().then_some(secret_path));
         changed.into_iter().chain(secret).for_each(Changed::keep);
-        Ok(Written { files, loaded, url })
-    }
-}
-
-impl Written {
-    fn tell(&self, out: &mut impl Write) -> io::Result<()> {
-        if self.files.is_empty() {
-            writeln!(out, "configuration  nothing to change")?;
-        }
-        for file in &self.files {
-            writeln!(out, "written        {}", file.display())?;
-        }
-        for (name, location) in &self.loaded.config.locations {
-            let subnets = location.ipv4.iter().map(ToString::to_string);
-            let subnets: Vec<String> = subnets.chain(location.ipv6.iter().map(ToString::to_string)).collect();
-            let (interface, port) = (location.interface.as_str(), location.listen_port.get());
-            writeln!(out, "location       {name}: {interface}, UDP {port}, {}", subnets.join(", "))?;
-        }
-        Ok(())
-    }
-
-    fn json(&self, outcome: &Outcome, link: Option<&Value>, findings: &Findings) -> Value {
-        let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
-        let (service, skipped) = match outcome {
-            Outcome::Reloaded => ("reloaded", None),
-            Outcome::Restarted => ("restarted", None),
-            Outcome::Started => ("started", None),
-            Outcome::Skipped(why) => ("skipped", Some(why)),
-        };
-        json!({ "files": files, "public_url": self.url, "service": service, "skipped": skipped, "first_administrator": link, "findings": findings.all() })
+        Ok(Written { files, loaded, url, take_over })
     }
 }
 
 /// The file of the location that is made or changed.
 fn location(answers: &Answers, loaded: &Loaded, url: &str) -> Result<Option<Draft>, Failure> {
-    let Some(keys) = design::location(answers, url, !loaded.files.is_empty()) else { return Ok(None) };
+    let keys = design::location(answers, url, !loaded.files.is_empty()).map_err(Failure::Refused)?;
+    let Some(keys) = keys else { return Ok(None) };
     let name = keys.name.clone().unwrap_or_default();
     let is_there = loaded.files.keys().any(|known| known.eq_ignore_ascii_case(&name));
     let without = BTreeSet::new();
@@ -219,30 +238,6 @@ fn location(answers: &Answers, loaded: &Loaded, url: &str) -> Result<Option<Draf
         Change::File(draft) => Ok(Some(draft)),
         Change::Nothing | Change::Key(_) | Change::Import(_) => Ok(None),
     }
-}
-
-fn tell_service(outcome: &Outcome, out: &mut impl Write) -> io::Result<()> {
-    match outcome {
-        Outcome::Reloaded => writeln!(out, "service        has read the files; no tunnel was interrupted"),
-        Outcome::Restarted => writeln!(out, "service        was restarted"),
-        Outcome::Started => writeln!(out, "service        runs, and starts with the host"),
-        Outcome::Skipped(why) => writeln!(out, "service        left alone: {why}"),
-    }
-}
-
-fn tell_next(link: Option<&Value>, url: &str, out: &mut impl Write) -> io::Result<()> {
-    if let Some(link) = link {
-        writeln!(out, "\nEnroll yourself first, as {}:", text(link, "username"))?;
-        writeln!(out, "  link     {}", text(link, "enrollment_url"))?;
-        writeln!(out, "or in the Defguard desktop client, Add instance:")?;
-        writeln!(out, "  URL      {url}\n  token    {}", text(link, "token"))?;
-    }
-    writeln!(out, "\nType next:\n  postern status")?;
-    let endpoint = host_of(url);
-    for file in found::wg_quick_files(Path::new("/etc/wireguard")) {
-        writeln!(out, "  postern import wg-quick --endpoint {endpoint} {}", file.display())?;
-    }
-    writeln!(out, "  postern user invite ann --first-name Ann --last-name Example --email ann@example.com")
 }
 
 fn refused(error: &(impl std::error::Error + 'static)) -> Failure {

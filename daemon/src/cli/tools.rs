@@ -1,4 +1,4 @@
-//! The host's own programs, for `postern setup` and `postern doctor` alone: systemd and other people's firewalls speak
+//! The host's own programs, for `postern setup`, `postern doctor` and `postern import` alone: systemd and other people's firewalls speak
 //! no protocol that would be better. Each has a limit in time and speaks English. The daemon runs none.
 
 use std::ffi::OsString;
@@ -13,6 +13,8 @@ use tokio::process::Command;
 pub(super) struct Said {
     /// Whether it ended well.
     pub(super) is_success: bool,
+    /// What it ended with; `None`: a signal ended it.
+    pub(super) code: Option<i32>,
     /// Its standard output.
     pub(super) out: String,
     /// Its standard error, on one line.
@@ -30,7 +32,7 @@ pub(super) fn run(program: &str, arguments: &[&str], limit: Duration) -> io::Res
     })??;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let error = text(&stderr).split_whitespace().collect::<Vec<_>>().join(" ");
-    Ok(Said { is_success: status.success(), out: text(&stdout), error })
+    Ok(Said { is_success: status.success(), code: status.code(), out: text(&stdout), error })
 }
 
 /// Whoever is not root finds the administrator's programs too.
@@ -47,7 +49,8 @@ mod tests {
     #[test]
     fn a_program_is_heard_and_one_that_does_not_end_is_not_waited_for() {
         let said = run("sh", &["-c", "echo heard; echo no >&2; exit 3"], Duration::from_secs(10)).unwrap();
-        assert_eq!(said, Said { is_success: false, out: "heard\n".to_owned(), error: "no".to_owned() });
+        let (out, error) = ("heard\n".to_owned(), "no".to_owned());
+        assert_eq!(said, Said { is_success: false, code: Some(3), out, error });
         let error = run("sleep", &["60"], Duration::from_millis(20)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -15,21 +15,22 @@ use zeroize::Zeroizing;
 use super::reload::{Form, warn};
 use super::text::{items, joined, text};
 use super::user::segment;
-use super::{Cli, Failure};
+use super::{Cli, Failure, tools};
 
-/// Twenty thousand peers.
+/// Of all files; twenty thousand peers have as many.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
-/// Where systemd keeps which instances of `wg-quick@.service` start with the host.
-const WANTED: &str = "/etc/systemd/system/multi-user.target.wants";
+/// systemd follows a few links.
+const QUICK: Duration = Duration::from_secs(30);
 
 #[derive(Subcommand)]
 pub(super) enum ImportCommand {
     /// Take over servers of wg-quick: key, port, addresses and peers, while their tunnels are up.
     ///
     /// Each file becomes a location, each peer a machine with the addresses it has; a key in two files becomes one device
-    /// in two locations. Names are taken from comments. Without --yes nothing changes: it is told what would be, and what
-    /// would not be as it was. Afterwards the file is renamed to end in .imported and the unit wg-quick@IF is disabled;
-    /// none of the file's commands is run, not those for taking the interface down either.
+    /// in two locations. Names are taken from comments; names of endpoints are looked up this once. Without --yes nothing
+    /// changes: it is told what would be, and what would not be as it was. With it all files are taken
+    /// over, or none. Afterwards the file is renamed to end in .imported and the unit wg-quick@IF is disabled; none of the
+    /// file's commands is run, not those for taking the interface down either.
     #[command(
         name = "wg-quick",
         after_help = "Examples:\n  postern import wg-quick --endpoint vpn.example.com /etc/wireguard/wg0.conf\n  \
@@ -71,10 +72,10 @@ pub(super) struct ImportArgs {
     /// A service of this host that peers may reach, such as udp/53; may be repeated.
     #[arg(long = "host-service", value_name = "PROTO/PORT")]
     host_services: Vec<String>,
-    /// Peers reach each other.
+    /// Peers reach each other, and the networks behind them.
     #[arg(long)]
     client_to_client: bool,
-    /// What leaves towards the routes keeps the peers' addresses.
+    /// What leaves towards the routes keeps the peers' addresses; what comes from behind them does so in any case.
     #[arg(long)]
     no_masquerade: bool,
     /// A group that may join, besides the peers; may be repeated. Without any, nobody may.
@@ -98,27 +99,21 @@ impl ImportCommand {
         if args.name.is_some() && args.files.len() > 1 {
             return Err(Failure::Refused("--name is for one file: import each by itself".to_owned()));
         }
-        let servers = args.files.iter().map(|file| Server::read(file)).collect::<Result<Vec<_>, _>>()?;
-        // All are judged before the first is taken over.
-        let mut answers = Vec::new();
-        for server in &servers {
-            answers.push(server.ask(cli, args, "look", out)?);
-        }
+        let mut left = MOST_BYTES;
+        let servers =
+            args.files.iter().map(|file| Server::read(file, &mut left)).collect::<Result<Vec<_>, _>>()?;
+        let deed = if args.yes { "take-over" } else { "look" };
+        let answer = ask(cli, args, &servers, deed, out)?;
+        let answers = answer.as_array().cloned().unwrap_or_default();
         if args.yes {
-            for (server, answer) in servers.iter().zip(&mut answers) {
-                *answer = server.ask(cli, args, "take-over", out)?;
-                server.retire(errors)?;
-                if servers.len() > 1 {
-                    // Should a later one be refused after all, this one stays taken over.
-                    writeln!(errors, "{} is taken over", server.interface)?;
-                }
-            }
+            servers.iter().try_for_each(|server| server.retire(errors))?;
         }
-        args.form.tell(&json!(answers), out, |out| {
+        args.form.tell(&answer, out, |out| {
             answers.iter().try_for_each(|answer| show(answer, out))?;
             if args.yes { Ok(()) } else { writeln!(out, "Nothing is changed yet: --yes takes it over.") }
         })?;
-        if args.yes { answers.iter().try_for_each(|answer| warn(answer, errors)) } else { Ok(()) }
+        // What was put into force is the same for all.
+        answers.first().filter(|_| args.yes).map_or(Ok(()), |answer| warn(answer, errors))
     }
 }
 
@@ -131,6 +126,34 @@ impl ExportCommand {
     }
 }
 
+/// All files are judged, and taken over, as one.
+fn ask(
+    cli: &Cli,
+    args: &ImportArgs,
+    servers: &[Server],
+    deed: &str,
+    out: &mut impl Write,
+) -> Result<Value, Failure> {
+    let list = |list: &[String]| if list.is_empty() { Value::Null } else { json!(list) };
+    let server = |server: &Server| {
+        let name = args.name.as_ref().unwrap_or(&server.interface);
+        json!({ "name": name, "interface": server.interface, "text": server.text.as_str() })
+    };
+    let body = json!({
+        "servers": servers.iter().map(server).collect::<Vec<_>>(),
+        "endpoint": args.endpoint,
+        "keys": {
+            "routes": list(&args.routes),
+            "host_services": list(&args.host_services),
+            "groups": list(&args.groups),
+            "client_to_client": args.client_to_client,
+            "masquerade": !args.no_masquerade,
+        },
+        "deed": deed,
+    });
+    args.form.ask(cli, (Method::POST, "/import/wg-quick"), &body, out)
+}
+
 /// A file, and what it is about.
 struct Server {
     file: PathBuf,
@@ -139,15 +162,16 @@ struct Server {
 }
 
 impl Server {
-    fn read(file: &Path) -> Result<Self, Failure> {
+    /// `left` is how many bytes all files may still have.
+    fn read(file: &Path, left: &mut u64) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::Refused(format!("cannot read {}: {error}", file.display()));
         let opened = fs::File::open(file).map_err(failed)?;
         let mut text = Zeroizing::new(String::new());
-        let read = opened.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
-        if u64::try_from(read).is_ok_and(|bytes| bytes > MOST_BYTES) {
-            let reason = format!("{} is longer than {MOST_BYTES} bytes: split it", file.display());
-            return Err(Failure::Refused(reason));
-        }
+        let read = opened.take(*left + 1).read_to_string(&mut text).map_err(failed)?;
+        *left = u64::try_from(read).ok().and_then(|read| left.checked_sub(read)).ok_or_else(|| {
+            let files = if *left < MOST_BYTES { ", with the files before it," } else { "" };
+            Failure::Refused(format!("{}{files} is longer than {MOST_BYTES} bytes: split it", file.display()))
+        })?;
         let stem =
             file.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".conf"));
         let Some(interface) = stem else {
@@ -157,37 +181,17 @@ impl Server {
         Ok(Self { file: file.to_owned(), interface: interface.to_owned(), text })
     }
 
-    fn ask(&self, cli: &Cli, args: &ImportArgs, deed: &str, out: &mut impl Write) -> Result<Value, Failure> {
-        let list = |list: &[String]| if list.is_empty() { Value::Null } else { json!(list) };
-        let body = json!({
-            "name": args.name.as_ref().unwrap_or(&self.interface),
-            "interface": self.interface,
-            "endpoint": args.endpoint,
-            "text": self.text.as_str(),
-            "keys": {
-                "routes": list(&args.routes),
-                "host_services": list(&args.host_services),
-                "groups": list(&args.groups),
-                "client_to_client": args.client_to_client,
-                "masquerade": !args.no_masquerade,
-            },
-            "deed": deed,
-        });
-        args.form.ask(cli, (Method::POST, "/import/wg-quick"), &body, out)
-    }
-
     /// Keeps `wg-quick` from ever touching the interface again. What does not succeed is told: the server is taken over
     /// in any case.
     fn retire(&self, errors: &mut impl Write) -> io::Result<()> {
         let unit = format!("wg-quick@{}.service", self.interface);
-        if fs::symlink_metadata(Path::new(WANTED).join(&unit)).is_ok() {
-            let disabled = disable(&unit);
-            if !disabled.is_ok_and(|status| status.success()) {
-                writeln!(
-                    errors,
-                    "postern: warning: {unit} is still enabled: run `systemctl disable {unit}`"
-                )?;
-            }
+        // Where there is no systemd, there is no unit either. Neither of these verbs starts or stops anything, so no command
+        // of the file's is run.
+        let systemctl = |verb| {
+            tools::run("systemctl", &["--quiet", verb, &unit], QUICK).is_ok_and(|said| said.is_success)
+        };
+        if systemctl("is-enabled") && !systemctl("disable") {
+            writeln!(errors, "postern: warning: {unit} is still enabled: run `systemctl disable {unit}`")?;
         }
         let mut aside = self.file.as_os_str().to_owned();
         aside.push(".imported");
@@ -200,11 +204,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "systemd's own command knows where it keeps its links")]
-fn disable(unit: &str) -> io::Result<std::process::ExitStatus> {
-    Command::new("systemctl").args(["--quiet", "disable", unit]).status()
 }
 
 fn show(answer: &Value, out: &mut impl Write) -> io::Result<()> {

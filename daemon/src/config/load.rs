@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use super::branding::branding;
 use super::https::http;
 use super::problem::{ConfigErrors, Problem, Problems};
-use super::raw::{RawBackend, RawConfig, RawDeviceStep, RawEnrollment, RawLocation, RawMail, RawSocket};
+use super::raw::{
+    RawBackend, RawConfig, RawDeviceStep, RawEnrollment, RawLocation, RawMail, RawSocket, default_socket,
+};
 use super::smtp::smtp;
 use super::{
     BackendChoice, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail, Security, Smtp,
@@ -19,6 +21,9 @@ use super::{
 };
 use crate::rules::names;
 use crate::texts::Texts;
+
+/// What is read where nobody says otherwise: the package's.
+pub const DEFAULT_FILE: &str = "/etc/postern/postern.toml";
 
 /// A valid configuration, and where its locations are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,11 +67,24 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
 }
 
 /// Where the command line finds the daemon. No other key is looked at: a daemon that runs is to be reached while the
-/// files are being edited.
+/// files are being edited. The package lets administrators who are not root use the socket, but not read its file: to
+/// them the daemon is where the package has it.
 pub fn admin_socket(path: &Path) -> Result<PathBuf, ConfigErrors> {
     let mut problems = Problems::default();
+    if is_closed(path) {
+        if path == Path::new(DEFAULT_FILE) {
+            return Ok(default_socket());
+        }
+        let reason = "you may not read it: use sudo, or say with --socket where the daemon's socket is";
+        problems.add(path, "", reason);
+        return Err(ConfigErrors(problems.0));
+    }
     let found = read::<RawSocket>(path, &[], &mut problems).ok_or(ConfigErrors(problems.0))?;
     Ok(path.parent().unwrap_or(Path::new(".")).join(found.admin_socket))
+}
+
+fn is_closed(path: &Path) -> bool {
+    std::fs::File::open(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// [`load`], with one file as it is going to be.
@@ -110,20 +128,24 @@ fn parse<T: DeserializeOwned>(path: &Path, text: &str, problems: &mut Problems) 
     toml::from_str(text).map_err(|error| problems.0.push(unreadable(path, text, &error))).ok()
 }
 
-/// Says which key a text was refused for, and in which line.
 fn unreadable(path: &Path, text: &str, error: &toml::de::Error) -> Problem {
+    let (key, reason) = refused_for(text, error);
+    Problem { file: path.to_owned(), key, reason }
+}
+
+/// Which key a text was refused for, and why, with its line.
+pub(super) fn refused_for(text: &str, error: &toml::de::Error) -> (String, String) {
     let reason = error.message().trim_end().to_owned();
     // A key that is not there has no line.
     let missing = reason.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    let (key, reason) = match (missing, error.span()) {
+    match (missing, error.span()) {
         (Some(key), _) => (key.to_owned(), reason),
         (None, None) => (String::new(), reason),
         (None, Some(span)) => {
             let (line, key) = place(text, span.start);
             (key, format!("line {line}: {reason}"))
         }
-    };
-    Problem { file: path.to_owned(), key, reason }
+    }
 }
 
 /// The line that byte `at` is in, and the dotted key that is written there or above.

@@ -232,7 +232,7 @@ pub(super) struct RawLocation {
     pub(super) backend: Option<RawBackend>,
 }
 
-fn default_socket() -> PathBuf {
+pub(super) fn default_socket() -> PathBuf {
     "/run/postern/admin.sock".into()
 }
 

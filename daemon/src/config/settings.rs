@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
 use super::edit::{EditError, brought_back, commented_out, put};
+use super::load::refused_for;
 
 /// What a new file is made from: every key, documented, with its default.
 pub const DOCUMENTED: &str = include_str!("../../../config/postern.toml");
@@ -49,9 +50,16 @@ pub fn set(text: &str, settings: &[Setting]) -> Result<String, EditError> {
     Ok(text)
 }
 
-/// What a TOML text says, or what is wrong with it.
-pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+/// What a TOML text says, or which key is wrong and why. What a key of `secrets` says is in no message.
+pub fn parse<T: DeserializeOwned>(text: &str, secrets: &[&str]) -> Result<T, String> {
+    toml::from_str(text).map_err(|error| match refused_for(text, &error) {
+        (key, reason) if secrets.contains(&key.as_str()) => {
+            let place = reason.split_once(": ").map_or("", |(place, _)| place);
+            format!("{key}: {place}: what it says is not understood: write it between single quotes")
+        }
+        (key, reason) if key.is_empty() => reason,
+        (key, reason) => format!("{key}: {reason}"),
+    })
 }
 
 /// The text at a key; `None` where there is none, or where the file is no TOML.
@@ -113,6 +121,28 @@ mod tests {
     fn a_key_of_another_table_is_not_mistaken_for_it() {
         let text = "[a]\n# key = 1\n[b]\n# key = 2\n";
         assert_eq!(set(text, &[Setting::new("b", "key", 3)]).unwrap(), "[a]\n# key = 1\n[b]\nkey = 3\n");
+    }
+
+    #[test]
+    fn a_secret_is_in_no_message() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only what is wrong with it matters")]
+        struct Answers {
+            name: Option<u8>,
+            password: Option<String>,
+        }
+        for text in [
+            "password = hunter2",
+            "name = 1\npassword = 'hunter2",
+            "password = [ 'hunter2' ]",
+            "password = 'a' hunter2",
+        ] {
+            let said = parse::<Answers>(text, &["password"]).unwrap_err();
+            assert!(said.starts_with("password: line ") && !said.contains("hunter2"), "{said}");
+        }
+        let said = parse::<Answers>("name = 'x'", &["password"]).unwrap_err();
+        assert!(said.starts_with("name: line 1: ") && said.contains("\"x\""), "{said}");
     }
 
     #[test]

@@ -194,7 +194,8 @@ pub fn reissue(
 /// Names of the locations on which a device has addresses.
 pub(super) fn location_names(tx: &Tx<'_>, site: &Site, device: &Device) -> Result<Vec<String>, StoreError> {
     let held = tx.addresses_of(device.id)?.into_iter().map(|held| held.location);
-    let fixed = tx.fixed_places_of(device.id)?.into_iter().map(|place| place.location);
+    let fixed = tx.fixed_places_of(device.id)?.into_iter().filter(|place| place.granted);
+    let fixed = fixed.map(|place| place.location);
     let locations = held.chain(fixed).filter_map(|location| site.location(location));
     Ok(locations.map(|location| location.config.name.clone()).collect())
 }

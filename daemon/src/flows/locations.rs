@@ -11,7 +11,6 @@ use super::invite::Actor;
 use super::refusal::Refusal;
 use crate::applied::Applied;
 use crate::rules::action::Action;
-use crate::rules::addressing::FIRST_SLOT;
 use crate::site::{Site, SiteLocation};
 use crate::store::device::DeviceOwner;
 use crate::store::{StoreError, Tx};
@@ -84,7 +83,7 @@ pub struct LocationView {
     devices: u32,
     /// Peers the gateway has.
     peers: usize,
-    free_addresses: u32,
+    free_addresses: u64,
     /// Why it is not as it should be.
     failing: Option<String>,
 }
@@ -120,7 +119,7 @@ pub fn view(
         public_key: location.public_key.to_string(),
         devices,
         peers: state.map_or(0, |state| state.peers),
-        free_addresses: (config.pool().last_slot() - FIRST_SLOT).saturating_add(1).saturating_sub(devices),
+        free_addresses: tx.free_addresses(location.id, config.pool())?,
         failing: state.and_then(|state| state.failing.clone()),
     })
 }

@@ -121,6 +121,14 @@ pub enum Refusal {
     /// What keeps a server of `wg-quick` from being taken over.
     #[error("this server cannot be taken over: {}", .0.join("; "))]
     Takeover(Vec<String>),
+    /// A location of that name was there before, and machines of it still are.
+    #[error("machines of a former location {location:?} are still there: {}", machines.join(", "))]
+    FormerMachines {
+        /// Which.
+        location: String,
+        /// Their names.
+        machines: Vec<String>,
+    },
     /// Another device's key.
     #[error("the key {key} is registered: it is the device {device:?}'s")]
     KeyInUse {
@@ -195,6 +203,9 @@ impl Refusal {
             Self::UnknownMail(_) => "`postern mail list --all` shows what there is",
             Self::MailSent(_) => "`postern mail list` shows what can be tried again",
             Self::Takeover(_) => "correct the file, or take its peers in one by one; nothing was changed",
+            Self::FormerMachines { .. } => {
+                "`postern device remove` removes them one by one; nothing was changed"
+            }
             Self::KeyInUse { .. } => "`postern device remove` removes it; nothing was changed",
             Self::Store(_) => "nothing was changed; `postern status` says what is wrong with the database",
         };

@@ -10,6 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use postern_gateway::PublicKey;
 use serde::Serialize;
@@ -91,16 +92,34 @@ fn taken(peer: &WgPeer, name: Option<String>) -> TakenPeer {
     }
 }
 
-/// Makes every peer of the server a device of the location. `random` is fresh each time.
+/// Makes every peer of each server a device of its location. `random` is fresh each time.
 pub fn take_over(
     tx: &Tx<'_>,
-    takeover: &Takeover,
-    seal: &SealKey,
+    site: &Site,
+    takeovers: &[Takeover],
     random: &dyn Fn() -> [u8; 32],
     (actor, now): (&Actor, Timestamp),
+) -> Result<Vec<Vec<TakenPeer>>, Refusal> {
+    let mut managed: BTreeSet<LocationId> = site.locations().map(|location| location.id).collect();
+    let mut taken = Vec::new();
+    for takeover in takeovers {
+        let location = vacated(tx, takeover)?;
+        not_behind_others(tx, takeover, &managed)?;
+        taken.push(take_over_one(tx, (takeover, location), &site.keys.seal, random, now)?);
+        managed.insert(location);
+        let detail = format!("from wg-quick, {} peers", takeover.server.peers.len());
+        tx.audit(&actor.name, Action::LocationImport, &takeover.name, Some(&detail), now)?;
+    }
+    Ok(taken)
+}
+
+fn take_over_one(
+    tx: &Tx<'_>,
+    (takeover, location): (&Takeover, LocationId),
+    seal: &SealKey,
+    random: &dyn Fn() -> [u8; 32],
+    now: Timestamp,
 ) -> Result<Vec<TakenPeer>, Refusal> {
-    let location = tx.location_id(&takeover.name)?;
-    tx.forget_slots(location)?;
     let mut peers = Vec::new();
     for peer in &takeover.server.peers {
         let device = device_of(tx, peer, location, now)?;
@@ -114,9 +133,39 @@ pub fn take_over(
         tx.insert_fixed_place(&device, location, &peer.allowed_ips, sealed.as_deref(), called.as_ref())?;
         peers.push(taken(peer, Some(device.name)));
     }
-    let detail = format!("from wg-quick, {} peers", peers.len());
-    tx.audit(&actor.name, Action::LocationImport, &takeover.name, Some(&detail), now)?;
     Ok(peers)
+}
+
+/// The location of that name without what a former one of the name left, if that can go. Peers of the file may be
+/// there: when it was taken over already, but never managed (see [`crate::reload`]).
+fn vacated(tx: &Tx<'_>, takeover: &Takeover) -> Result<LocationId, Refusal> {
+    let location = tx.location_id(&takeover.name)?;
+    let keys: BTreeSet<PublicKey> = takeover.server.peers.iter().map(|peer| peer.public_key).collect();
+    let mut former = tx.machines_of(location)?;
+    former.retain(|device| device.public_key.is_none_or(|key| !keys.contains(&key)));
+    if !former.is_empty() {
+        let location = takeover.name.clone();
+        let machines = former.into_iter().map(|device| device.name).collect();
+        return Err(Refusal::FormerMachines { location, machines });
+    }
+    tx.forget_slots(location)?;
+    Ok(location)
+}
+
+/// What is behind a peer here and behind one of another location would be routed to one of the two.
+fn not_behind_others(
+    tx: &Tx<'_>,
+    takeover: &Takeover,
+    managed: &BTreeSet<LocationId>,
+) -> Result<(), Refusal> {
+    let places = tx.fixed_places()?;
+    let managed = places.values().flatten().filter(|place| managed.contains(&place.location));
+    let held: BTreeSet<&IpNet> = managed.flat_map(|place| &place.allowed_ips).collect();
+    let networks = takeover.server.peers.iter().flat_map(|peer| &peer.allowed_ips);
+    let doubles = networks.filter(|network| network.prefix_len() > 0 && held.contains(network));
+    let told = |network: &IpNet| format!("{network} belongs to a peer of another location");
+    let problems: Vec<String> = doubles.map(told).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Refusal::Takeover(problems)) }
 }
 
 /// The machine with this key: one that was taken over elsewhere, or a new one.

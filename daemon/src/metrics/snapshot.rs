@@ -81,7 +81,7 @@ impl Stored {
                 peers: peers.get(&id).copied().unwrap_or_default(),
                 waiting: waiting.get(&id).copied().unwrap_or(0),
                 addresses,
-                free: addresses.saturating_sub(tx.slots_held(id, pool.last_slot())?),
+                free: tx.free_addresses(id, pool)?,
             });
         }
         Ok(Self { census: tx.census()?, mail: tx.mail_queue()?, locations })

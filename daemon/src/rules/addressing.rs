@@ -52,39 +52,35 @@ impl Pool {
     /// The first slot from `slot` on whose addresses are neither the gateway's nor in any of these networks. A network
     /// that holds a whole subnet takes none of its addresses.
     pub fn next_vacant(&self, slot: u32, taken: &[IpNet]) -> Option<(u32, SlotAddresses)> {
-        let is_part = |network: &&IpNet| {
-            let v4 = self.v4.map(|net| IpNet::V4(net.trunc()));
-            v4.into_iter()
-                .chain(self.v6.map(|net| IpNet::V6(net.trunc())))
-                .all(|subnet| !network.contains(&subnet))
-        };
-        let taken: Vec<&IpNet> = taken.iter().filter(is_part).collect();
-        let mut slot = slot.max(FIRST_SLOT);
-        while slot <= self.last_slot() {
-            let addresses = self.offset(slot);
-            let holder = addresses.iter().find_map(|ip| taken.iter().find(|network| network.contains(&ip)));
-            match (holder, self.addresses(slot)) {
-                (None, Some(addresses)) => return Some((slot, addresses)),
-                (None, None) => slot = slot.checked_add(1)?,
-                (Some(network), _) => slot = self.slot_of(network.broadcast())?.checked_add(1)?,
+        let mut next = u64::from(slot.max(FIRST_SLOT));
+        for (from, to) in self.taken(taken) {
+            if next < from {
+                break;
             }
+            next = next.max(to + 1);
         }
-        None
+        let slot = u32::try_from(next).ok()?;
+        self.addresses(slot).map(|addresses| (slot, addresses))
     }
 
     /// How many slots there are whose addresses are neither the gateway's nor in any of these networks, which take slots as
     /// in [`Pool::next_vacant`].
     pub fn capacity(&self, taken: &[IpNet]) -> u64 {
-        let own = self.gateway().into_iter().map(|own| IpNet::from(own.addr()));
-        let mut ranges: Vec<_> =
-            taken.iter().copied().chain(own).filter_map(|network| self.slots_in(network)).collect();
-        ranges.sort_unstable();
         let (mut next, last, mut free) = (u64::from(FIRST_SLOT), u64::from(self.last_slot()), 0);
-        for (from, to) in ranges {
+        for (from, to) in self.taken(taken) {
             free += from.min(last + 1).saturating_sub(next);
             next = next.max(to + 1);
         }
         free + (last + 1).saturating_sub(next)
+    }
+
+    /// The first and the last slot in each of these networks and of the gateway's own addresses, in ascending order.
+    fn taken(&self, networks: &[IpNet]) -> Vec<(u64, u64)> {
+        let own = self.gateway().into_iter().map(|own| IpNet::from(own.addr()));
+        let networks = networks.iter().copied().chain(own);
+        let mut ranges: Vec<_> = networks.filter_map(|network| self.slots_in(network)).collect();
+        ranges.sort_unstable();
+        ranges
     }
 
     /// The first and the last slot in a network that is part of a subnet.

@@ -180,7 +180,10 @@ impl Tx<'_> {
     pub fn has_live_device(&self, user: UserId) -> Result<bool, StoreError> {
         let found: Option<i64> = self.one(
             "SELECT 1 FROM device d JOIN device_address a ON a.device_id = d.id
-             WHERE d.user_id = ?1 AND a.live_since IS NOT NULL LIMIT 1",
+             WHERE d.user_id = ?1 AND a.live_since IS NOT NULL
+             UNION ALL
+             SELECT 1 FROM device d JOIN fixed_place f ON f.device_id = d.id
+             WHERE d.user_id = ?1 AND f.live_since IS NOT NULL LIMIT 1",
             [user.0],
             |row| row.get(0),
         )?;

@@ -85,8 +85,15 @@ impl Tx<'_> {
             let is_behind = |network: &&IpNet| {
                 network.prefix_len() > 0 && !subnets.iter().any(|subnet| subnet.contains(*network))
             };
-            interface.routes.extend(place.allowed_ips.iter().filter(is_behind));
-            interface.peers.insert(key, place.peer(&site.keys.seal)?);
+            let behind = place.allowed_ips.iter().filter(is_behind);
+            if interface.policy.client_to_client {
+                interface.policy.peer_networks.extend(behind.clone());
+            }
+            interface.routes.extend(behind);
+            match place.peer(&site.keys.seal) {
+                Some(peer) => drop(interface.peers.insert(key, peer)),
+                None => drop(interface.undecided.insert(key)),
+            }
             let (device, live) = (place.device, place.live_since.is_some());
             rows.push(PeerRow { device, location: place.location, key, live });
         }
@@ -110,11 +117,13 @@ fn interface(location: &SiteLocation) -> DesiredInterface {
         mtu: config.mtu,
         addresses: config.pool().gateway().into_iter().collect(),
         peers: BTreeMap::new(),
+        undecided: BTreeSet::new(),
         routes: BTreeSet::new(),
         policy: ForwardPolicy {
             routes: config.routes.iter().copied().collect::<BTreeSet<_>>(),
             host_services: config.host_services.clone(),
             client_to_client: config.client_to_client,
+            peer_networks: BTreeSet::new(),
             masquerade: config.masquerade,
         },
     }

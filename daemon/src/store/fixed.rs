@@ -71,12 +71,12 @@ impl FixedPlace {
         Ok(PresharedKey::from_bytes(bytes))
     }
 
-    /// The peer it is to be.
-    pub fn peer(&self, key: &SealKey) -> Result<DesiredPeer, StoreError> {
+    /// The peer it is to be; `None`: its preshared key does not open, and without it would be another peer.
+    pub fn peer(&self, key: &SealKey) -> Option<DesiredPeer> {
         let called = self.called.as_ref();
-        Ok(DesiredPeer {
+        Some(DesiredPeer {
             allowed_ips: self.allowed_ips.iter().copied().collect::<AllowedIps>(),
-            preshared_key: self.preshared_key(key)?,
+            preshared_key: self.preshared_key(key).ok()?,
             dialled: called.map(|called| Dialled { endpoint: called.address, keepalive: called.keepalive }),
         })
     }
@@ -157,11 +157,12 @@ impl Tx<'_> {
         Ok(lists.iter().flat_map(|list| list.split(',')).filter_map(|text| text.parse().ok()).collect())
     }
 
-    /// Whether this is the key that secrets here are sealed under; any is, where there are none.
+    /// Whether this is the key that secrets here are sealed under: it opens one of the first hundred, as some may be
+    /// damaged; any is, where there are none.
     pub fn opens_what_is_sealed(&self, key: &SealKey) -> Result<bool, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM fixed_place f WHERE f.preshared_key IS NOT NULL LIMIT 1");
-        let sealed = self.one(&sql, [], place)?;
-        Ok(sealed.is_none_or(|place| place.preshared_key(key).is_ok()))
+        let sql = format!("SELECT {COLUMNS} FROM fixed_place f WHERE f.preshared_key IS NOT NULL LIMIT 100");
+        let sealed = self.all(&sql, [], place)?;
+        Ok(sealed.is_empty() || sealed.iter().any(|place| place.preshared_key(key).is_ok()))
     }
 
     /// Says whether a device may be where it has addresses of its own.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Row, params};
 
 use super::tx::{StoreError, Tx};
+use crate::rules::addressing::Pool;
 use crate::rules::ids::LocationId;
 
 /// Peers of a location.
@@ -44,8 +45,14 @@ impl Tx<'_> {
         Ok(rows.into_iter().collect())
     }
 
+    /// How many devices a location still has an address for.
+    pub fn free_addresses(&self, location: LocationId, pool: Pool) -> Result<u64, StoreError> {
+        let capacity = pool.capacity(&self.fixed_networks(location)?);
+        Ok(capacity.saturating_sub(self.slots_held(location, pool.last_slot())?))
+    }
+
     /// How many addresses of a location are held, as far as the pool reaches.
-    pub fn slots_held(&self, location: LocationId, last_slot: u32) -> Result<u64, StoreError> {
+    fn slots_held(&self, location: LocationId, last_slot: u32) -> Result<u64, StoreError> {
         let held = self.one(
             "SELECT count(*) FROM device_address WHERE location_id = ?1 AND slot <= ?2",
             params![location.0, last_slot],

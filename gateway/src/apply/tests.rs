@@ -115,6 +115,26 @@ fn a_name_taken_by_somebody_else_fails_with_what_to_do() {
 }
 
 #[test]
+fn a_route_of_another_link_is_not_taken_and_everything_else_goes_on() {
+    let mut kernel = MemoryBackend::default();
+    let [office, branch] = ["192.168.5.0/24", "192.168.6.0/24"].map(|text| text.parse().unwrap());
+    kernel.route_elsewhere(office, "eth0");
+    let mut wanted = two_interfaces();
+    wanted.interfaces.get_mut(&name("wg-hq")).unwrap().routes.extend([office, branch]);
+    let outcome = reach(&mut kernel, &wanted);
+    let hq = name("wg-hq");
+    let reason = "cannot wg-hq: + route 192.168.5.0/24: it is routed to eth0, which is not changed";
+    assert_eq!(outcome.failure_of(&hq).as_deref(), Some(reason));
+    assert!(!outcome.is_complete() && !outcome.is_broken(&hq), "its peers are live");
+    assert_eq!(outcome.failure_of(&name("wg-lab")), None);
+    let routes = || kernel.observed().interfaces[&hq].routes.clone();
+    assert!(routes().contains(&branch) && !routes().contains(&office));
+    kernel.unroute_elsewhere(&office);
+    assert!(reach(&mut kernel.clone(), &wanted).is_complete());
+    assert!(routes().contains(&office));
+}
+
+#[test]
 fn what_was_done_is_counted() {
     let mut kernel = MemoryBackend::default();
     let outcome = reach(&mut kernel, &two_interfaces());

@@ -20,6 +20,7 @@ use crate::backend::{BackendError, StepError};
 use crate::desired::DesiredPeer;
 use crate::key::{PrivateKey, PublicKey};
 use crate::net::{InterfaceName, ListenPort};
+use crate::plan::Networks;
 use crate::stats::PeerStats;
 
 pub(super) use decode::Device;
@@ -67,6 +68,14 @@ const UPDATE: Verb<Peer> = Verb {
     alone: single::put,
     size: encode::size,
     write: encode::update,
+};
+/// Everything of a peer but its allowed IPs, which nothing has to leave for a moment.
+const KEEP: Verb<Peer> = Verb {
+    name: "update",
+    key: |(key, _)| *key,
+    alone: |_, _| Said::Not,
+    size: encode::size,
+    write: encode::update_of_keys,
 };
 const REMOVE: Verb<PublicKey> = Verb {
     name: "remove",
@@ -165,8 +174,13 @@ impl KernelWireguard {
         &mut self,
         interface: &InterfaceName,
         peers: &[Peer],
+        networks: Networks,
     ) -> Result<(), StepError> {
-        self.in_batches(interface, &UPDATE, peers).and_then(conclude)
+        let verb = match networks {
+            Networks::Replaced => &UPDATE,
+            Networks::Kept => &KEEP,
+        };
+        self.in_batches(interface, verb, peers).and_then(conclude)
     }
 
     pub(super) fn remove_peers(

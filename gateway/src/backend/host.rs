@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ipnet::IpNet;
+
 use crate::backend::batch::{Device, KernelWireguard};
 use crate::backend::firewall::NftTable;
 use crate::backend::rtnl::{Link, Rtnl};
@@ -12,7 +14,7 @@ use crate::key::{PrivateKey, PublicKey};
 use crate::kind::BackendKind;
 use crate::net::{InterfaceName, ListenPort, Mtu, Owner};
 use crate::observed::{Observed, ObservedInterface};
-use crate::plan::Step;
+use crate::plan::{Networks, Step};
 use crate::stats::PeerStats;
 
 /// The network namespace of the thread that opened it, in which its calls must be made too. They block and must not be
@@ -205,10 +207,11 @@ impl Host {
         &mut self,
         interface: &InterfaceName,
         peers: &[(PublicKey, DesiredPeer)],
+        networks: Networks,
     ) -> Result<(), StepError> {
         match self.running(interface) {
             Some(userspace) => userspace.update_peers(interface, peers),
-            None => self.wireguard()?.update_peers(interface, peers),
+            None => self.wireguard()?.update_peers(interface, peers, networks),
         }
     }
 
@@ -276,6 +279,13 @@ impl Backend for Host {
         Ok(observed)
     }
 
+    fn routes_elsewhere(
+        &mut self,
+        interface: &InterfaceName,
+    ) -> Result<BTreeMap<IpNet, String>, BackendError> {
+        self.rtnl.routes_elsewhere(interface)
+    }
+
     fn perform(&mut self, step: &Step) -> Result<(), StepError> {
         match step {
             Step::DeleteInterface { interface } => self.delete(interface)?,
@@ -287,7 +297,9 @@ impl Backend for Host {
             }
             Step::LeavePort { interface } => self.leave_port(interface)?,
             Step::RemovePeers { interface, peers } => self.remove_peers(interface, peers)?,
-            Step::UpdatePeers { interface, peers } => self.update_peers(interface, peers)?,
+            Step::UpdatePeers { interface, peers, networks } => {
+                self.update_peers(interface, peers, *networks)?;
+            }
             Step::AddPeers { interface, peers } => self.add_peers(interface, peers)?,
             Step::RemoveAddress { interface, address } => self.rtnl.remove_address(interface, *address)?,
             Step::AddAddress { interface, address } => self.rtnl.add_address(interface, *address)?,

@@ -9,6 +9,8 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
+
 use crate::backend::{Backend, BackendError, StepError};
 use crate::desired::DesiredInterface;
 use crate::key::PublicKey;
@@ -31,6 +33,8 @@ struct Kernel {
     foreign: BTreeSet<InterfaceName>,
     /// WireGuard links without a mark.
     unmarked: BTreeMap<InterfaceName, Link>,
+    /// What is routed to links that are no WireGuard, and their names.
+    routes_elsewhere: BTreeMap<IpNet, String>,
     firewall: Option<FirewallFingerprint>,
     stats: BTreeMap<(InterfaceName, PublicKey), PeerStats>,
     written: Vec<Step>,
@@ -119,6 +123,16 @@ impl MemoryBackend {
         self.kernel().foreign.remove(interface);
     }
 
+    /// `ip route add DESTINATION dev LINK`.
+    pub fn route_elsewhere(&self, destination: IpNet, link: &str) {
+        self.kernel().routes_elsewhere.insert(destination, link.to_owned());
+    }
+
+    /// `ip route delete DESTINATION`, of such a route.
+    pub fn unroute_elsewhere(&self, destination: &IpNet) {
+        self.kernel().routes_elsewhere.remove(destination);
+    }
+
     /// Every step for this interface fails as a whole, until [`MemoryBackend::heal`].
     pub fn break_interface(&self, interface: &InterfaceName) {
         self.kernel().broken_interfaces.insert(interface.clone());
@@ -178,6 +192,17 @@ impl Backend for MemoryBackend {
         Ok(kernel.observe())
     }
 
+    fn routes_elsewhere(
+        &mut self,
+        interface: &InterfaceName,
+    ) -> Result<BTreeMap<IpNet, String>, BackendError> {
+        let kernel = self.kernel();
+        let others = kernel.links.iter().chain(&kernel.unmarked).filter(|(name, _)| *name != interface);
+        let routes = others
+            .flat_map(|(name, link)| link.routes.iter().map(|destination| (*destination, name.to_string())));
+        Ok(routes.chain(kernel.routes_elsewhere.clone()).collect())
+    }
+
     fn perform(&mut self, step: &Step) -> Result<(), StepError> {
         let mut kernel = self.kernel();
         kernel.written.push(step.clone());
@@ -218,6 +243,12 @@ impl Kernel {
         }
         if let Step::CreateInterface { interface, .. } = step {
             return self.has_link(interface).then(|| refused(io::ErrorKind::AlreadyExists));
+        }
+        if let Step::AddRoute { destination, .. } = step
+            && let Some(link) = self.routes_elsewhere.get(destination)
+        {
+            let taken = format!("it is routed to {link}, which is not changed");
+            return Some(BackendError::new(step.to_string(), taken));
         }
         let is_firewall = matches!(step, Step::ReplaceFirewall { .. });
         (is_firewall && self.firewall_refused)

@@ -161,25 +161,52 @@ impl Rtnl {
         Ok(())
     }
 
-    /// A connected route, as the kernel itself makes it for an address with a prefix.
+    /// Destinations of the main table that other links than this one have, with the links' names.
+    pub(super) fn routes_elsewhere(
+        &self,
+        interface: &InterfaceName,
+    ) -> Result<BTreeMap<IpNet, String>, BackendError> {
+        let messages: Vec<LinkMessage> =
+            self.run("list the links", self.handle.link().get().execute().try_collect())?;
+        let mut routes = self.routes()?;
+        let mut elsewhere = BTreeMap::new();
+        for message in &messages {
+            let Some(name) = name_of(message).filter(|name| *name != interface.as_str()) else { continue };
+            let of_link = routes.remove(&message.header.index).unwrap_or_default();
+            elsewhere.extend(of_link.into_iter().map(|destination| (destination, name.to_owned())));
+        }
+        Ok(elsewhere)
+    }
+
+    /// A connected route, as the kernel itself makes it for an address with a prefix. One that is there already is no
+    /// error if it leads to this link, and never taken from another.
     pub(super) fn add_route(
         &self,
         interface: &InterfaceName,
         destination: IpNet,
     ) -> Result<(), BackendError> {
         let index = self.index_of(interface)?;
-        let prefix = destination.prefix_len();
-        let message = match destination.network() {
-            IpAddr::V4(network) => connected(RouteMessageBuilder::<Ipv4Addr>::new(), index)
-                .scope(RouteScope::Link)
-                .destination_prefix(network, prefix)
-                .build(),
-            IpAddr::V6(network) => connected(RouteMessageBuilder::<Ipv6Addr>::new(), index)
-                .destination_prefix(network, prefix)
-                .build(),
-        };
+        let mut message = route_to(index, destination, RouteScope::Link);
+        message.header.protocol = RouteProtocol::Kernel;
         let action = format!("route {destination} to {interface}");
-        self.run(&action, self.handle.route().add(message).replace().execute())
+        let added = async {
+            match self.handle.route().add(message).execute().await {
+                Err(rtnetlink::Error::NetlinkError(answer)) if answer.raw_code() == -libc::EEXIST => {
+                    Ok(false)
+                }
+                answer => answer.map(|()| true),
+            }
+        };
+        if self.run(&action, added)?
+            || self.routes()?.get(&index).is_some_and(|own| own.contains(&destination))
+        {
+            return Ok(());
+        }
+        let taken = match self.routes_elsewhere(interface)?.get(&destination) {
+            Some(link) => format!("it is routed to {link}, which is not changed"),
+            None => "there is another route for it, which is not changed".to_owned(),
+        };
+        Err(BackendError::new(action, taken))
     }
 
     /// Whoever added it; one that is gone already is no error.
@@ -188,21 +215,8 @@ impl Rtnl {
         interface: &InterfaceName,
         destination: IpNet,
     ) -> Result<(), BackendError> {
-        let index = self.index_of(interface)?;
-        let prefix = destination.prefix_len();
-        let message = match destination.network() {
-            IpAddr::V4(network) => RouteMessageBuilder::<Ipv4Addr>::new()
-                .output_interface(index)
-                .protocol(RouteProtocol::Unspec)
-                .scope(RouteScope::NoWhere)
-                .destination_prefix(network, prefix)
-                .build(),
-            IpAddr::V6(network) => RouteMessageBuilder::<Ipv6Addr>::new()
-                .output_interface(index)
-                .protocol(RouteProtocol::Unspec)
-                .destination_prefix(network, prefix)
-                .build(),
-        };
+        let mut message = route_to(self.index_of(interface)?, destination, RouteScope::NoWhere);
+        message.header.protocol = RouteProtocol::Unspec;
         let removed = async {
             match self.handle.route().del(message).execute().await {
                 Err(rtnetlink::Error::NetlinkError(answer)) if answer.raw_code() == -libc::ESRCH => Ok(()),
@@ -238,8 +252,27 @@ impl Rtnl {
     }
 }
 
-fn connected<T>(builder: RouteMessageBuilder<T>, index: u32) -> RouteMessageBuilder<T> {
-    builder.output_interface(index).protocol(RouteProtocol::Kernel)
+/// `scope` is for IPv4; IPv6 knows none.
+fn route_to(index: u32, destination: IpNet, scope: RouteScope) -> RouteMessage {
+    let prefix = destination.prefix_len();
+    match destination.network() {
+        IpAddr::V4(network) => RouteMessageBuilder::<Ipv4Addr>::new()
+            .output_interface(index)
+            .scope(scope)
+            .destination_prefix(network, prefix)
+            .build(),
+        IpAddr::V6(network) => RouteMessageBuilder::<Ipv6Addr>::new()
+            .output_interface(index)
+            .destination_prefix(network, prefix)
+            .build(),
+    }
+}
+
+fn name_of(message: &LinkMessage) -> Option<&str> {
+    message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::IfName(name) => Some(name.as_str()),
+        _ => None,
+    })
 }
 
 fn link(message: &LinkMessage) -> Option<(InterfaceName, Link)> {

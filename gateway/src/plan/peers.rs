@@ -2,28 +2,28 @@
 //!
 //! WireGuard moves an allowed IP silently to the last peer that claims it. Steps are therefore ordered so that
 //! every allowed IP is given up before it is taken: removals, updates that give up, other updates, additions.
-//! Two peers that exchange addresses are updated twice, first to what each keeps, then to what each gets.
+//! Two peers that exchange addresses are updated twice, first to what each keeps, then to what each gets. Peers whose
+//! allowed IPs stay are updated without a word about these.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 
-use super::Step;
-use crate::desired::DesiredPeer;
+use super::{Networks, Step};
+use crate::desired::{DesiredInterface, DesiredPeer};
 use crate::key::PublicKey;
 use crate::net::{AllowedIps, InterfaceName};
 use crate::observed::ObservedPeer;
 
-type Wanted = BTreeMap<PublicKey, DesiredPeer>;
 type Found = BTreeMap<PublicKey, ObservedPeer>;
 
 /// Steps for every peer of an interface.
-pub(super) fn all(interface: &InterfaceName, wanted: &Wanted, found: &Found) -> Vec<Step> {
+pub(super) fn all(interface: &InterfaceName, wanted: &DesiredInterface, found: &Found) -> Vec<Step> {
     let mut difference = Difference::default();
-    for (key, peer) in found {
-        difference.note(*key, wanted.get(key), Some(peer));
+    for (key, peer) in found.iter().filter(|(key, _)| !wanted.undecided.contains(key)) {
+        difference.note(*key, wanted.peers.get(key), Some(peer));
     }
-    for (key, peer) in wanted {
+    for (key, peer) in &wanted.peers {
         if !found.contains_key(key) {
             difference.note(*key, Some(peer), None);
         }
@@ -34,21 +34,24 @@ pub(super) fn all(interface: &InterfaceName, wanted: &Wanted, found: &Found) -> 
 /// Steps for these peers alone, at a cost that does not grow with the number of others.
 pub(super) fn these(
     interface: &InterfaceName,
-    wanted: Option<&Wanted>,
+    wanted: Option<&DesiredInterface>,
     found: &Found,
     keys: &BTreeSet<PublicKey>,
 ) -> Vec<Step> {
     let mut difference = Difference::default();
-    for key in keys {
-        difference.note(*key, wanted.and_then(|wanted| wanted.get(key)), found.get(key));
+    let is_decided = |key: &&PublicKey| wanted.is_none_or(|wanted| !wanted.undecided.contains(key));
+    for key in keys.iter().filter(is_decided) {
+        difference.note(*key, wanted.and_then(|wanted| wanted.peers.get(key)), found.get(key));
     }
     difference.into_steps(interface)
 }
 
+type Change<'a> = (PublicKey, &'a DesiredPeer, &'a ObservedPeer);
+
 #[derive(Default)]
 struct Difference<'a> {
     removed: Vec<PublicKey>,
-    changed: Vec<(PublicKey, &'a DesiredPeer, &'a ObservedPeer)>,
+    changed: Vec<Change<'a>>,
     added: Vec<(PublicKey, DesiredPeer)>,
 }
 
@@ -68,15 +71,17 @@ impl<'a> Difference<'a> {
 
     fn into_steps(self, interface: &InterfaceName) -> Vec<Step> {
         let interface = || interface.clone();
-        let (giving, taking) = in_two_phases(&self.changed);
+        let is_kept = |(_, wanted, found): &Change<'_>| wanted.allowed_ips == found.allowed_ips;
+        let (kept, moved): (Vec<_>, Vec<_>) = self.changed.into_iter().partition(is_kept);
+        let kept = kept.into_iter().map(|(key, wanted, _)| (key, wanted.clone())).collect::<Updates>();
+        let (giving, taking) = in_two_phases(&moved);
         let mut steps = Vec::new();
         if !self.removed.is_empty() {
             steps.push(Step::RemovePeers { interface: interface(), peers: self.removed });
         }
-        for peers in [giving, taking] {
-            if !peers.is_empty() {
-                steps.push(Step::UpdatePeers { interface: interface(), peers });
-            }
+        let updates = [(giving, Networks::Replaced), (taking, Networks::Replaced), (kept, Networks::Kept)];
+        for (peers, networks) in updates.into_iter().filter(|(peers, _)| !peers.is_empty()) {
+            steps.push(Step::UpdatePeers { interface: interface(), peers, networks });
         }
         if !self.added.is_empty() {
             steps.push(Step::AddPeers { interface: interface(), peers: self.added });
@@ -88,7 +93,7 @@ impl<'a> Difference<'a> {
 type Updates = Vec<(PublicKey, DesiredPeer)>;
 
 /// Updates that give up allowed IPs, and updates that take some or change nothing but a key or keepalive.
-fn in_two_phases(changed: &[(PublicKey, &DesiredPeer, &ObservedPeer)]) -> (Updates, Updates) {
+fn in_two_phases(changed: &[Change<'_>]) -> (Updates, Updates) {
     let taken: BTreeSet<IpNet> = changed
         .iter()
         .flat_map(|(_, wanted, found)| missing_from(&found.allowed_ips, &wanted.allowed_ips))

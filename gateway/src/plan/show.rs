@@ -48,7 +48,7 @@ impl fmt::Display for Step {
             Self::RemovePeers { interface, peers } => {
                 lines(f, peers, |f, key| write!(f, "{interface}: - peer {key}"))
             }
-            Self::UpdatePeers { interface, peers } => {
+            Self::UpdatePeers { interface, peers, .. } => {
                 lines(f, peers, |f, peer| show(f, interface, '~', peer))
             }
             Self::AddPeers { interface, peers } => lines(f, peers, |f, peer| show(f, interface, '+', peer)),

@@ -11,6 +11,15 @@ use crate::key::{PrivateKey, PublicKey};
 use crate::kind::BackendKind;
 use crate::net::{InterfaceName, ListenPort, Mtu};
 
+/// What becomes of the allowed IPs of peers that are updated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Networks {
+    /// They are as wanted already, and no packet finds them gone meanwhile.
+    Kept,
+    /// They are written anew.
+    Replaced,
+}
+
 /// One thing to do.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Step {
@@ -59,13 +68,15 @@ pub enum Step {
         /// In ascending order; one that is not there is no error.
         peers: Vec<PublicKey>,
     },
-    /// Changes existing peers: allowed IPs replaced, keepalive and preshared key as given. An allowed IP of another
-    /// peer moves here. A peer that somebody else removed meanwhile may come back by it, as it is desired.
+    /// Changes existing peers: keepalive and preshared key as given, allowed IPs as `networks` says. An allowed IP of
+    /// another peer moves here. A peer that somebody else removed meanwhile may come back by it, as it is desired.
     UpdatePeers {
         /// An interface of ours.
         interface: InterfaceName,
         /// In ascending order of keys, with what each is to be afterwards.
         peers: Vec<(PublicKey, DesiredPeer)>,
+        /// Whether any of them gets other allowed IPs.
+        networks: Networks,
     },
     /// Adds new peers. An allowed IP of another peer moves here.
     AddPeers {
@@ -101,7 +112,7 @@ pub enum Step {
         interface: InterfaceName,
     },
     /// Adds a route to a subnet of the interface or a network behind its peers, in the main table; one that is there
-    /// already is no error.
+    /// already is no error, unless it leads to another link: it is not taken from there.
     AddRoute {
         /// An interface of ours that is up.
         interface: InterfaceName,

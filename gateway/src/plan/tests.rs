@@ -73,6 +73,40 @@ fn each_drift_is_repaired_by_what_it_takes_and_no_more() {
 }
 
 #[test]
+fn a_peer_that_nobody_can_decide_about_stays_as_it_is_and_is_not_added() {
+    let mut then = one_of_each_peer();
+    let hq = then.interfaces.get_mut(&name("wg-hq")).unwrap();
+    hq.peers.remove(&key(2));
+    hq.undecided.insert(key(2));
+    assert_eq!(shown(&one_of_each_peer(), &then, |_| {}), "nothing to change");
+    let gone = |kernel: &MemoryBackend| kernel.remove_peer(&name("wg-hq"), &key(2));
+    assert_eq!(shown(&one_of_each_peer(), &then, gone), "nothing to change");
+    let mut kernel = MemoryBackend::default();
+    reach(&mut kernel, &one_of_each_peer());
+    let only = Scope::Peers(BTreeSet::from([key(2)]));
+    assert_eq!(plan(&then, &kernel.observed(), &only).to_string(), "nothing to change");
+}
+
+#[test]
+fn a_peer_whose_allowed_ips_stay_is_updated_without_writing_them() {
+    let mut kernel = MemoryBackend::default();
+    reach(&mut kernel, &one_of_each_peer());
+    let mut then = one_of_each_peer();
+    let hq = then.interfaces.get_mut(&name("wg-hq")).unwrap();
+    hq.peers.insert(key(1), peer(&["10.77.0.4/32"]));
+    hq.peers.insert(key(2), peer(&["10.77.0.3/32"]));
+    let steps = plan(&then, &kernel.observed(), &Scope::Everything).steps;
+    let updated = |step: &Step| {
+        let Step::UpdatePeers { peers, networks, .. } = step else { return None };
+        Some((peers[0].0, *networks))
+    };
+    let updated: Vec<_> = steps.iter().filter_map(updated).collect();
+    assert_eq!(updated, [(key(1), Networks::Replaced), (key(2), Networks::Kept)]);
+    assert!(reach(&mut kernel, &then).is_complete());
+    assert!(kernel.observed().is_live(&name("wg-hq"), &key(2), &peer(&["10.77.0.3/32"])));
+}
+
+#[test]
 fn a_name_taken_by_somebody_else_is_left_alone_and_gets_no_rules() {
     let taken = |kernel: &MemoryBackend| kernel.make_foreign(&name("wg-hq"));
     let both = desired([("wg-hq", an_interface([])), ("wg-lab", an_interface([]))]);

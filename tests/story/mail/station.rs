@@ -40,7 +40,7 @@ impl Station {
     /// [`Station::of`], with another sender's address.
     pub(crate) fn sending_from(from: &str, smtp: Smtp) -> Self {
         let mut plan = Plan::new();
-        plan.config.mail.from = from.to_owned();
+        from.clone_into(&mut plan.config.mail.from);
         Self::planned(plan, smtp)
     }
 

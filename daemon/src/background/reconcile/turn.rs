@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use postern_gateway::{Backend, InterfaceName, Observed, Outcome, Plan, Scope, StepKind, apply, chain, plan};
+use postern_gateway::{
+    Backend, Desired, DesiredInterface, InterfaceName, Observed, Outcome, Plan, PublicKey, Scope, StepKind,
+    apply, chain, plan,
+};
 use tokio::time::Instant;
 
 use crate::app::App;
 use crate::applied::{Applied, LocationState};
 use crate::flows::welcome::welcome_when_done;
-use crate::gateway_view::{GatewayQuestion, LinkState, Stats};
+use crate::gateway_view::{GatewayQuestion, LinkState, Stats, Surroundings};
 use crate::metrics;
 use crate::site::Site;
 use crate::store::desired::PeerRow;
@@ -84,7 +87,7 @@ impl World {
                 let _ = answer.send(self.what_would_change());
             }
             GatewayQuestion::Link(name, answer) => {
-                let _ = answer.send(self.link(&name));
+                let _ = answer.send(self.surroundings(&name));
             }
             GatewayQuestion::Stats(answer) => {
                 let _ = answer.send(self.stats());
@@ -118,7 +121,8 @@ impl World {
         let (site, desired, rows) = wanted(&self.app, scope)?;
         let steps = plan(&desired, observed, scope);
         drift.report(&steps);
-        let outcome = apply(self.backend.as_mut(), &steps, observed);
+        let mut outcome = apply(self.backend.as_mut(), &steps, observed);
+        outcome.peers_failed.extend(undecided(&desired));
         if *scope == Scope::Everything {
             self.broken.clear();
         }
@@ -167,14 +171,16 @@ impl World {
         Ok(plan(&desired, &observed, &Scope::Everything).to_string())
     }
 
-    fn link(&mut self, name: &InterfaceName) -> Result<LinkState, String> {
+    fn surroundings(&mut self, name: &InterfaceName) -> Result<Surroundings, String> {
         let mut observed = self.backend.observe().map_err(|error| chain(&error))?;
-        Ok(match observed.unmarked.remove(name) {
+        let routes_elsewhere = self.backend.routes_elsewhere(name).map_err(|error| chain(&error))?;
+        let link = match observed.unmarked.remove(name) {
             Some(found) => LinkState::Unmarked(Box::new(found)),
             None if observed.interfaces.contains_key(name) => LinkState::Ours,
             None if observed.foreign.contains(name) => LinkState::Foreign,
             None => LinkState::Free,
-        })
+        };
+        Ok(Surroundings { link, routes_elsewhere })
     }
 
     fn stats(&mut self) -> Result<Stats, String> {
@@ -191,7 +197,18 @@ impl World {
     }
 }
 
-fn wanted(app: &App, scope: &Scope) -> Result<(Arc<Site>, postern_gateway::Desired, Vec<PeerRow>), String> {
+/// Peers that are left as they are, and why.
+fn undecided(desired: &Desired) -> impl Iterator<Item = ((InterfaceName, PublicKey), String)> + '_ {
+    let reason = "its preshared key in the database does not open, so it stays as it is: restore a backup, or remove the \
+                  device and add it anew";
+    let of_interface = |(name, interface): (&InterfaceName, &'_ DesiredInterface)| {
+        let told = |key: &PublicKey| ((name.clone(), *key), reason.to_owned());
+        interface.undecided.iter().map(told).collect::<Vec<_>>()
+    };
+    desired.interfaces.iter().flat_map(of_interface)
+}
+
+fn wanted(app: &App, scope: &Scope) -> Result<(Arc<Site>, Desired, Vec<PeerRow>), String> {
     app.store
         .read_blocking(|tx| {
             let site = app.site();

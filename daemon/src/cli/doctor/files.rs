@@ -35,7 +35,7 @@ pub(super) fn secrets(config: &Config, findings: &mut Findings) {
     let mut all_well = true;
     for path in paths {
         let Ok(found) = fs::metadata(&path) else { continue };
-        if let Some((says, mend)) = judge(&path, &found, &folder) {
+        if let Some((says, mend)) = judge(&path, &found, (state, &folder)) {
             all_well = false;
             findings.failure("secrets", says, mend);
         }
@@ -54,7 +54,7 @@ fn password_file(config: &Config) -> Option<PathBuf> {
 }
 
 /// What is wrong with a file, by the side of the state folder, and what mends it.
-fn judge(path: &Path, found: &Metadata, folder: &Metadata) -> Option<(String, String)> {
+fn judge(path: &Path, found: &Metadata, (state, folder): (&Path, &Metadata)) -> Option<(String, String)> {
     let shown = path.display();
     if found.mode() & 0o077 != 0 {
         let mode = if found.is_dir() { "0700" } else { "0600" };
@@ -62,14 +62,10 @@ fn judge(path: &Path, found: &Metadata, folder: &Metadata) -> Option<(String, St
     }
     if found.uid() != folder.uid() {
         let says = format!("{shown} does not belong to the daemon's user, which cannot read it");
-        return Some((says, format!("chown --reference={} {shown}", path_of_state(path).display())));
+        // What the daemon made there belongs to its user.
+        return Some((says, format!("chown --reference={} {shown}", state.display())));
     }
     None
-}
-
-/// Close enough for a command: the folder in which it is.
-fn path_of_state(path: &Path) -> &Path {
-    path.parent().unwrap_or(path)
 }
 
 /// Whether there is room for the database.

@@ -83,7 +83,7 @@ pub(super) fn clock(findings: &mut Findings) {
         Ok("yes") => findings.ok("clock", "synchronised".to_owned()),
         Ok("no") => findings.warning("clock", "nothing keeps it right".to_owned(), mend),
         Ok(_) | Err(_) => {
-            findings.ok("clock", format!("{now}; whether something keeps it right is not known here"));
+            findings.ok("clock", format!("{now:.0}; whether something keeps it right is not known here"));
         }
     }
 }

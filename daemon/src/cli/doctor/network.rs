@@ -1,7 +1,7 @@
 //! What others see of this host: ports, its name, the longest packet.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -31,8 +31,10 @@ enum Port {
 
 /// Ports of TCP answer, ports of UDP are ours, or both are free as long as no daemon runs.
 pub(super) fn ports(config: &Config, daemon: &Daemon, findings: &mut Findings) {
+    let own = own_addresses();
     for address in config.http.listen.iter().chain(&config.http.redirect_listen) {
-        let answers = TcpStream::connect_timeout(&reachable(*address), CONNECTING).is_ok();
+        let mut ways = reachable(*address, &own).into_iter();
+        let answers = ways.any(|way| TcpStream::connect_timeout(&way, CONNECTING).is_ok());
         let (check, name) = ("ports", format!("TCP {address}"));
         let filter = format!("ss -ltnp 'sport = :{}'", address.port());
         tell(judge(answers, daemon.is_there()), check, &name, &filter, findings);
@@ -73,14 +75,24 @@ fn tell(port: Port, check: &'static str, name: &str, look: &str, findings: &mut 
     }
 }
 
-/// What listens everywhere is reached on loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
-    };
-    SocketAddr::new(ip, address.port())
+/// What listens everywhere is reached on every address of this host, loopback first. Another program may have the port on
+/// one of them alone, and in one family.
+fn reachable(address: SocketAddr, own: &BTreeSet<IpAddr>) -> Vec<SocketAddr> {
+    let at = |ip: &IpAddr| SocketAddr::new(*ip, address.port());
+    if !address.ip().is_unspecified() {
+        return vec![address];
+    }
+    // The unspecified address of IPv6 is that of IPv4, too.
+    let is_heard = |ip: &&IpAddr| address.is_ipv6() || ip.is_ipv4();
+    let (loopback, others): (Vec<&IpAddr>, Vec<&IpAddr>) =
+        own.iter().filter(is_heard).partition(|ip| ip.is_loopback());
+    loopback.into_iter().chain(others).map(at).collect()
+}
+
+fn own_addresses() -> BTreeSet<IpAddr> {
+    let found = getifaddrs().into_iter().flatten().filter_map(|found| ip_of(&found.address?));
+    // A link-local address is none without its link.
+    found.filter(|ip| !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())).collect()
 }
 
 /// Whether the public name leads here.
@@ -89,10 +101,7 @@ pub(super) fn name(config: &Config, findings: &mut Findings) {
     if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
         return findings.ok("name", format!("{host} needs no DNS"));
     }
-    let known = resolve(host.clone());
-    let own: BTreeSet<IpAddr> =
-        getifaddrs().into_iter().flatten().filter_map(|found| ip_of(&found.address?)).collect();
-    judge_name(&host, &known, &own, findings);
+    judge_name(&host, &resolve(host.clone()), &own_addresses(), findings);
 }
 
 fn ip_of(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
@@ -115,7 +124,14 @@ fn resolve(host: String) -> Vec<IpAddr> {
 fn judge_name(host: &str, known: &[IpAddr], own: &BTreeSet<IpAddr>, findings: &mut Findings) {
     let listed: BTreeSet<String> = known.iter().map(ToString::to_string).collect();
     let listed = listed.into_iter().collect::<Vec<_>>().join(", ");
-    if known.is_empty() {
+    let is_loopback = known.iter().any(IpAddr::is_loopback) && !host.ends_with("localhost");
+    if is_loopback {
+        // Debian's installer writes the host's name there, with 127.0.1.1.
+        let says =
+            format!("{host} is {listed} by this host's own /etc/hosts: what others find is not known here");
+        let mend = format!("sed -i 's/^127\\..*{}/# &/' /etc/hosts", host.replace('.', "\\."));
+        findings.warning("name", says, mend);
+    } else if known.is_empty() {
         let mend = format!("add A and AAAA records for {host}, or postern setup --public-name NAME");
         findings.failure("name", format!("{host} has no address in DNS: nobody finds it"), mend);
     } else if known.iter().any(|address| own.contains(address)) {
@@ -146,7 +162,7 @@ pub(super) fn mtu(config: &Config, findings: &mut Findings) {
     }
 }
 
-fn default_link(routes: &str) -> Option<&str> {
+pub(super) fn default_link(routes: &str) -> Option<&str> {
     let mut lines = routes.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
     lines.find(|columns| columns.get(1) == Some(&"00000000")).and_then(|columns| columns.first().copied())
 }
@@ -172,6 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn a_port_is_tried_on_every_address_that_it_may_be_taken_on() {
+        let own: BTreeSet<IpAddr> =
+            ["127.0.0.1", "192.0.2.1", "::1", "2001:db8::1"].map(|ip| ip.parse().unwrap()).into();
+        let tried = |listen: &str| {
+            reachable(listen.parse().unwrap(), &own).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(tried("[::]:443"), ["127.0.0.1:443", "[::1]:443", "192.0.2.1:443", "[2001:db8::1]:443"]);
+        assert_eq!(tried("0.0.0.0:80"), ["127.0.0.1:80", "192.0.2.1:80"]);
+        assert_eq!(tried("192.0.2.9:80"), ["192.0.2.9:80"]);
+    }
+
+    #[test]
     fn a_name_leads_here_elsewhere_or_nowhere() {
         let own = BTreeSet::from(["192.0.2.1".parse().unwrap()]);
         let verdict = |known: &[&str]| {
@@ -183,6 +211,8 @@ mod tests {
         assert_eq!(verdict(&["198.51.100.1", "192.0.2.1"]), Verdict::Ok);
         assert_eq!(verdict(&["198.51.100.1"]), Verdict::Warning);
         assert_eq!(verdict(&[]), Verdict::Failure);
+        assert_eq!(verdict(&["127.0.1.1"]), Verdict::Warning);
+        assert_eq!(verdict(&["127.0.0.1", "192.0.2.1"]), Verdict::Warning);
     }
 
     #[test]

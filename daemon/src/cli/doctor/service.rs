@@ -40,8 +40,8 @@ pub(super) fn check(cli: &Cli, findings: &mut Findings) -> Daemon {
             tell(&status, findings);
             Daemon::Runs(status)
         }
-        Err(Failure::Ask(AskError::Unreachable { path, reason })) => {
-            let says = format!("the daemon does not run: {}: {reason}", path.display());
+        Err(Failure::Ask(AskError::Unreachable { path, .. })) => {
+            let says = format!("the daemon does not run: nobody answers on {}", path.display());
             findings.failure("service", says, start());
             Daemon::Absent
         }

@@ -22,16 +22,16 @@ pub(super) fn settings(
     let mut settings = Vec::new();
     let url = match (&answers.public_name, current("", "public_url")) {
         (None, Some(url)) => url,
-        (Some(name), _) => url_of(name),
+        (Some(name), current) => url_like(name, current.as_deref()),
         (None, None) => found.full_name.as_deref().map(url_of).ok_or(
             "nobody said where people reach this host: give --public-name, like \"vpn.example.com\"",
         )?,
     };
-    let is_first = current("", "public_url").is_none();
-    if current("", "public_url").as_ref() != Some(&url) {
+    let before = current("", "public_url");
+    if before.as_ref() != Some(&url) {
         settings.push(Setting::new("", "public_url", url.as_str()));
     }
-    https(answers, present, &url, is_first, &mut settings)?;
+    https(answers, present, (before.as_deref(), &url), &mut settings)?;
     contact(answers, present, found, &mut settings)?;
     mail(answers, present, password_path, &mut settings)?;
     Ok(settings)
@@ -42,6 +42,16 @@ pub(super) fn url_of(name: &str) -> String {
     if name.contains("://") { name.to_owned() } else { format!("https://{name}/") }
 }
 
+/// A name alone keeps the port that people are used to.
+pub(super) fn url_like(name: &str, current: Option<&str>) -> String {
+    let url = url_of(name);
+    let port = current.filter(|current| current.starts_with("https://")).and_then(port_of);
+    match port {
+        Some(port) if !name.contains("://") && port_of(&url).is_none() => format!("https://{name}:{port}/"),
+        Some(_) | None => url,
+    }
+}
+
 /// The certificate for a public name is obtained unless somebody says otherwise; for any other somebody has to say.
 pub(super) fn suggested_tls(url: &str) -> Option<Tls> {
     let is_usual = url.starts_with("https://") && port_of(url).is_none();
@@ -49,22 +59,28 @@ pub(super) fn suggested_tls(url: &str) -> Option<Tls> {
 }
 
 /// The keys of the location that is wished for, or of the first one; `None`: none is to be made.
-pub(super) fn location(answers: &Answers, url: &str, has_locations: bool) -> Option<LocationKeys> {
+pub(super) fn location(
+    answers: &Answers,
+    url: &str,
+    has_locations: bool,
+) -> Result<Option<LocationKeys>, String> {
+    let keys = answers.location_keys();
     let name = match &answers.location {
+        _ if answers.wg_quick.is_some() => return Ok(None),
         Some(name) => name.clone(),
-        None if has_locations => return None,
+        None if has_locations && keys == LocationKeys::default() => return Ok(None),
+        None if has_locations => return Err("which location is it to be? say --location NAME".to_owned()),
         None => FIRST_LOCATION.to_owned(),
     };
-    let keys = answers.location_keys();
     let endpoint = keys.endpoint.clone().or_else(|| Some(host_of(url).to_owned()));
-    Some(LocationKeys { name: Some(name), endpoint, ..keys })
+    Ok(Some(LocationKeys { name: Some(name), endpoint, ..keys }))
 }
 
+/// `before` and `url` are the public URL as it is and as it is going to be.
 fn https(
     answers: &Answers,
     present: &str,
-    url: &str,
-    is_first: bool,
+    (before, url): (Option<&str>, &str),
     settings: &mut Vec<Setting>,
 ) -> Result<(), String> {
     if url.starts_with("http://") && !is_loopback(host_of(url)) {
@@ -73,23 +89,15 @@ fn https(
              speaks it (acme, files or proxy)"
         ));
     }
-    let tls = match answers.tls {
-        Some(tls) => tls,
-        None if !is_first => return Ok(()),
-        None if url.starts_with("http://") => Tls::Proxy,
-        None => suggested_tls(url).ok_or_else(|| {
-            format!(
-                "{url}: no public authority certifies that: give --tls files with --certificate-file and --key-file, or \
-                 --tls proxy"
-            )
-        })?,
-    };
-    if text_at(present, "http", "tls").as_deref().unwrap_or(Tls::Proxy.name()) != tls.name() {
+    let current = text_at(present, "http", "tls").unwrap_or_else(|| Tls::Proxy.name().to_owned());
+    let tls = tls(answers, before.map(|_| current.as_str()), url)?;
+    let is_new = before.is_none() || current != tls.name();
+    if current != tls.name() {
         settings.push(Setting::new("http", "tls", tls.name()));
         // Addresses that were meant for TLS would let everybody in without.
         settings.push(Setting::list("http", "listen", &[]));
     }
-    if tls != Tls::Files {
+    if is_new && tls != Tls::Files {
         settings.extend(
             ["certificate_file", "key_file", "key_credential"].map(|key| Setting::without("http", key)),
         );
@@ -98,15 +106,44 @@ fn https(
         Tls::Acme => acme(answers, settings),
         Tls::Files => files(answers, present, settings)?,
         // A proxy on this host is the usual case; without trust in it everybody has its address.
-        Tls::Proxy if is_empty_at(present, "http", "trusted_proxies") => {
+        Tls::Proxy if is_new && is_empty_at(present, "http", "trusted_proxies") => {
             settings.push(Setting::list("http", "trusted_proxies", &["127.0.0.1/32", "::1/128"]));
         }
         Tls::Proxy => {}
     }
-    if let (Tls::Acme | Tls::Files, Some(port)) = (tls, port_of(url)) {
-        settings.push(Setting::list("http", "listen", &[&format!("[::]:{port}")]));
+    let port = port_of(url);
+    let is_other_port = if is_new { port.is_some() } else { before.and_then(port_of) != port };
+    if tls != Tls::Proxy && is_other_port {
+        let addresses: Vec<String> = port.iter().map(|port| format!("[::]:{port}")).collect();
+        let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+        settings.push(Setting::list("http", "listen", &addresses));
     }
     Ok(())
+}
+
+/// What was said, or what follows from it; otherwise it stays. `current` is what is configured.
+fn tls(answers: &Answers, current: Option<&str>, url: &str) -> Result<Tls, String> {
+    let implied = [
+        (Tls::Files, answers.certificate_file.is_some() || answers.key_file.is_some()),
+        (Tls::Acme, answers.acme_directory.is_some() || answers.acme_ca_file.is_some()),
+    ];
+    let mut implied = implied.into_iter().filter(|(_, is_given)| *is_given).map(|(tls, _)| tls);
+    let configured = current.and_then(|current| {
+        [Tls::Acme, Tls::Files, Tls::Proxy].into_iter().find(|tls| tls.name() == current)
+    });
+    match (answers.tls, implied.next(), configured) {
+        (Some(tls), Some(implied), _) if tls != implied => {
+            Err(format!("--tls {} does not go with options of --tls {}", tls.name(), implied.name()))
+        }
+        (Some(tls), ..) | (None, Some(tls), _) | (None, None, Some(tls)) => Ok(tls),
+        (None, None, None) if url.starts_with("http://") => Ok(Tls::Proxy),
+        (None, None, None) => suggested_tls(url).ok_or_else(|| {
+            format!(
+                "{url}: no public authority certifies that: give --tls files with --certificate-file and --key-file, or \
+                 --tls proxy"
+            )
+        }),
+    }
 }
 
 fn acme(answers: &Answers, settings: &mut Vec<Setting>) {
@@ -124,8 +161,14 @@ fn files(answers: &Answers, present: &str, settings: &mut Vec<Setting>) -> Resul
         ("key_file", "--key-file", &answers.key_file),
     ] {
         match file {
-            Some(file) => settings.push(Setting::new("http", key, file.to_string_lossy().as_ref())),
+            Some(file) => {
+                settings.push(Setting::new("http", key, file.to_string_lossy().as_ref()));
+                if key == "key_file" {
+                    settings.push(Setting::without("http", "key_credential"));
+                }
+            }
             None if text_at(present, "http", key).is_some() => {}
+            None if key == "key_file" && text_at(present, "http", "key_credential").is_some() => {}
             None => return Err(format!("with your own certificate {option} is needed")),
         }
     }

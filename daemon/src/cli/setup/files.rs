@@ -5,14 +5,11 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::User;
 use postern_gateway::chain;
 
+use crate::cli::service_user::ServiceUser;
 use crate::config::Draft;
 use crate::durable::{self, Changed};
-
-/// Whose daemon it is; `None`: nobody has such a user, and files stay root's.
-pub(super) struct ServiceUser(Option<User>);
 
 /// For a secret.
 const SECRET: u32 = 0o600;
@@ -22,16 +19,6 @@ const READ: u32 = 0o640;
 const LOCATION: u32 = 0o660;
 
 impl ServiceUser {
-    /// The user of the package.
-    pub(super) fn of_the_package() -> Self {
-        Self(User::from_name("postern").ok().flatten())
-    }
-
-    /// Nobody.
-    pub(super) fn none() -> Self {
-        Self(None)
-    }
-
     /// A file with a secret, which only the daemon may read.
     pub(super) fn write_secret(&self, path: &Path, text: &str) -> Result<Changed, String> {
         let changed = durable::write(path, text, SECRET).map_err(cannot("write", path))?;

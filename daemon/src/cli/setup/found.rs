@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) email: Option<String>,
     /// A server for mail listens on loopback.
     pub(super) has_mail_server: bool,
+    /// Servers of wg-quick, which `postern import` takes over.
+    pub(super) wg_quick: Vec<PathBuf>,
 }
 
 impl Found {
@@ -32,12 +34,12 @@ impl Found {
         let email = email.or_else(|| full_name.as_ref().map(|name| format!("root@{name}")));
         let mail = SocketAddr::from((Ipv4Addr::LOCALHOST, 25));
         let has_mail_server = TcpStream::connect_timeout(&mail, PATIENCE).is_ok();
-        Self { full_name, person: person(), email, has_mail_server }
+        let wg_quick = wg_quick_files(Path::new("/etc/wireguard"));
+        Self { full_name, person: person(), email, has_mail_server, wg_quick }
     }
 }
 
-/// Servers of wg-quick, which `postern import` takes over.
-pub(super) fn wg_quick_files(dir: &Path) -> Vec<PathBuf> {
+fn wg_quick_files(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     let mut files: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|extension| extension == "conf")).collect();

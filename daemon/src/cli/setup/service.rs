@@ -6,9 +6,9 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::SERVICE_CONFIG;
 use crate::cli::text::{items, text};
 use crate::cli::{Cli, Failure, tools};
+use crate::config::DEFAULT_FILE;
 
 /// What the service is called.
 const UNIT: &str = "postern.service";
@@ -19,16 +19,26 @@ const START: Duration = Duration::from_mins(6);
 const QUICK: Duration = Duration::from_secs(10);
 
 /// What became of the daemon.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Outcome {
-    /// It was running and reads the files anew.
-    Reloaded,
-    /// It was running, and what was changed needed another start.
-    Restarted,
+    /// It was running and read the files anew: this is its answer.
+    Reloaded(Value),
+    /// It was running, and what was changed needed another start; what it said before.
+    Restarted(Value),
     /// It was not running and is now, after each start of the host too.
     Started,
     /// None is started here, for this reason.
     Skipped(String),
+}
+
+impl Outcome {
+    /// What the daemon said of the files.
+    pub(super) fn answer(&self) -> Option<&Value> {
+        match self {
+            Self::Reloaded(answer) | Self::Restarted(answer) => Some(answer),
+            Self::Started | Self::Skipped(_) => None,
+        }
+    }
 }
 
 /// Has the daemon follow the files.
@@ -36,18 +46,17 @@ pub(super) fn follow(cli: &Cli) -> Result<Outcome, Failure> {
     if !is_there(cli) {
         return start(cli);
     }
-    let answer = cli.ask(Method::POST, "/reload", &json!({}))?;
-    let keys: Vec<&str> = items(&answer, "needs_restart").iter().filter_map(Value::as_str).collect();
-    if keys.is_empty() {
-        return Ok(Outcome::Reloaded);
+    let mut answer = cli.ask(Method::POST, "/reload", &json!({}))?;
+    let needs_restart = !items(&answer, "needs_restart").is_empty();
+    // One that was started by hand is not ours to end: its answer says what to do.
+    if !needs_restart || why_not(&cli.config).is_some() {
+        return Ok(Outcome::Reloaded(answer));
     }
-    match why_not(&cli.config) {
-        Some(_) => Ok(Outcome::Skipped(format!(
-            "it runs, and reads {} only when it starts: end it and start it again",
-            keys.join(", ")
-        ))),
-        None => systemctl(&["restart", UNIT]).map(|()| Outcome::Restarted),
+    systemctl(&["restart", UNIT])?;
+    if let Value::Object(fields) = &mut answer {
+        fields.remove("needs_restart");
     }
+    Ok(Outcome::Restarted(answer))
 }
 
 /// Whether a daemon answers.
@@ -83,8 +92,8 @@ fn start(cli: &Cli) -> Result<Outcome, Failure> {
 /// Why systemd is not asked to start it; `None`: it is.
 fn why_not(config: &Path) -> Option<String> {
     let by_hand = format!("start it with: postern --config {} run", config.display());
-    if config != Path::new(SERVICE_CONFIG) {
-        return Some(format!("the service reads {SERVICE_CONFIG}, not this file; {by_hand}"));
+    if config != Path::new(DEFAULT_FILE) {
+        return Some(format!("the service reads {DEFAULT_FILE}, not this file; {by_hand}"));
     }
     if !Path::new("/run/systemd/system").is_dir() {
         return Some(format!("no systemd runs here; {by_hand}"));

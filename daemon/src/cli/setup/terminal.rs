@@ -3,11 +3,12 @@
 
 use std::io::{self, BufRead, Write};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
 use super::answers::{Answers, Tls};
-use super::design::{suggested_tls, url_of};
+use super::design::{suggested_tls, url_like, url_of};
 use super::found::Found;
 use crate::config::settings::text_at;
 use crate::config::{host_of, mail_host, public_url};
@@ -36,30 +37,33 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             self.output,
             "Enter takes what stands in brackets; nothing is changed before the last answer."
         )?;
-        self.public_name(answers, current("", "public_url"), found)?;
+        self.public_name(answers, current("", "public_url").as_deref(), found)?;
         let tls = || current("http", "tls").unwrap_or_else(|| Tls::Proxy.name().to_owned());
-        self.certificate(answers, current("", "public_url").map(|_| tls()))?;
+        let files = ["certificate_file", "key_file"].map(|key| current("http", key));
+        self.certificate(answers, current("", "public_url").map(|_| tls()), files)?;
         self.contact(answers, current("contact", "name"), current("contact", "email"), found)?;
-        self.location(answers, locations)?;
+        self.location(answers, locations, &found.wg_quick)?;
         self.mail(answers, current("mail.smtp", "host").as_deref(), found)
     }
 
-    fn public_name(
-        &mut self,
-        answers: &mut Answers,
-        current: Option<String>,
-        found: &Found,
-    ) -> io::Result<()> {
+    fn public_name(&mut self, answers: &mut Answers, current: Option<&str>, found: &Found) -> io::Result<()> {
         if answers.public_name.is_none() {
-            let default = current.map(|url| shown(&url)).or_else(|| found.full_name.clone());
-            let check = |name: &str| public_url(&url_of(name)).map(drop);
-            let name = self.ask("1/4 Where people reach this host", default.as_deref(), check)?;
-            answers.public_name = Some(url_of(&name));
+            let url = |name: &str| url_like(name, current);
+            let default = current.map(shown).or_else(|| found.full_name.clone());
+            let check = |name: &str| public_url(&url(name)).map(drop);
+            let question = "1/4 The name of this host on the internet, where people reach it";
+            let name = self.ask(question, default.as_deref(), check)?;
+            answers.public_name = Some(url(&name));
         }
         Ok(())
     }
 
-    fn certificate(&mut self, answers: &mut Answers, current: Option<String>) -> io::Result<()> {
+    fn certificate(
+        &mut self,
+        answers: &mut Answers,
+        current: Option<String>,
+        files: [Option<String>; 2],
+    ) -> io::Result<()> {
         let url = answers.public_name.clone().unwrap_or_default();
         if answers.tls.is_none() && url.starts_with("https:") {
             let default = current.or_else(|| suggested_tls(&url).map(|tls| tls.name().to_owned()));
@@ -68,15 +72,20 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             answers.tls = tls(&self.ask(question, default.as_deref(), check)?);
         }
         if answers.tls == Some(Tls::Files) {
-            for (question, file) in [
-                ("    The certificate's file (PEM, the whole chain)", &mut answers.certificate_file),
-                ("    The file of its private key", &mut answers.key_file),
+            let [certificate, key] = files;
+            for (question, file, default) in [
+                (
+                    "    The certificate's file (PEM, the whole chain)",
+                    &mut answers.certificate_file,
+                    certificate,
+                ),
+                ("    The file of its private key (PEM)", &mut answers.key_file, key),
             ] {
                 if file.is_none() {
                     let check = |path: &str| {
                         std::fs::File::open(path).map(drop).map_err(|error| format!("{path}: {error}"))
                     };
-                    *file = Some(self.ask(question, None, check)?.into());
+                    *file = Some(self.ask(question, default.as_deref(), check)?.into());
                 }
             }
         }
@@ -98,15 +107,20 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         let check = |text: &str| {
             contact(text).map(drop).ok_or("write it like Ada Example <ada@example.com>".to_owned())
         };
-        let said = self.ask("2/4 Who helps users, name and e-mail address", default.as_deref(), check)?;
+        let said = self.ask("2/4 Who helps users: NAME <E-MAIL ADDRESS>", default.as_deref(), check)?;
         if let Some((name, email)) = contact(&said) {
             (answers.contact_name, answers.contact_email) = (Some(name), Some(email));
         }
         Ok(())
     }
 
-    fn location(&mut self, answers: &mut Answers, locations: &[String]) -> io::Result<()> {
-        if answers.location.is_some() {
+    fn location(
+        &mut self,
+        answers: &mut Answers,
+        locations: &[String],
+        servers: &[PathBuf],
+    ) -> io::Result<()> {
+        if answers.location.is_some() || answers.wg_quick.is_some() {
             return Ok(());
         }
         if !locations.is_empty() {
@@ -120,7 +134,28 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             let is_name = name.chars().any(|c| c.is_ascii_alphanumeric()) && name.len() <= 64;
             if is_name { Ok(()) } else { Err("a name with a letter or a digit, such as hq".to_owned()) }
         };
-        answers.location = Some(self.ask("3/4 The name of the first VPN network", Some("hq"), check)?);
+        let Some(first) = servers.first().map(|file| file.display().to_string()) else {
+            answers.location = Some(self.ask("3/4 A name for the first VPN network", Some("hq"), check)?);
+            return Ok(());
+        };
+        let listed: Vec<String> = servers.iter().map(|file| file.display().to_string()).collect();
+        writeln!(self.output, "    WireGuard is configured here already: {}", listed.join(", "))?;
+        let check = |said: &str| {
+            let is_server = listed.iter().any(|file| file == said);
+            if is_server || !said.contains('/') {
+                check(said)
+            } else {
+                Err(format!("{said} is none of them"))
+            }
+        };
+        let question =
+            "3/4 The first VPN network: one of these files to take it over, or a name for a new one";
+        let said = self.ask(question, Some(&first), check)?;
+        if said.contains('/') {
+            answers.wg_quick = Some(said.into());
+        } else {
+            answers.location = Some(said);
+        }
         Ok(())
     }
 
@@ -133,13 +168,13 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
             if server == "none" { Ok(()) } else { mail_host(host) }
         };
-        let question = "4/4 The mail server that takes invitations, HOST or HOST:PORT";
+        let question = "4/4 The mail server for invitations: HOST, HOST:PORT, or none to print links instead";
         let server = self.ask(question, Some(default), check)?;
         if current == Some(server.as_str()) {
             return Ok(());
         }
         if server != "none" && !server.starts_with("localhost") && answers.mail_username.is_none() {
-            let username = self.ask("    User name there (- without a login)", Some("-"), |_| Ok(()))?;
+            let username = self.ask("    User name there (-: it wants none)", Some("-"), |_| Ok(()))?;
             answers.mail_username = Some(username).filter(|username| username != "-");
         }
         if answers.mail_username.is_some() && answers.mail_password_file.is_none() {
@@ -147,6 +182,14 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         }
         answers.mail_host = Some(server);
         Ok(())
+    }
+
+    /// Whether it is to be done.
+    pub(super) fn confirm(&mut self, question: &str) -> io::Result<bool> {
+        let check = |said: &str| {
+            if matches!(said, "yes" | "no") { Ok(()) } else { Err("yes or no".to_owned()) }
+        };
+        Ok(self.ask(question, Some("yes"), check)? == "yes")
     }
 
     /// One line; the default where it is empty.
@@ -173,18 +216,12 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
 
     /// A line that is not shown while it is typed.
     fn secret(&mut self, question: &str) -> io::Result<String> {
+        // Before the question: what is typed or pasted as soon as it is read would be shown.
+        let hidden = Hidden::start()?;
         write!(self.output, "{question}: ")?;
         self.output.flush()?;
-        let stdin = io::stdin();
-        let before = tcgetattr(stdin.as_fd()).ok();
-        if let Some(mut hidden) = before.clone() {
-            hidden.local_flags.remove(LocalFlags::ECHO);
-            tcsetattr(stdin.as_fd(), SetArg::TCSAFLUSH, &hidden)?;
-        }
         let line = self.line();
-        if let Some(before) = before {
-            tcsetattr(stdin.as_fd(), SetArg::TCSAFLUSH, &before)?;
-        }
+        drop(hidden);
         writeln!(self.output)?;
         line
     }
@@ -195,6 +232,32 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the input ended"));
         }
         Ok(line.trim().to_owned())
+    }
+}
+
+/// Standard input's terminal shows nothing that is typed, until this is dropped.
+struct Hidden(Option<Termios>);
+
+impl Hidden {
+    /// Without a terminal there is nothing to hide.
+    fn start() -> io::Result<Self> {
+        let stdin = io::stdin();
+        let before = tcgetattr(stdin.as_fd()).ok();
+        if let Some(mut hidden) = before.clone() {
+            hidden.local_flags.remove(LocalFlags::ECHO);
+            // Not TCSAFLUSH: answers that were pasted together would be lost.
+            tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &hidden)?;
+        }
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // A terminal that is gone shows nothing either.
+            let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, before);
+        }
     }
 }
 

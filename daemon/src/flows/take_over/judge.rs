@@ -9,26 +9,24 @@ use postern_gateway::{ListenPort, Mtu, ObservedInterface, ObservedPeer};
 use super::{Takeover, Wish};
 use crate::config::edit::{LocationKeys, OptionalKey};
 use crate::flows::refusal::Refusal;
-use crate::gateway_view::LinkState;
+use crate::gateway_view::{LinkState, Surroundings};
 use crate::rules::wg_quick::{Parsed, WgPeer, WgQuick};
 
-/// Judges what a file says, with what runs on its link at present. `called` says where each endpoint is.
+/// Judges what a file says, with what runs on its link at present and around it. `called` says where each endpoint is.
 pub fn judge(
     wish: Wish,
     parsed: Parsed,
-    link: &LinkState,
+    host: &Surroundings,
     called: BTreeMap<String, SocketAddr>,
 ) -> Result<Takeover, Refusal> {
     let Parsed { server, left_out } = parsed;
     let mut verdict = Verdict { problems: Vec::new(), changes: left_out };
-    let endpoints = server.peers.iter().filter_map(|peer| peer.endpoint.as_ref());
-    for endpoint in endpoints.filter(|endpoint| !called.contains_key(*endpoint)) {
-        verdict.refuse(format!("the endpoint {endpoint} is not found: write its address into the file"));
-    }
-    let running = verdict.running(link, &wish.interface);
+    verdict.endpoints(&server, &called);
+    let running = verdict.running(&host.link, &wish.interface);
     if let Some(found) = running {
         verdict.compare(&server, found, &wish.interface);
     }
+    verdict.routes(&server, running, &host.routes_elsewhere);
     let (v4, v6) = verdict.subnets(&server.addresses);
     let absent = |key: &Option<String>, without| key.is_none().then_some(without);
     let without = absent(&v4, OptionalKey::Ipv4).into_iter().chain(absent(&v6, OptionalKey::Ipv6)).collect();
@@ -55,6 +53,45 @@ impl Verdict {
 
     fn note(&mut self, change: impl Into<String>) {
         self.changes.push(change.into());
+    }
+
+    /// They are asked for once.
+    fn endpoints(&mut self, server: &WgQuick, called: &BTreeMap<String, SocketAddr>) {
+        let endpoints: BTreeSet<&String> =
+            server.peers.iter().filter_map(|peer| peer.endpoint.as_ref()).collect();
+        for endpoint in endpoints {
+            match called.get(endpoint) {
+                Some(address) if endpoint.parse::<SocketAddr>().is_err() => self.note(format!(
+                    "endpoint {endpoint}: its name is looked up this once, and kept as {address}"
+                )),
+                Some(_) => {}
+                None => self
+                    .refuse(format!("the endpoint {endpoint} is not found: write its address into the file")),
+            }
+        }
+    }
+
+    /// What is to be routed to the link must not be another's.
+    fn routes(
+        &mut self,
+        server: &WgQuick,
+        running: Option<&ObservedInterface>,
+        elsewhere: &BTreeMap<IpNet, String>,
+    ) {
+        let subnets: BTreeSet<IpNet> = server.addresses.iter().map(IpNet::trunc).collect();
+        let is_behind = |network: &&IpNet| {
+            network.prefix_len() > 0 && !subnets.iter().any(|subnet| subnet.contains(*network))
+        };
+        let behind = server.peers.iter().flat_map(|peer| &peer.allowed_ips).filter(is_behind);
+        let wanted: BTreeSet<&IpNet> = subnets.iter().chain(behind).collect();
+        for network in wanted {
+            let is_there = running.is_some_and(|found| found.routes.contains(network));
+            if let Some(link) = elsewhere.get(network).filter(|_| !is_there) {
+                self.refuse(format!(
+                    "{network} is routed to {link} on this host: take it out of one of the two"
+                ));
+            }
+        }
     }
 
     /// What runs and is to be adopted.
@@ -123,6 +160,13 @@ impl Verdict {
                 "{interface} runs with another key than this file's: is it the right file?"
             ));
         }
+        if found.fwmark != 0 {
+            self.refuse(format!(
+                "{interface} runs with the firewall mark {:#x}, and rules of this host may depend on it; postern sets none: \
+                 do without (wg set {interface} fwmark 0) and try again",
+                found.fwmark
+            ));
+        }
         if let Some(port) = server.listen_port.filter(|port| port.get() != found.listen_port) {
             self.note(format!("{interface} listens on {}, the file says {}", found.listen_port, port.get()));
         }
@@ -180,7 +224,10 @@ fn reach(keys: &LocationKeys, server: &WgQuick) -> Vec<String> {
         ),
     ];
     if keys.client_to_client != Some(true) {
-        told.push("peers do not reach each other (--client-to-client lets them)".to_owned());
+        told.push(
+            "peers do not reach each other, nor networks behind them (--client-to-client lets them)"
+                .to_owned(),
+        );
     }
     let everything =
         server.peers.iter().flat_map(|peer| &peer.allowed_ips).any(|network| network.prefix_len() == 0);

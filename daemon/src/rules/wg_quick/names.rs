@@ -17,12 +17,22 @@ const SETTINGS: [&str; 8] = [
 /// What other tools write down beside names.
 const OTHERS: [&str; 6] = ["id", "email", "created at", "update at", "telegram", "subnet"];
 
-/// The name in comments, given without their first `#`: one that says it is a name, else the last of the others.
+/// A key in base64 has 44 characters, its last one known; no name has so many without a space.
+const KEY_CHARACTERS: usize = 40;
+
+/// The name in comments, given without their first `#`: one that says it is a name, else the last of the others. A
+/// comment that holds what may be a key names nobody.
 pub(super) fn name_in(comments: &[String]) -> Option<String> {
+    let comments: Vec<&String> = comments.iter().filter(|comment| !may_hold_key(comment)).collect();
     let explicit = comments.iter().find_map(|comment| said(comment));
     let name = explicit.or_else(|| comments.iter().rev().find_map(|comment| meant(comment)))?;
     let name: String = name.chars().filter(|c| !c.is_control()).take(MOST_CHARACTERS).collect();
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+fn may_hold_key(comment: &str) -> bool {
+    let is_of_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
+    comment.split(|c| !is_of_key(c)).any(|part| part.len() >= KEY_CHARACTERS)
 }
 
 /// `Name: ann`, to the letter.

@@ -177,6 +177,10 @@ impl Reading {
                 None => self.problems.push(format!("line {line}: this peer has no PublicKey")),
             }
         }
+        let own = self.private_key.as_ref().map(PrivateKey::public);
+        if peers.iter().any(|peer| Some(peer.public_key) == own) {
+            self.problems.push("a peer has the server's own key: take it out of the file".to_owned());
+        }
         self.doubles(&peers);
         if let Some(more) = self.problems.len().checked_sub(MOST_PROBLEMS).filter(|more| *more > 0) {
             self.problems.truncate(MOST_PROBLEMS);

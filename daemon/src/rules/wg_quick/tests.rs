@@ -58,9 +58,13 @@ fn names_are_found_where_the_tools_of_the_field_write_them() {
         ("[Peer]\n# friendly_name = ann\nPublicKey = @\n", Some("ann")),
         ("# ID: 1\n# Name: ann\n# Email: ann@example.com\n[Peer]\nPublicKey = @\n", Some("ann")),
         ("[Peer]\nPublicKey = @\n", None),
+        ("# %\n[Peer]\nPublicKey = @\n", None),
+        ("# ann\n# key of hers: %\n[Peer]\nPublicKey = @\n", Some("ann")),
+        ("[Peer]\n# Name: %\nPublicKey = @\n", None),
         ("[Peer]\n# AllowedIPs = 10.8.0.9/32\nPublicKey = @\n", None),
         ("# [Peer]\n# PublicKey = x\n\n[Peer]\nPublicKey = @\n", None),
     ] {
+        let block = block.replace('%', KEY);
         let found = server(&block.replace('@', PEERS[0])).server.peers.remove(0).name;
         assert_eq!(found.as_deref(), name, "{block}");
     }
@@ -142,6 +146,8 @@ fn what_two_peers_claim_is_refused() {
         problems(&format!("{head}{}{}", peer(PEERS[0]), peer(PEERS[1])))[0].contains("belongs to two peers")
     );
     assert!(problems(&format!("{head}{}{}", peer(PEERS[0]), peer(PEERS[0])))[0].contains("is there twice"));
+    let own = PrivateKey::from_base64(KEY).unwrap_or_else(|_| panic!("a key")).public();
+    assert!(problems(&format!("{head}{}", peer(&own.to_string())))[0].contains("the server's own key"));
 }
 
 proptest! {

@@ -45,8 +45,8 @@ impl AdminError {
             Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::Refused(Refusal::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotReloaded(ReloadError::File { .. } | ReloadError::Late { .. } | ReloadError::Keys(_)) => {
+            Self::Refused(Refusal::Store(_))
+            | Self::NotReloaded(ReloadError::File { .. } | ReloadError::Late { .. } | ReloadError::Keys(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::Refused(_) | Self::NotReloaded(_) | Self::NotSent(_) => StatusCode::UNPROCESSABLE_ENTITY,

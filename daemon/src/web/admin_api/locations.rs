@@ -120,7 +120,7 @@ pub(super) async fn remove(
     let reloaded = admin.reconfigure(caller, plan, within).await?;
     let mut answer = admin.outcome(&reloaded).await;
     extend(&mut answer, "name", json!(name));
-    extend(&mut answer, "file", json!(reloaded.file.map(|file| aside(&file))));
+    extend(&mut answer, "file", json!(reloaded.files.first().map(|file| aside(file))));
     extend(&mut answer, "machines_removed", json!(reloaded.value));
     Ok(Json(answer))
 }

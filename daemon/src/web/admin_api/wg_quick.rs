@@ -19,16 +19,16 @@ use crate::config::Loaded;
 use crate::config::edit::LocationKeys;
 use crate::flows::invite::Actor;
 use crate::flows::refusal::Refusal;
-use crate::flows::take_over::{self, Takeover, Wish};
+use crate::flows::take_over::{self, TakenPeer, Takeover, Wish};
 use crate::location_files;
 use crate::reload::{Change, Import, ReloadError};
 use crate::rules::wg_quick::{WgQuick, parse};
 use crate::store::Tx;
 use crate::taken::Taken;
 
-/// Twenty thousand peers.
+/// What the command sends at most, in JSON: see `cli::wg_quick`.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
-/// All names together.
+/// All names of a file together.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) fn routes() -> Router<Admin> {
@@ -40,13 +40,20 @@ pub(super) fn routes() -> Router<Admin> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ImportRequest {
-    name: String,
-    interface: String,
+    servers: Vec<Server>,
     endpoint: String,
-    text: String,
     #[serde(default)]
     keys: LocationKeys,
     deed: Deed,
+}
+
+/// A file, and what is to be made of it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Server {
+    name: String,
+    interface: String,
+    text: String,
 }
 
 /// How far to go.
@@ -59,29 +66,34 @@ enum Deed {
     TakeOver,
 }
 
+/// All of the servers, or none.
 async fn import(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
     request: Result<Json<ImportRequest>, JsonRejection>,
 ) -> Result<Json<Value>, AdminError> {
-    let ImportRequest { name, interface, endpoint, text, keys, deed } = request?.0;
-    let parsed = parse(&Zeroizing::new(text)).map_err(|error| Refusal::Takeover(error.0))?;
-    let link = interface.parse().map_err(|error| Refusal::Takeover(vec![format!("{error}")]))?;
-    let link = admin.gateway.link(link).await.map_err(AdminError::Gateway)?;
-    let called = resolved(&parsed.server).await;
-    let wish = Wish { name, interface, endpoint, keys };
-    let takeover = take_over::judge(wish, parsed, &link, called)?;
-    let mut answer = match deed {
-        Deed::Look => shown(&takeover),
-        Deed::TakeOver => perform(&admin, caller, takeover).await?,
-    };
-    if let Value::Object(fields) = &mut answer {
-        fields.insert("taken_over".to_owned(), json!(deed == Deed::TakeOver));
+    let ImportRequest { servers, endpoint, keys, deed } = request?.0;
+    let mut takeovers = Vec::new();
+    for Server { name, interface, text } in servers {
+        let parsed = parse(&Zeroizing::new(text)).map_err(|error| Refusal::Takeover(error.0))?;
+        let link = interface.parse().map_err(|error| Refusal::Takeover(vec![format!("{error}")]))?;
+        let host = admin.gateway.link(link).await.map_err(AdminError::Gateway)?;
+        let called = resolved(&parsed.server).await;
+        let wish = Wish { name, interface, endpoint: endpoint.clone(), keys: keys.clone() };
+        takeovers.push(take_over::judge(wish, parsed, &host, called)?);
     }
-    Ok(Json(answer))
+    let mut answers: Vec<Value> = takeovers.iter().map(|takeover| shown(takeover, deed)).collect();
+    match deed {
+        Deed::Look => {
+            let (plan, within) = (plan_of(&takeovers), within(&admin, takeovers));
+            admin.files.judge(plan, move |tx: &Tx<'_>| within(tx, &caller.actor(tx)?)).await?;
+        }
+        Deed::TakeOver => perform(&admin, caller, takeovers, &mut answers).await?,
+    }
+    Ok(Json(Value::Array(answers)))
 }
 
-fn shown(takeover: &Takeover) -> Value {
+fn shown(takeover: &Takeover, deed: Deed) -> Value {
     json!({
         "name": takeover.name,
         "interface": takeover.keys.interface,
@@ -91,30 +103,59 @@ fn shown(takeover: &Takeover) -> Value {
         "public_key": takeover.server.private_key.public(),
         "peers": takeover.peers(),
         "changes": takeover.changes,
+        "taken_over": deed == Deed::TakeOver,
     })
 }
 
-async fn perform(admin: &Admin, caller: Caller, takeover: Takeover) -> Result<Value, AdminError> {
-    let mut answer = shown(&takeover);
-    let (name, key) = (takeover.name.clone(), takeover.server.private_key.clone());
-    let (keys, without) = (takeover.keys.clone(), takeover.without.clone());
-    let plan =
-        move |present: &Loaded| match location_files::add(present, keys, &without, Taken::default(), 0)? {
-            Change::File(draft) => Ok(Change::Import(Box::new(Import { draft, name, key }))),
-            other @ (Change::Nothing | Change::Key(_) | Change::Import(_)) => Ok::<_, ReloadError>(other),
-        };
-    let (app, now) = (admin.app.clone(), admin.app.now());
-    let within = move |tx: &Tx<'_>, actor: &Actor| {
-        let seal = app.site().keys.seal.clone();
-        take_over::take_over(tx, &takeover, &seal, &|| app.random(), (actor, now))
-    };
+async fn perform(
+    admin: &Admin,
+    caller: Caller,
+    takeovers: Vec<Takeover>,
+    answers: &mut [Value],
+) -> Result<(), AdminError> {
+    let (plan, within) = (plan_of(&takeovers), within(admin, takeovers));
     let reloaded = admin.reconfigure(caller, plan, within).await?;
-    if let (Value::Object(fields), Value::Object(outcome)) = (&mut answer, admin.outcome(&reloaded).await) {
+    let outcome = admin.outcome(&reloaded).await;
+    for ((answer, peers), file) in answers.iter_mut().zip(&reloaded.value).zip(&reloaded.files) {
+        let (Value::Object(fields), Value::Object(outcome)) = (answer, outcome.clone()) else { continue };
         fields.extend(outcome);
-        fields.insert("peers".to_owned(), json!(reloaded.value));
-        fields.insert("file".to_owned(), json!(reloaded.file));
+        fields.insert("peers".to_owned(), json!(peers));
+        fields.insert("file".to_owned(), json!(file));
     }
-    Ok(answer)
+    Ok(())
+}
+
+/// A file for each.
+fn plan_of(
+    takeovers: &[Takeover],
+) -> impl FnOnce(&Loaded) -> Result<Change, ReloadError> + Send + 'static + use<> {
+    let of = |takeover: &Takeover| {
+        let (name, key) = (takeover.name.clone(), takeover.server.private_key.clone());
+        (name, key, takeover.keys.clone(), takeover.without.clone())
+    };
+    let wanted: Vec<_> = takeovers.iter().map(of).collect();
+    move |present: &Loaded| {
+        let mut imports: Vec<Import> = Vec::new();
+        for (name, key, keys, without) in wanted {
+            let draft = location_files::draft(present, keys, &without, Taken::default(), 0)?;
+            if imports.iter().any(|other| other.draft.file == draft.file) {
+                return Err(Refusal::LocationFileTaken(draft.file).into());
+            }
+            imports.push(Import { draft, name, key });
+        }
+        Ok(Change::Import(imports))
+    }
+}
+
+/// What is done in the transaction.
+fn within(
+    admin: &Admin,
+    takeovers: Vec<Takeover>,
+) -> impl FnOnce(&Tx<'_>, &Actor) -> Result<Vec<Vec<TakenPeer>>, Refusal> + Send + 'static + use<> {
+    let (app, now) = (admin.app.clone(), admin.app.now());
+    move |tx: &Tx<'_>, actor: &Actor| {
+        take_over::take_over(tx, &app.site(), &takeovers, &|| app.random(), (actor, now))
+    }
 }
 
 /// Where the endpoints of peers are; those that are not found are left out.

@@ -29,15 +29,23 @@ pub(super) fn addition(message: &mut Message, (key, peer): &Peer) {
 }
 
 /// A peer that is there; one that is gone meanwhile stays gone.
-pub(super) fn update(message: &mut Message, (key, peer): &Peer) {
-    let flags = wg::peer::UPDATE_ONLY | wg::peer::REPLACE_ALLOWED_IPS;
+pub(super) fn update(message: &mut Message, peer: &Peer) {
+    keys(message, peer, wg::peer::UPDATE_ONLY | wg::peer::REPLACE_ALLOWED_IPS);
+    allowed_ips(message, &peer.1);
+}
+
+/// The same of one whose allowed IPs are as they should be.
+pub(super) fn update_of_keys(message: &mut Message, peer: &Peer) {
+    keys(message, peer, wg::peer::UPDATE_ONLY);
+}
+
+fn keys(message: &mut Message, (key, peer): &Peer, flags: u32) {
     message.put(wg::peer::PUBLIC_KEY, key.as_bytes());
     message.put(wg::peer::FLAGS, &flags.to_ne_bytes());
     let none = [0; 32];
     let preshared = peer.preshared_key.as_ref().map_or(&none, |preshared| preshared.expose_bytes());
     message.put(wg::peer::PRESHARED_KEY, preshared);
     message.put(wg::peer::KEEPALIVE, &peer.keepalive().unwrap_or(0).to_ne_bytes());
-    allowed_ips(message, peer);
 }
 
 /// A peer that goes.
@@ -100,13 +108,31 @@ fn allowed_ip(message: &mut Message, network: IpNet) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::netlink::Attributes;
     use crate::fixtures::{called_at, key, peer, with_preshared_key};
+
+    #[test]
+    fn what_keeps_its_allowed_ips_is_told_nothing_of_them() {
+        let peer = (key(1), with_preshared_key(peer(&["10.0.0.1/32"]), 7));
+        let tags = |encode: fn(&mut Message, &Peer)| {
+            let mut message = Message::new(0, [0; 4]);
+            encode(&mut message, &peer);
+            Attributes::within(message.attributes())
+                .map(|(tag, bytes)| (tag, bytes.to_vec()))
+                .collect::<Vec<_>>()
+        };
+        let kept = tags(update_of_keys);
+        assert!(kept.iter().all(|(tag, _)| *tag != wg::peer::ALLOWED_IPS));
+        assert!(kept.contains(&(wg::peer::FLAGS, wg::peer::UPDATE_ONLY.to_ne_bytes().to_vec())));
+        assert!(kept.iter().any(|(tag, _)| *tag == wg::peer::PRESHARED_KEY));
+        assert!(tags(update).iter().any(|(tag, _)| *tag == wg::peer::ALLOWED_IPS));
+    }
 
     #[test]
     fn no_peer_is_larger_than_its_size_says() {
         for ips in [&[][..], &["10.0.0.1/32"], &["10.0.0.1/32", "fd00::1/128", "fd00::2/128"]] {
             let peer = (key(1), called_at("[2001:db8::1]:51820", with_preshared_key(peer(ips), 7)));
-            for encode in [addition, update] {
+            for encode in [addition, update, update_of_keys] {
                 let mut message = Message::new(0, [0; 4]);
                 message.nest(0, |message| encode(message, &peer));
                 assert!(message.attributes().len() <= size(&peer));

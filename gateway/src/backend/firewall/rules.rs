@@ -101,8 +101,9 @@ impl Rules {
         let chain = forwarded_chain(interface);
         self.chain(&chain);
         for family in Family::BOTH.into_iter().filter(|_| policy.client_to_client) {
-            for subnet in family.networks(addresses) {
-                self.rule(&chain, vec![to_interface(interface), destination(family, subnet), accept()]);
+            let peers = addresses.union(&policy.peer_networks).copied().collect();
+            for network in family.networks(&peers) {
+                self.rule(&chain, vec![to_interface(interface), destination(family, network), accept()]);
             }
         }
         self.rule(&chain, vec![jump(TO_OURS)]);

@@ -190,6 +190,7 @@ fn interface() -> impl Strategy<Value = DesiredInterface> {
             mtu: Mtu::try_from(mtu).unwrap(),
             addresses: v4.into_iter().chain(v6).map(|text| text.parse().unwrap()).collect(),
             peers,
+            undecided: BTreeSet::new(),
             routes: routes.into_iter().map(|text| text.parse().unwrap()).collect(),
             policy: ForwardPolicy { masquerade, ..ForwardPolicy::default() },
         },

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::sync::Once;
 
+use ipnet::IpNet;
 use postern_gateway::backend::StepError;
 use postern_gateway::backend::memory::MemoryBackend;
 use postern_gateway::{BackendError, BackendKind, PeerStats, PrivateKey, PublicKey, Step};
@@ -13,7 +14,8 @@ use super::*;
 use crate::app::Clock;
 use crate::fixtures::{a_person, a_site, at};
 use crate::flows::permit::settle_all;
-use crate::rules::ids::DeviceId;
+use crate::rules::ids::{DeviceId, LocationId};
+use crate::rules::seal::Sealed;
 use crate::store::Store;
 use crate::store::device::DeviceOwner;
 
@@ -74,6 +76,41 @@ fn a_location_whose_name_is_taken_fails_alone_and_recovers() {
     let applied = world.turn(Cause::Clock);
     assert!(applied.locations.values().all(|location| location.failing.is_none()));
     assert_eq!(live(&app, device), [true, true]);
+}
+
+#[test]
+fn a_peer_whose_preshared_key_does_not_open_stays_as_it_is_and_all_others_are_live() {
+    let (mut world, kernel, app) = world();
+    let (hq, lab) = ("wg-hq".parse().unwrap(), "wg-lab".parse().unwrap());
+    let (owner, location) = (DeviceOwner::Machine(LocationId(1)), LocationId(1));
+    let sealed = app.site().keys.seal.seal(Sealed::PresharedKey(DeviceId(1), location), &[9; 32], [4; 32]);
+    let make = app.store.write_blocking(|tx| {
+        let device = tx.device(tx.insert_device(owner, "branch", Some(key(1)), None, at(0))?)?.unwrap();
+        tx.insert_fixed_place(&device, location, &["10.77.1.9/32".parse().unwrap()], Some(&sealed), None)
+    });
+    make.unwrap();
+    world.turn(Cause::Boot);
+    let before = kernel.observed().interfaces[&hq].peers.clone();
+    let damage = app.store.write_blocking(|tx| {
+        let device = tx.device(DeviceId(1))?.unwrap();
+        tx.forget_slots(location)?;
+        tx.insert_fixed_place(&device, location, &["10.77.1.9/32".parse().unwrap()], Some(b"damaged"), None)
+    });
+    damage.unwrap();
+    register(&app, 2);
+    let applied = world.turn(Cause::Commit);
+    let observed = kernel.observed();
+    assert_eq!(observed.interfaces[&hq].peers[&key(1)], before[&key(1)]);
+    assert!([&hq, &lab].iter().all(|name| observed.interfaces[*name].peers.contains_key(&key(2))));
+    let failing: Vec<_> = applied.locations.values().map(|location| location.failing.clone()).collect();
+    let told = format!("peer {}: its preshared key in the database does not open", key(1));
+    assert!(
+        failing[0].as_ref().is_some_and(|why| why.starts_with(&told)) && failing[1].is_none(),
+        "{failing:?}"
+    );
+    kernel.remove_peer(&hq, &key(1));
+    world.turn(Cause::Clock);
+    assert!(!kernel.observed().interfaces[&hq].peers.contains_key(&key(1)), "never without its key");
 }
 
 #[test]
@@ -321,6 +358,13 @@ impl Backend for Meddled {
             register(&self.app, 1);
         }
         self.kernel.observe()
+    }
+
+    fn routes_elsewhere(
+        &mut self,
+        interface: &InterfaceName,
+    ) -> Result<BTreeMap<IpNet, String>, BackendError> {
+        self.kernel.routes_elsewhere(interface)
     }
 
     fn perform(&mut self, step: &Step) -> Result<(), StepError> {

@@ -1,6 +1,14 @@
-//! What `nft -j list ruleset` says, as far as it is about dropping what is for us. Pure.
+//! What becomes of a packet in the base chains that `nft -j list ruleset` shows: rule by rule, jumps followed. Conditions
+//! that cannot be known here (addresses, sets listed elsewhere, most matches of iptables) leave it open. Pure.
+
+mod condition;
 
 use serde_json::Value;
+
+use condition::{Fit, fit};
+
+/// Deeper than nftables lets chains jump.
+const MOST_JUMPS: usize = 16;
 
 /// Whether something is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +17,25 @@ pub(super) enum Answer {
     No,
     /// There are rules that cannot be read by sight.
     Unclear,
+}
+
+/// What has to get through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Packet<'a> {
+    /// The first one to a port of this host, through a link that is no tunnel.
+    In { protocol: &'static str, port: u16 },
+    /// The first one that a client of this interface sends beyond this host.
+    From(&'a str),
+    /// An answer to a client of this interface.
+    To(&'a str),
+}
+
+/// Which links lead where.
+pub(super) struct Links<'a> {
+    /// Our own interfaces.
+    pub(super) tunnels: Vec<&'a str>,
+    /// Where the default route leads.
+    pub(super) outside: Option<&'a str>,
 }
 
 /// All chains of all tables, and their rules.
@@ -24,7 +51,7 @@ pub(super) struct Chain {
     pub(super) family: String,
     pub(super) table: String,
     pub(super) name: String,
-    pub(super) hook: String,
+    hook: String,
     drops: bool,
 }
 
@@ -36,64 +63,113 @@ struct Rule {
     parts: Vec<Value>,
 }
 
+/// What a chain that was walked through leaves.
+enum Walked {
+    Ended(Answer),
+    /// Nothing was decided, and whether a rule accepts it is open.
+    Left {
+        is_open: bool,
+    },
+}
+
+impl Packet<'_> {
+    fn hook(&self) -> &'static str {
+        match self {
+            Self::In { .. } => "input",
+            Self::From(_) | Self::To(_) => "forward",
+        }
+    }
+}
+
 impl Ruleset {
     /// `None`: it is none.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let listing: Value = serde_json::from_str(text).ok()?;
         let entries = listing.get("nftables")?.as_array()?;
-        let rules: Vec<Rule> = entries.iter().filter_map(|entry| Rule::parse(entry.get("rule")?)).collect();
-        let chains = entries.iter().filter_map(|entry| Chain::parse(entry.get("chain")?, &rules)).collect();
+        let rules = entries.iter().filter_map(|entry| Rule::parse(entry.get("rule")?)).collect();
+        let chains = entries.iter().filter_map(|entry| Chain::parse(entry.get("chain")?)).collect();
         Some(Self { chains, rules })
     }
 
-    /// Chains of others that see what comes in or goes through, and drop what no rule accepts.
-    pub(super) fn dropping(&self) -> impl Iterator<Item = &Chain> {
-        self.chains.iter().filter(|chain| chain.drops && !chain.table.starts_with("postern_"))
+    /// Chains of others that see such a packet.
+    pub(super) fn chains(&self, packet: &Packet<'_>) -> impl Iterator<Item = &Chain> {
+        let hook = packet.hook();
+        let is_foreign = |chain: &&Chain| !chain.table.starts_with("postern_");
+        self.chains.iter().filter(move |chain| chain.hook == hook).filter(is_foreign)
     }
 
-    /// Whether a packet to a port of this host is accepted.
-    pub(super) fn lets_in(&self, chain: &Chain, protocol: &str, port: u16) -> Answer {
-        self.answer(chain, |rule| rule.names_port(protocol, port))
+    /// Whether a chain has a place where Docker wants rules of others.
+    pub(super) fn has_docker(&self, chain: &Chain) -> bool {
+        self.rules_of(chain, &chain.name).any(|rule| rule.target("jump") == Some("DOCKER-USER"))
     }
 
-    /// Whether what an interface sends beyond this host is accepted.
-    pub(super) fn lets_through(&self, chain: &Chain, interface: &str) -> Answer {
-        self.answer(chain, |rule| rule.names_interface(interface))
-    }
-
-    /// Jumps are not followed, but their chains are of the same table, and read too.
-    fn answer(&self, chain: &Chain, is_about: impl Fn(&Rule) -> bool) -> Answer {
-        let rules =
-            || self.rules.iter().filter(|rule| rule.family == chain.family && rule.table == chain.table);
-        if rules().any(|rule| rule.accepts() && is_about(rule)) {
-            Answer::Yes
-        } else if rules().any(Rule::is_opaque) {
-            Answer::Unclear
-        } else {
-            Answer::No
+    /// Whether a chain lets a packet through.
+    pub(super) fn lets(&self, chain: &Chain, packet: &Packet<'_>, links: &Links<'_>) -> Answer {
+        match self.walk(chain, &chain.name, (packet, links), 0) {
+            Walked::Ended(answer) => answer,
+            Walked::Left { .. } if !chain.drops => Answer::Yes,
+            Walked::Left { is_open: true } => Answer::Unclear,
+            Walked::Left { is_open: false } => Answer::No,
         }
+    }
+
+    fn walk(&self, base: &Chain, name: &str, about: (&Packet<'_>, &Links<'_>), depth: usize) -> Walked {
+        let (mut is_open, mut may_be_back) = (depth > MOST_JUMPS, false);
+        let rules = self.rules_of(base, name).take_while(|_| depth <= MOST_JUMPS);
+        for (rule, applies) in rules.map(|rule| (rule, rule.applies(about))) {
+            if applies == Fit::No {
+                continue;
+            }
+            let goes = rule.target("goto");
+            let answer =
+                match rule.target("jump").or(goes).map(|target| self.walk(base, target, about, depth + 1)) {
+                    Some(Walked::Ended(answer)) => Some(answer),
+                    Some(Walked::Left { is_open: inner }) => {
+                        is_open |= inner;
+                        None
+                    }
+                    None => rule.verdict(),
+                };
+            match (answer, applies) {
+                // Nothing after these is seen.
+                (None, Fit::Yes) if goes.is_some() || rule.has("return") => return Walked::Left { is_open },
+                (None, _) => may_be_back |= rule.has("return"),
+                (Some(answer), Fit::Yes) if !may_be_back && !is_open => return Walked::Ended(answer),
+                (Some(Answer::Yes), Fit::Yes) if !may_be_back => return Walked::Ended(Answer::Yes),
+                (Some(Answer::No), Fit::Yes) if may_be_back => return Walked::Left { is_open },
+                (Some(_), Fit::Yes) if may_be_back => return Walked::Left { is_open: true },
+                (Some(_), Fit::Yes) => return Walked::Ended(Answer::Unclear),
+                (Some(Answer::Yes | Answer::Unclear), _) => is_open = true,
+                // What may be dropped for an address that we do not know is a list of the unwelcome.
+                (Some(Answer::No), _) => {}
+            }
+        }
+        Walked::Left { is_open }
+    }
+
+    fn rules_of<'a>(&'a self, base: &'a Chain, name: &'a str) -> impl Iterator<Item = &'a Rule> {
+        let is_of = |rule: &&Rule| rule.family == base.family && rule.table == base.table;
+        self.rules.iter().filter(is_of).filter(move |rule| rule.chain == name)
     }
 }
 
 impl Chain {
-    fn parse(entry: &Value, rules: &[Rule]) -> Option<Self> {
+    fn parse(entry: &Value) -> Option<Self> {
         let text = |key: &str| entry.get(key).and_then(Value::as_str).map(str::to_owned);
         let (family, table, name, hook) = (text("family")?, text("table")?, text("name")?, text("hook")?);
-        let sees_us =
-            matches!(hook.as_str(), "input" | "forward") && matches!(family.as_str(), "inet" | "ip" | "ip6");
-        if !sees_us {
-            return None;
-        }
-        let mut own =
-            rules.iter().filter(|rule| rule.family == family && rule.table == table && rule.chain == name);
-        let ends_in_drop = own.next_back().is_some_and(Rule::drops_all);
-        let drops = text("policy").as_deref() == Some("drop") || ends_in_drop;
-        Some(Self { family, table, name, hook, drops })
+        let drops = text("policy").as_deref() == Some("drop");
+        let sees_us = matches!(family.as_str(), "inet" | "ip" | "ip6");
+        sees_us.then_some(Self { family, table, name, hook, drops })
     }
 
-    /// ufw's (which speaks iptables) or firewalld's.
-    pub(super) fn is_of_a_front(&self) -> bool {
-        self.table == "firewalld" || (self.table == "filter" && self.family != "inet")
+    /// What the programs `iptables` and `ip6tables` call theirs: the program.
+    pub(super) fn iptables(&self) -> Option<&'static str> {
+        let is_theirs = self.table == "filter" && self.name.chars().all(|c| c.is_ascii_uppercase());
+        match self.family.as_str() {
+            "ip" if is_theirs => Some("iptables"),
+            "ip6" if is_theirs => Some("ip6tables"),
+            _ => None,
+        }
     }
 }
 
@@ -108,141 +184,39 @@ impl Rule {
         self.parts.iter().any(|part| part.get(key).is_some())
     }
 
-    fn accepts(&self) -> bool {
-        self.has("accept")
+    fn target(&self, verdict: &str) -> Option<&str> {
+        let mut targets = self.parts.iter().filter_map(|part| part.get(verdict)?.get("target")?.as_str());
+        targets.next()
     }
 
-    /// Nothing but a counter or a log stands before its verdict.
-    fn drops_all(&self) -> bool {
-        let ends = self.has("drop") || self.has("reject");
-        ends && !self.has("match") && !self.has("xt") && !self.has("limit")
+    fn applies(&self, (packet, links): (&Packet<'_>, &Links<'_>)) -> Fit {
+        // Without any other condition it is the rule for what is established already, or for what is invalid.
+        let is_of_connections = !self.has("match") && self.extensions().any(|name| name == "conntrack");
+        let is_answered = matches!(packet, Packet::To(_)) && self.has("accept");
+        if is_of_connections && !is_answered {
+            return Fit::No;
+        }
+        self.parts.iter().map(|part| fit(part, packet, links)).min().unwrap_or(Fit::Yes)
     }
 
-    /// iptables' own matches, maps to verdicts, and sets that are listed elsewhere.
-    fn is_opaque(&self) -> bool {
-        let in_set = |part: &Value| {
-            let right = part.pointer("/match/right").and_then(Value::as_str);
-            right.is_some_and(|right| right.starts_with('@'))
-        };
-        self.has("xt") || self.has("vmap") || (self.accepts() && self.parts.iter().any(in_set))
+    /// Names of matches and targets of iptables.
+    fn extensions(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| part.get("xt")?.get("name")?.as_str())
     }
 
-    fn names_port(&self, protocol: &str, port: u16) -> bool {
-        self.matches().any(|(left, right)| {
-            let is = |at: &str, text: &str| left.pointer(at).and_then(Value::as_str) == Some(text);
-            let is_port = is("/payload/field", "dport");
-            is_port
-                && (is("/payload/protocol", protocol) || is("/payload/protocol", "th"))
-                && covers(right, port)
-        })
+    /// `None`: it decides nothing.
+    fn verdict(&self) -> Option<Answer> {
+        if self.has("accept") {
+            Some(Answer::Yes)
+        } else if self.has("drop") || self.has("reject") || self.extensions().any(|name| name == "REJECT") {
+            Some(Answer::No)
+        } else if self.has("vmap") {
+            Some(Answer::Unclear)
+        } else {
+            None
+        }
     }
-
-    fn names_interface(&self, interface: &str) -> bool {
-        self.matches().any(|(left, right)| {
-            let key = left.pointer("/meta/key").and_then(Value::as_str);
-            matches!(key, Some("iifname" | "iif")) && names(right, interface)
-        })
-    }
-
-    fn matches(&self) -> impl Iterator<Item = (&Value, &Value)> {
-        let equal = |part: &&Value| part.get("op").and_then(Value::as_str) != Some("!=");
-        let parts = self.parts.iter().filter_map(|part| part.get("match")).filter(equal);
-        parts.filter_map(|part| Some((part.get("left")?, part.get("right")?)))
-    }
-}
-
-/// A number, a set of them, or a range.
-fn covers(right: &Value, port: u16) -> bool {
-    if let Some(items) = right.get("set").and_then(Value::as_array) {
-        return items.iter().any(|item| covers(item, port));
-    }
-    if let Some([first, last]) = right.get("range").and_then(Value::as_array).map(Vec::as_slice) {
-        let within = |first: u64, last: u64| (first..=last).contains(&u64::from(port));
-        return first.as_u64().zip(last.as_u64()).is_some_and(|(first, last)| within(first, last));
-    }
-    right.as_u64() == Some(u64::from(port))
-}
-
-/// A name, a set of them, or one that ends in a star.
-fn names(right: &Value, interface: &str) -> bool {
-    if let Some(items) = right.get("set").and_then(Value::as_array) {
-        return items.iter().any(|item| names(item, interface));
-    }
-    right.as_str().is_some_and(|name| match name.strip_suffix('*') {
-        Some(start) => interface.starts_with(start),
-        None => name == interface,
-    })
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_foreign_chain_that_drops_is_found_and_an_accepting_rule_in_it() {
-        let closed = ruleset("input", "drop", &[]);
-        let chain = closed.dropping().next().unwrap();
-        assert_eq!(closed.lets_in(chain, "udp", 51_820), Answer::No);
-        for right in [json!(51_820), json!({"set": [80, 51_820]}), json!({"range": [51_800, 51_900]})] {
-            let open = ruleset("input", "drop", &[json!([port("udp", &right), {"accept": null}])]);
-            let chain = open.dropping().next().unwrap();
-            assert_eq!(open.lets_in(chain, "udp", 51_820), Answer::Yes, "{right}");
-            assert_eq!(open.lets_in(chain, "tcp", 51_820), Answer::No);
-            assert_eq!(open.lets_in(chain, "udp", 51_999), Answer::No);
-        }
-        assert!(ruleset("input", "accept", &[]).dropping().next().is_none());
-        assert!(ruleset("output", "drop", &[]).dropping().next().is_none());
-    }
-
-    #[test]
-    fn a_last_rule_that_drops_everything_is_as_good_as_a_policy() {
-        let rejects = ruleset("forward", "accept", &[json!([{"counter": {}}, {"reject": null}])]);
-        assert_eq!(rejects.dropping().count(), 1);
-        let one = ruleset("forward", "accept", &[json!([port("udp", &json!(1)), {"drop": null}])]);
-        assert_eq!(one.dropping().count(), 0);
-    }
-
-    #[test]
-    fn what_goes_through_is_accepted_by_its_interface() {
-        let link =
-            |name: &str| json!({"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": name}});
-        let open = ruleset("forward", "drop", &[json!([link("wg-*"), {"accept": null}])]);
-        let chain = open.dropping().next().unwrap();
-        assert_eq!(open.lets_through(chain, "wg-hq"), Answer::Yes);
-        assert_eq!(open.lets_through(chain, "tun0"), Answer::No);
-    }
-
-    #[test]
-    fn rules_that_cannot_be_read_by_sight_leave_it_open() {
-        let iptables =
-            ruleset("input", "drop", &[json!([{"xt": null}, {"jump": {"target": "ufw-before-input"}}])]);
-        let chain = iptables.dropping().next().unwrap();
-        assert_eq!(iptables.lets_in(chain, "udp", 51_820), Answer::Unclear);
-    }
-
-    #[test]
-    fn our_own_table_is_not_foreign() {
-        let text = listing("postern_0a1b", "forward", "drop", &[]);
-        assert_eq!(Ruleset::parse(&text).unwrap().dropping().count(), 0);
-    }
-
-    fn port(protocol: &str, right: &Value) -> Value {
-        json!({"match": {"op": "==", "left": {"payload": {"protocol": protocol, "field": "dport"}}, "right": right}})
-    }
-
-    fn ruleset(hook: &str, policy: &str, rules: &[Value]) -> Ruleset {
-        Ruleset::parse(&listing("filter", hook, policy, rules)).unwrap()
-    }
-
-    fn listing(table: &str, hook: &str, policy: &str, rules: &[Value]) -> String {
-        let chain =
-            json!({"chain": {"family": "inet", "table": table, "name": "c", "hook": hook, "policy": policy}});
-        let rules = rules
-            .iter()
-            .map(|rule| json!({"rule": {"family": "inet", "table": table, "chain": "c", "expr": rule}}));
-        let entries: Vec<Value> = std::iter::once(chain).chain(rules).collect();
-        json!({ "nftables": entries }).to_string()
-    }
-}
+mod tests;

@@ -90,11 +90,53 @@ fn a_mail_servers_port_tells_its_encryption_and_a_new_one_forgets_the_login() {
 
 #[test]
 fn the_first_location_is_made_unasked_and_a_further_one_only_by_name() {
-    let first = location(&Answers::default(), "https://gw.example.com:8443/", false).unwrap();
+    let made = |answers: &Answers, has_locations| {
+        location(answers, "https://gw.example.com:8443/", has_locations).unwrap()
+    };
+    let first = made(&Answers::default(), false).unwrap();
     assert_eq!((first.name.as_deref(), first.endpoint.as_deref()), (Some("hq"), Some("gw.example.com")));
-    assert_eq!(location(&Answers::default(), "https://gw.example.com/", true), None);
+    assert_eq!(made(&Answers::default(), true), None);
     let named = Answers { location: Some("lab".to_owned()), port: Some(1), ..Answers::default() };
-    assert_eq!(location(&named, "https://gw.example.com/", true).unwrap().listen_port, Some(1));
+    assert_eq!(made(&named, true).unwrap().listen_port, Some(1));
+    let nameless = Answers { location: None, ..named.clone() };
+    assert_eq!(made(&nameless, false).unwrap().listen_port, Some(1));
+    assert!(location(&nameless, "https://gw.example.com/", true).unwrap_err().contains("--location"));
+    let taken_over = Answers { wg_quick: Some("/etc/wireguard/wg0.conf".into()), ..named };
+    assert_eq!(made(&taken_over, false), None);
+}
+
+#[test]
+fn what_is_said_of_the_certificate_alone_is_heeded_and_the_rest_stays() {
+    let files = Answers {
+        public_name: Some("gw.example.com:8443".to_owned()),
+        certificate_file: Some("/c.pem".into()),
+        key_file: Some("/k.pem".into()),
+        ..Answers::default()
+    };
+    let first = apply(DOCUMENTED, &files, &found()).unwrap();
+    assert_eq!(text_at(&first, "http", "tls").as_deref(), Some("files"));
+    let edited = first.replace("[\"[::]:8443\"]", "[\"192.0.2.1:8443\"]");
+    let other = Answers { certificate_file: Some("/new.pem".into()), ..Answers::default() };
+    assert_eq!(apply(&edited, &other, &found()).unwrap(), edited.replace("/c.pem", "/new.pem"));
+    let renamed = Answers { public_name: Some("vpn.example.com".to_owned()), ..Answers::default() };
+    let expected = edited.replace("https://gw.example.com:8443/", "https://vpn.example.com:8443/");
+    assert_eq!(apply(&edited, &renamed, &found()).unwrap(), expected);
+    let moved = Answers { public_name: Some("vpn.example.com:9443".to_owned()), ..Answers::default() };
+    assert!(apply(&edited, &moved, &found()).unwrap().contains("listen = [\"[::]:9443\"]"));
+    let usual = Answers { public_name: Some("https://gw.example.com/".to_owned()), ..Answers::default() };
+    assert!(apply(&edited, &usual, &found()).unwrap().contains("\nlisten = []\n"));
+    let both = Answers { tls: Some(Tls::Proxy), ..other };
+    assert!(apply(&edited, &both, &found()).unwrap_err().contains("does not go with"));
+}
+
+#[test]
+fn an_authority_that_is_named_later_is_heeded() {
+    let first = apply(DOCUMENTED, &Answers::default(), &found()).unwrap();
+    let directory = "https://ca.example.com/directory";
+    let answers = Answers { acme_directory: Some(directory.to_owned()), ..Answers::default() };
+    let second = apply(&first, &answers, &found()).unwrap();
+    assert_eq!(text_at(&second, "http.acme", "directory").as_deref(), Some(directory));
+    assert_eq!(text_at(&second, "http", "tls").as_deref(), Some("acme"));
 }
 
 fn found() -> Found {
@@ -102,7 +144,7 @@ fn found() -> Found {
         full_name: Some("gw.example.com".to_owned()),
         person: Some("Ada Example".to_owned()),
         email: Some("ada@example.com".to_owned()),
-        has_mail_server: false,
+        ..Found::default()
     }
 }
 

@@ -16,6 +16,7 @@ fn everything() -> ForwardPolicy {
         routes: nets(&["10.9.0.0/24", "10.9.0.2/32", "fd09::/64"]),
         host_services: ["udp/53", "tcp/443"].map(|service| service.parse().unwrap()).into(),
         client_to_client: true,
+        peer_networks: nets(&["192.168.5.0/24"]),
         masquerade: true,
     }
 }

@@ -1,0 +1,148 @@
+//! Root sets a gateway up, and another user runs it: what that one may not read is found before the service ends by it.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+
+use serde_json::Value;
+
+use crate::packaged::{self, PROGRAM, USER, program, run};
+use crate::setup::Talk;
+
+const LIVE: &str = "/etc/letsencrypt/live/vpn.example.com";
+const FIRST: [&str; 9] = [
+    "setup",
+    "--yes",
+    "--public-name",
+    "vpn.example.com",
+    "--contact-email",
+    "ada@example.com",
+    "--json",
+    "--location",
+    "hq",
+];
+
+#[test]
+fn a_key_that_only_root_may_read_is_refused_with_commands_that_mend_it() {
+    if !packaged::is_here("service_user::a_key_that_only_root_may_read_is_refused_with_commands_that_mend_it")
+    {
+        return;
+    }
+    certified();
+    let (chain, key) = (format!("{LIVE}/fullchain.pem"), format!("{LIVE}/privkey.pem"));
+    let before = fs::read_to_string("/etc/postern/postern.toml").unwrap();
+    let setup = [&FIRST[..], &["--certificate-file", &chain, "--key-file", &key]].concat();
+    let output = program(PROGRAM).args(&setup).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("its user postern is not root") && said.contains("renewal-hooks/deploy"), "{said}");
+    assert_eq!(fs::read_to_string("/etc/postern/postern.toml").unwrap(), before);
+    assert!(!fs::exists("/etc/postern/locations.d/hq.toml").unwrap());
+
+    let mend = said.split_once("mend: ").unwrap().1.split_once(" && postern setup").unwrap().0;
+    run(program("sh").args(["-ec", mend]));
+    let [chain, key] = ["fullchain", "privkey"].map(|name| format!("/etc/postern/tls/{name}.pem"));
+    let setup = [&FIRST[..], &["--certificate-file", "fullchain.pem", "--key-file", "privkey.pem"]].concat();
+    let done = run(program(PROGRAM).args(&setup).current_dir("/etc/postern/tls"));
+    let done: Value = serde_json::from_str(&done).unwrap();
+    assert_eq!(found(&done, "configuration"), ["ok"]);
+
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    let output = program(PROGRAM).args(["doctor", "--json"]).output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found(&told, "configuration"), ["failure"]);
+    // Where the service's sandbox shows another folder than there is.
+    let elsewhere = [&FIRST[..], &["--certificate-file", &chain, "--key-file", "/tmp/key.pem"]].concat();
+    fs::copy(&key, "/tmp/key.pem").unwrap();
+    fs::set_permissions("/tmp/key.pem", Permissions::from_mode(0o644)).unwrap();
+    let output = program(PROGRAM).args(&elsewhere).output().unwrap();
+    fs::remove_file("/tmp/key.pem").unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("its sandbox hides"), "{said}");
+}
+
+#[test]
+fn the_password_of_the_mail_server_is_for_the_services_user_alone() {
+    if !packaged::is_here("service_user::the_password_of_the_mail_server_is_for_the_services_user_alone") {
+        return;
+    }
+    fs::write("/run/password", "secret\n").unwrap();
+    let mail =
+        ["--mail-host", "localhost", "--mail-username", "vpn", "--mail-password-file", "/run/password"];
+    run(program(PROGRAM).args([&FIRST[..], &["--tls", "proxy"], &mail].concat()));
+    let owner = || {
+        let kept = fs::metadata("/etc/postern/smtp-password").unwrap();
+        (kept.uid(), kept.mode() & 0o777)
+    };
+    assert_eq!(owner(), (USER, 0o600));
+
+    let state = "/run/state";
+    DirBuilder::new().mode(0o700).create(state).unwrap();
+    std::os::unix::fs::chown(state, Some(USER), Some(USER)).unwrap();
+    let text = fs::read_to_string("/etc/postern/postern.toml").unwrap();
+    fs::write("/etc/postern/postern.toml", text.replace("\"/var/lib/postern\"", "\"/run/state\"")).unwrap();
+    std::os::unix::fs::chown("/etc/postern/smtp-password", Some(0), Some(0)).unwrap();
+    let output = program(PROGRAM).args(["doctor", "--json"]).output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let secrets =
+        told["findings"].as_array().unwrap().iter().find(|found| found["check"] == "secrets").unwrap();
+    assert_eq!(secrets["verdict"], "failure", "{told}");
+    run(program("sh").args(["-ec", secrets["mend"].as_str().unwrap()]));
+    assert_eq!(owner(), (USER, 0o600));
+}
+
+#[test]
+fn a_server_of_wg_quick_is_offered_as_the_first_network() {
+    if !packaged::is_here("service_user::a_server_of_wg_quick_is_offered_as_the_first_network") {
+        return;
+    }
+    fs::create_dir_all("/etc/wireguard").unwrap();
+    fs::write("/etc/wireguard/wg0.conf", "[Interface]\nListenPort = 51999\n").unwrap();
+    let talk = || {
+        let mut command = program("timeout");
+        command.args(["--foreground", "60", PROGRAM, "setup"]);
+        let mut talk = Talk::start(command);
+        talk.answer("1/4", "vpn.example.com");
+        talk.answer("[acme]", "proxy");
+        talk.answer("2/4", "Ada Example <ada@example.com>");
+        talk.answer("3/4", "/etc/wireguard/wg9.conf");
+        talk.answer("is none of them", "");
+        talk.answer("4/4", "none");
+        talk.heard_to_the_end()
+    };
+    let before = fs::read_to_string("/etc/postern/postern.toml").unwrap();
+    let (code, heard) = talk();
+    assert!(heard.contains("configured here already: /etc/wireguard/wg0.conf"), "{heard}");
+    assert!(code == 1 && heard.contains("cannot be taken over, and nothing was changed"), "{heard}");
+    assert_eq!(fs::read_to_string("/etc/postern/postern.toml").unwrap(), before);
+
+    let key = run(program("sh").args(["-c", "head -c 32 /dev/zero | tr '\\0' 'x' | base64"]));
+    let text = format!("[Interface]\nPrivateKey = {key}ListenPort = 51999\nAddress = 10.8.0.1/24\n");
+    fs::write("/etc/wireguard/wg0.conf", text).unwrap();
+    let (code, heard) = talk();
+    assert_eq!(code, 0, "{heard}");
+    assert!(
+        heard.contains("once the daemon runs: postern import wg-quick --endpoint vpn.example.com"),
+        "{heard}"
+    );
+    assert_eq!(fs::read_dir("/etc/postern/locations.d").unwrap().count(), 0);
+}
+
+/// A pair as certbot keeps it: folders for root alone, and links.
+fn certified() {
+    let archive = LIVE.replace("/live/", "/archive/");
+    for folder in [LIVE, &archive] {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).unwrap();
+    }
+    let new = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=vpn.example.com \
+               -addext subjectAltName=DNS:vpn.example.com -keyout privkey1.pem -out fullchain1.pem 2>/dev/null";
+    run(program("sh").args(["-ec", &format!("cd {archive}; umask 077; {new}")]));
+    for name in ["fullchain", "privkey"] {
+        symlink(format!("{archive}/{name}1.pem"), format!("{LIVE}/{name}.pem")).unwrap();
+    }
+}
+
+/// The verdicts of one check.
+fn found<'a>(told: &'a Value, check: &str) -> Vec<&'a str> {
+    let found = told["findings"].as_array().unwrap().iter().filter(|found| found["check"] == check);
+    found.map(|found| found["verdict"].as_str().unwrap()).collect()
+}
