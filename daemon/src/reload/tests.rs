@@ -106,7 +106,8 @@ fn what_was_committed_and_is_not_in_its_place_follows_later() {
     let dir = a_folder();
     let parts = started(dir.path());
     let file = dir.path().join("sites/wg0.toml");
-    let late = import(&parts, |_| fs::create_dir_all(file.join("full")).unwrap()).unwrap_err();
+    let full = file.join("full");
+    let late = import(&parts, |tx| tx.after_commit(move || fs::create_dir_all(full).unwrap())).unwrap_err();
     assert!(matches!(&late, ReloadError::Late { path, .. } if *path == file), "{late}");
     assert_eq!(managed(&parts), ["wg0"]);
     assert!(finish_renames(&parts.app.store).is_err());
