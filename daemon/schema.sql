@@ -163,6 +163,12 @@ CREATE INDEX outbox_delivered ON outbox (delivered_at) WHERE delivered_at IS NOT
 
 CREATE INDEX outbox_waiting ON outbox (next_attempt_at) WHERE delivered_at IS NULL AND parked_at IS NULL;
 
+CREATE TABLE owed_rename (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source BLOB NOT NULL,
+    target BLOB NOT NULL
+) STRICT;
+
 CREATE TABLE password_reset (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,

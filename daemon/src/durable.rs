@@ -19,11 +19,13 @@ pub struct Changed {
     undo: Option<Undo>,
 }
 
-/// A file that is on disk beside its place, and takes it by a mere renaming. Dropping this removes it.
+/// A change that is on disk but for the [renaming](rename). Dropping this gives it up, [`Staged::keep`] leaves it ready.
 #[must_use = "dropping it gives the change up"]
 pub struct Staged {
     beside: PathBuf,
     path: PathBuf,
+    /// Whether nobody needs what is beside once the change is given up.
+    is_draft: bool,
 }
 
 enum Undo {
@@ -58,16 +60,34 @@ pub fn write_bytes(path: &Path, bytes: &[u8], mode: u32) -> io::Result<Changed> 
     Ok(Changed { undo: Some(undo) })
 }
 
-/// Has `text` on disk beside `path`, which is to hold it once it is placed, with `mode`.
-pub fn stage(path: &Path, text: &str, mode: u32) -> io::Result<Staged> {
-    beside(&behind_links(path)?, text.as_bytes(), mode, None)
-}
-
 /// Renames `path` to `aside`, in the same folder; what was called so before is lost.
 pub fn move_aside(path: &Path, aside: &Path) -> io::Result<Changed> {
     fs::rename(path, aside)?;
     sync_folder(path)?;
     Ok(Changed { undo: Some(Undo::Rename { from: aside.to_owned(), to: path.to_owned() }) })
+}
+
+/// Has `text` on disk beside `path`, which is to hold it once it is renamed. Modes and owners are as for [`write()`].
+pub fn stage(path: &Path, text: &str, mode: u32) -> io::Result<Staged> {
+    let path = behind_links(path)?;
+    let before = Before::of(&path)?;
+    let (mode, owner) = before.as_ref().map_or((mode, None), |before| (before.mode, Some(before.owner)));
+    beside(&path, text.as_bytes(), mode, owner)
+}
+
+/// A file that is to be called otherwise, in the same folder; what is called so is lost then.
+pub fn stage_aside(path: &Path, aside: &Path) -> io::Result<Staged> {
+    fs::metadata(path)?;
+    Ok(Staged { beside: path.to_owned(), path: aside.to_owned(), is_draft: false })
+}
+
+/// Renames a file that is there, and has that on disk. One that is not was renamed before.
+pub fn rename(source: &Path, target: &Path) -> io::Result<()> {
+    match fs::rename(source, target) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        renamed => renamed?,
+    }
+    sync_folder(target)
 }
 
 impl Changed {
@@ -78,22 +98,29 @@ impl Changed {
 }
 
 impl Staged {
-    /// Renames it into its place.
-    pub fn place(self) -> io::Result<()> {
-        fs::rename(&self.beside, &self.path)?;
-        sync_folder(&self.path)
+    /// The present name, and the one it is to have.
+    pub fn names(&self) -> (&Path, &Path) {
+        (&self.beside, &self.path)
     }
 
-    /// Where it is to be.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Somebody else renames it.
+    pub fn keep(mut self) {
+        self.is_draft = false;
+    }
+
+    fn place(mut self) -> io::Result<()> {
+        fs::rename(&self.beside, &self.path)?;
+        self.is_draft = false;
+        sync_folder(&self.path)
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // It is gone once it is placed; one that stays is no obstacle to the next.
-        let _ = fs::remove_file(&self.beside);
+        if self.is_draft {
+            // One that stays is no obstacle to the next.
+            let _ = fs::remove_file(&self.beside);
+        }
     }
 }
 
@@ -163,7 +190,7 @@ fn beside(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let staged = Staged { beside, path: path.to_owned() };
+    let staged = Staged { beside, path: path.to_owned(), is_draft: true };
     write_new(&staged.beside, bytes, mode, owner)?;
     Ok(staged)
 }
@@ -207,7 +234,7 @@ mod tests {
         write(&old, "before", 0o640).unwrap().keep();
         drop(write(&old, "after", 0o644).unwrap());
         drop(write(&new, "after", 0o644).unwrap());
-        drop(move_aside(&old, &dir.path().join("old.toml.removed")).unwrap());
+        drop(move_aside(&old, &new).unwrap());
         assert_eq!(shown(&old), ("before".to_owned(), 0o640));
         assert_eq!(names(dir.path()), ["old.toml"]);
     }
@@ -230,11 +257,30 @@ mod tests {
         assert_eq!(names(dir.path()), Vec::<String>::new());
         let staged = stage(&path, "whole", 0o644).unwrap();
         assert_eq!(names(dir.path()), ["a.toml.new"]);
-        staged.place().unwrap();
+        renamed(staged);
         assert_eq!(
             (names(dir.path()), shown(&path)),
             (vec!["a.toml".to_owned()], ("whole".to_owned(), 0o644))
         );
+    }
+
+    #[test]
+    fn a_change_that_is_staged_is_made_or_given_up_as_a_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, aside] = ["a.toml", "a.toml.removed"].map(|name| dir.path().join(name));
+        write(&path, "before", 0o640).unwrap().keep();
+        drop(stage(&path, "after", 0o644).unwrap());
+        drop(stage_aside(&path, &aside).unwrap());
+        assert_eq!(
+            (names(dir.path()), shown(&path)),
+            (vec!["a.toml".to_owned()], ("before".to_owned(), 0o640))
+        );
+        renamed(stage(&path, "after", 0o644).unwrap());
+        assert_eq!(shown(&path), ("after".to_owned(), 0o640));
+        renamed(stage_aside(&path, &aside).unwrap());
+        assert_eq!(names(dir.path()), ["a.toml.removed"]);
+        rename(&path, &aside).unwrap();
+        assert_eq!(shown(&aside).0, "after", "what was renamed before is left alone");
     }
 
     #[test]
@@ -246,6 +292,13 @@ mod tests {
         write(&link, "after", 0o644).unwrap().keep();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&target).unwrap(), "after");
+    }
+
+    fn renamed(staged: Staged) {
+        let (source, target) = staged.names();
+        let (source, target) = (source.to_owned(), target.to_owned());
+        staged.keep();
+        rename(&source, &target).unwrap();
     }
 
     fn shown(path: &Path) -> (String, u32) {

@@ -1,9 +1,9 @@
 //! The key files below the state folder: 0600, made on first use, never in the database. They must survive a lost
 //! database and never sit in a dump of it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use postern_gateway::PrivateKey;
@@ -57,7 +57,8 @@ impl Keys {
     pub fn open(state_dir: &Path) -> Result<Self, KeysError> {
         let dir = state_dir.join("keys");
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.map_err(|source| KeysError::Io { path: dir.clone(), source })?;
+        made.and_then(|()| sync_folder(&dir))
+            .map_err(|source| KeysError::Io { path: dir.clone(), source })?;
         Ok(Self { dir })
     }
 
@@ -89,15 +90,7 @@ impl Keys {
         PrivateKey::from_base64(text.trim()).map_err(|_| KeysError::Unreadable { path })
     }
 
-    /// Gives a location another key: every client of it has to fetch its configuration again. Dropping what is
-    /// given back puts the old key back.
-    pub fn rotate_location_key(&self, id: LocationId, random: [u8; 32]) -> Result<Changed, KeysError> {
-        let path = self.location_path(id);
-        let text = line_of(&PrivateKey::from_random(random));
-        durable::write(&path, &text, 0o600).map_err(|source| KeysError::Io { path, source })
-    }
-
-    /// Has the key beside its file that a location's clients know already: the location has it once that is placed.
+    /// Has another key beside a location's file: the location has it once that is renamed.
     pub fn stage_location_key(&self, id: LocationId, key: &PrivateKey) -> Result<Staged, KeysError> {
         let path = self.location_path(id);
         durable::stage(&path, &line_of(key), 0o600).map_err(|source| KeysError::Io { path, source })
@@ -139,18 +132,14 @@ fn read_or_make(path: &Path, key: impl FnOnce() -> PrivateKeyText) -> Result<Zer
 
 /// Writes a file that was not there, so that it is whole and on disk, or not there.
 fn make(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
-    if let Err(error) = written.and_then(|()| file.sync_all()).and_then(|()| sync_folder(path)) {
-        fs::remove_file(path)?;
-        return Err(error);
-    }
-    Ok(())
+    let line = Zeroizing::new(format!("{text}\n"));
+    durable::write(path, &line, 0o600).map(Changed::keep)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+
     use super::*;
 
     #[test]
@@ -165,14 +154,25 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_key_is_another_one_from_then_on_if_it_is_kept() {
+    fn another_key_is_the_one_from_the_moment_it_is_renamed() {
         let dir = tempfile::tempdir().unwrap();
         let keys = Keys::open(dir.path()).unwrap();
         let first = keys.location_key(LocationId(7), [1; 32]).unwrap();
-        drop(keys.rotate_location_key(LocationId(7), [2; 32]).unwrap());
+        let other = PrivateKey::from_random([2; 32]);
+        let staged = keys.stage_location_key(LocationId(7), &other).unwrap();
         assert!(first == keys.location_key(LocationId(7), [3; 32]).unwrap());
-        keys.rotate_location_key(LocationId(7), [2; 32]).unwrap().keep();
-        assert!(PrivateKey::from_random([2; 32]) == keys.location_key(LocationId(7), [3; 32]).unwrap());
+        let (source, target) = staged.names();
+        durable::rename(source, target).unwrap();
+        assert!(other == keys.location_key(LocationId(7), [3; 32]).unwrap());
+    }
+
+    #[test]
+    fn a_key_of_which_a_crash_left_half_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(dir.path()).unwrap();
+        fs::write(dir.path().join("keys/location-7.key.new"), "").unwrap();
+        let made = keys.location_key(LocationId(7), [1; 32]).unwrap();
+        assert!(made == keys.location_key(LocationId(7), [2; 32]).unwrap());
     }
 
     #[test]

@@ -2,18 +2,13 @@
 //! them, or of a location's key. It happens as a whole or not at all.
 //!
 //! The order makes it so. Everything that may be refused is judged first, against a draft that is on no disk. Then the
-//! file is renamed into place, then the database commits, then the site is replaced. If the daemon dies in between, the
-//! next start puts the file into force, which has been judged already; if the commit fails, the file is put back.
-//!
-//! A location that ran elsewhere must never be managed without its peers, or they would be cut off: its key and its file
-//! are written beside, the database commits, and only then they are renamed into place. If the daemon dies in between,
-//! the next start manages no such location, its link stays as it is, and it can be taken over again.
+//! files, keys among them, are written beside those they replace, then the database commits, with the names of both, then
+//! the site is replaced and the files are renamed into place. If the daemon dies after the commit, the next start renames
+//! them; before, all is as it was. So a location that ran elsewhere is never managed without its peers.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use postern_gateway::{BackendKind, PrivateKey};
@@ -21,7 +16,7 @@ use postern_gateway::{BackendKind, PrivateKey};
 use crate::app::App;
 use crate::background::own_files;
 use crate::config::{ConfigErrors, Draft, Loaded, Problem, load_drafts, load_with};
-use crate::durable::Changed;
+use crate::durable::Staged;
 use crate::flows::configure::{ConfigureError, Fit, fit};
 use crate::flows::refusal::Refusal;
 use crate::keys::{Keys, KeysError};
@@ -33,7 +28,7 @@ mod placing;
 #[cfg(test)]
 mod tests;
 
-pub use placing::aside;
+pub use placing::{aside, finish_renames};
 
 /// Why everything stays as it was.
 #[derive(Debug, thiserror::Error)]
@@ -55,10 +50,13 @@ pub enum ReloadError {
         #[source]
         source: std::io::Error,
     },
-    /// A location's key or file after the commit.
-    #[error("cannot rename {}.new to what it is to be: its location is not managed, import it again", path.display())]
-    Unplaced {
-        /// Which.
+    /// A file that is ready beside its place.
+    #[error(
+        "the change is in force, but {} could not be put in its place: that is tried again at the next reload or start",
+        path.display()
+    )]
+    Late {
+        /// Where it belongs.
         path: PathBuf,
         /// Why.
         #[source]
@@ -195,27 +193,20 @@ impl Parts {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Planned { change, loaded, needs_restart, is_of_https } = self.planned(plan)?;
         let warnings: Vec<Problem> = loaded.warnings.iter().chain(&loaded.https).cloned().collect();
-        let (mut changed, mut cut_off) = (None, Vec::new());
-        let placed = Rc::new(OnceCell::new());
+        let (mut staged, mut cut_off) = (Vec::new(), Vec::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
             let value = within(tx)?;
             let fit = fit(tx, loaded, &self.available)?;
-            let staged = placing::stage(tx, &self.keys, &change)?;
-            changed = placing::place(tx, &self.keys, &change, self.app.random())?;
-            let imported = placing::imported(tx, &change)?;
-            let site = with_keys::<ReloadError>(tx, fit, &self.keys, || self.app.random(), &imported)?;
+            let other_keys = placing::other_keys(tx, &change, self.app.random())?;
+            staged = placing::stage(tx, &self.keys, &change, &other_keys)?;
+            let site = with_keys::<ReloadError>(tx, fit, &self.keys, || self.app.random(), &other_keys)?;
             let app = self.app.clone();
             cut_off = locations_cut_off(&app.site(), &site);
-            let outcome = Rc::clone(&placed);
-            tx.after_commit(move || {
-                let all = staged.into_iter().try_for_each(placing::place_at_last);
-                // Each is set once.
-                let _ = outcome.set(all.map(|()| app.replace_site(site.into())));
-            });
+            tx.after_commit(move || app.replace_site(site.into()));
             Ok::<_, ReloadError>(value)
         })?;
-        changed.into_iter().for_each(Changed::keep);
-        Rc::into_inner(placed).and_then(OnceCell::into_inner).unwrap_or(Ok(()))?;
+        staged.into_iter().for_each(Staged::keep);
+        finish_renames(&self.app.store)?;
         if is_of_https {
             own_files::present(&self.app);
             self.app.presented.ask_to_try();
@@ -252,6 +243,7 @@ impl Parts {
         &self,
         plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError>,
     ) -> Result<Planned, ReloadError> {
+        finish_renames(&self.app.store)?;
         let present = load_with(&self.path, None)?;
         let change = plan(&present)?;
         let loaded = match &change {
@@ -301,19 +293,19 @@ pub fn put_into_force<E: From<KeysError> + From<StoreError>>(
     with_keys(tx, fit, keys, random, &BTreeMap::new())
 }
 
-/// The same; `imported` are the keys of locations that have no key file yet.
+/// The same; `others` are the keys of locations that are not in their key files yet.
 fn with_keys<E: From<KeysError> + From<StoreError>>(
     tx: &Tx<'_>,
     fit: Fit,
     keys: &Keys,
     random: impl Fn() -> [u8; 32],
-    imported: &BTreeMap<LocationId, PrivateKey>,
+    others: &BTreeMap<LocationId, PrivateKey>,
 ) -> Result<Site, E> {
     let site_keys = SiteKeys { token: keys.token_key(random())?, seal: keys.seal_key(random())? };
     if !tx.opens_what_is_sealed(&site_keys.seal)? {
         return Err(keys.other_seal().into());
     }
-    let key_of = |id| match imported.get(&id) {
+    let key_of = |id| match others.get(&id) {
         Some(key) => Ok(key.clone()),
         None => Ok(keys.location_key(id, random())?),
     };

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use postern_gateway::chain;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub mod account;
@@ -28,6 +29,7 @@ pub mod measure;
 pub mod membership;
 mod migrate;
 pub mod outbox;
+pub mod owed;
 pub mod password_reset;
 mod signals;
 mod tx;
@@ -59,6 +61,7 @@ pub struct Store {
     places: Arc<tokio::sync::Semaphore>,
     path: Option<Arc<PathBuf>>,
     changes: Changes,
+    trouble: Arc<Mutex<Option<String>>>,
 }
 
 impl Store {
@@ -67,9 +70,9 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         whole::inspect(path)?;
         let mut writer = Connection::open(path)?;
+        prepare(&writer)?;
         writer.pragma_update(None, "journal_mode", "WAL")?;
         writer.pragma_update(None, "synchronous", "FULL")?;
-        prepare(&writer)?;
         migrate::migrate(&mut writer)?;
         Ok(Self::over(writer, Some(Arc::new(path.to_owned()))))
     }
@@ -89,6 +92,7 @@ impl Store {
             places: Arc::new(tokio::sync::Semaphore::new(READERS)),
             path,
             changes: Changes::default(),
+            trouble: Arc::default(),
         }
     }
 
@@ -132,16 +136,49 @@ impl Store {
         E: From<StoreError>,
     {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let transaction =
-            writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let begun = writer.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = begun.map_err(|error| self.not_written(error))?;
         let tx = Tx::new(&transaction).from(source);
-        let value = work(&tx)?;
+        let value = work(&tx).inspect_err(|_| self.remember(tx.trouble()))?;
         let (touched, afterwards) = tx.into_parts();
-        transaction.commit().map_err(StoreError::from)?;
+        transaction.commit().map_err(|error| self.not_written(error))?;
         for work in afterwards {
             work();
         }
         Ok((value, self.changes.publish(touched)))
+    }
+
+    /// Why the last write that failed did: the disk is full, another process holds the database. `None`: what was tried
+    /// since then succeeded.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where the last write failed, tries whether the database can be written again.
+    pub async fn try_again(&self) -> Result<(), StoreError> {
+        if self.trouble().is_some() {
+            self.write(instance::rewrite).await?;
+            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            tracing::info!("the database can be written again");
+        }
+        Ok(())
+    }
+
+    fn not_written(&self, error: rusqlite::Error) -> StoreError {
+        let error = StoreError::from(error);
+        self.remember(Some(chain(&error)));
+        error
+    }
+
+    fn remember(&self, trouble: Option<String>) {
+        let Some(trouble) = trouble else { return };
+        let before = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).replace(trouble.clone());
+        if before.is_none() {
+            tracing::error!(
+                error = trouble,
+                "the database cannot be written: nothing can be changed, tunnels go on"
+            );
+        }
     }
 
     /// Runs `work` over one consistent state of the database; it cannot write.
@@ -202,4 +239,41 @@ fn prepare(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(128);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_commit_is_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("postern.db")).unwrap();
+        let writer = store.writer.lock().unwrap();
+        let said = |pragma| writer.pragma_query_value(None, pragma, |row| row.get::<_, String>(0));
+        let full: i64 = writer.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+        assert_eq!((said("journal_mode").unwrap().as_str(), full), ("wal", 2));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_failed_is_told_of_until_one_succeeds() {
+        let store = Store::in_memory().unwrap();
+        store.write_blocking(|tx| tx.instance(uuid::Uuid::nil())).unwrap();
+        store.fill_the_disk().unwrap();
+        assert_eq!(store.trouble(), None);
+        assert!(store.write_blocking(|tx| tx.instance(uuid::Uuid::nil())).is_err());
+        assert!(store.try_again().await.is_err());
+        assert!(store.trouble().is_some_and(|why| why.contains("readonly")), "{:?}", store.trouble());
+        store.free_the_disk().unwrap();
+        store.try_again().await.unwrap();
+        assert_eq!(store.trouble(), None);
+    }
+
+    #[test]
+    fn a_value_that_is_refused_is_no_trouble() {
+        let store = Store::in_memory().unwrap();
+        let twice = |tx: &Tx<'_>| tx.insert_group("ops").and_then(|_| tx.insert_group("ops"));
+        assert!(store.write_blocking(twice).is_err());
+        assert_eq!(store.trouble(), None);
+    }
 }

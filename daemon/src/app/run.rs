@@ -31,7 +31,7 @@ use crate::flows::first_admin::{FIRST_ADMIN, first_admin, waiting_admin};
 use crate::gateway_view::GatewayView;
 use crate::keys::{Keys, KeysError};
 use crate::log;
-use crate::reload::{self, Change, Reloader};
+use crate::reload::{self, Change, ReloadError, Reloader};
 use crate::rules::action::Action;
 use crate::site::Site;
 use crate::store::{Store, StoreError, Tx};
@@ -64,6 +64,9 @@ pub enum RunError {
     /// See [`StoreError`].
     #[error("cannot open the database")]
     Store(#[from] StoreError),
+    /// A change that was under way when the daemon died.
+    #[error("cannot finish the last change of the configuration")]
+    Reload(#[from] ReloadError),
     /// Nothing to manage interfaces with.
     #[error("cannot manage network interfaces")]
     Gateway(#[from] BackendError),
@@ -117,6 +120,7 @@ impl RunError {
             | Self::State(StateDirError::Taken(_) | StateDirError::Io { .. })
             | Self::Keys(_)
             | Self::Store(_)
+            | Self::Reload(_)
             | Self::Listen { .. }
             | Self::AdminSocket(_)
             | Self::Ended(_)
@@ -208,16 +212,19 @@ struct Opened {
 
 impl Opened {
     fn open(config_path: &Path) -> Result<Self, RunError> {
-        let loaded = load_with(config_path, None)?;
-        for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
-        }
+        let mut loaded = load_with(config_path, None)?;
         // Which backends there are has to be known before the installation has its identity.
         let mut probe = Host::new(Owner::of_instance("probe"))?;
         probe.may_change().map_err(RunError::Forbidden)?;
         let state = StateDir::hold(&loaded.config.state_dir)?;
         let keys = Keys::open(state.path())?;
         let store = Store::open(&state.path().join("postern.db"))?;
+        if reload::finish_renames(&store)? {
+            loaded = load_with(config_path, None)?;
+        }
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
         let available = probe.available();
         let site = put_into_force(&store, loaded, &keys, &available)?;
         let host = Host::new(site.owner())?;

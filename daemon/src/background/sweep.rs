@@ -19,6 +19,8 @@ pub async fn run(app: App, mut pulse: Pulse, mut shutdown: watch::Receiver<bool>
         if pulse.while_waiting(tokio::time::timeout(INTERVAL, stopped)).await.is_ok() {
             return;
         }
+        // What follows says why not.
+        let _ = app.store.try_again().await;
         let (sweeper, now) = (app.clone(), app.now());
         let swept = app.store.write(move |tx| sweep::sweep(tx, &sweeper.site(), now));
         if let Err::<_, StoreError>(error) = swept.await {

@@ -207,7 +207,7 @@ impl Refusal {
                 "`postern device remove` removes them one by one; nothing was changed"
             }
             Self::KeyInUse { .. } => "`postern device remove` removes it; nothing was changed",
-            Self::Store(_) => return None,
+            Self::Store(_) => "nothing was changed; `postern status` says what is wrong with the database",
         };
         Some(text.to_owned())
     }

@@ -138,6 +138,8 @@ pub struct World<'a> {
     pub certificate: Option<Certificate>,
     /// When something went wrong with it or its successor, and what, as a sentence.
     pub certificate_trouble: Option<(Timestamp, String)>,
+    /// Why the database cannot be written.
+    pub store_trouble: Option<String>,
 }
 
 /// Puts the overview together.
@@ -184,7 +186,13 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
 
 impl Status {
     fn find_problems(&self, world: &World<'_>, census: &Census) -> Vec<String> {
-        let mut problems: Vec<String> = world.applied.failing.clone();
+        let unwritable = |why| {
+            format!(
+                "nothing can be changed, as {why}; tunnels go on; free space on the disk, or end who else uses the database"
+            )
+        };
+        let mut problems: Vec<String> = world.store_trouble.as_ref().map(unwritable).into_iter().collect();
+        problems.extend(world.applied.failing.iter().cloned());
         problems
             .extend(world.stats.as_ref().err().map(|error| format!("WireGuard cannot be asked: {error}")));
         for location in &self.locations {

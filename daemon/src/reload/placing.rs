@@ -1,63 +1,80 @@
-//! Which files a change puts where, and when: before the commit, to be put back if that fails, or beside their places
-//! before it and into these after it.
+//! Which files a change puts where: they are beside their places before the commit, which holds the names of both, and
+//! are renamed after it, by the next reload or start at the latest.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use postern_gateway::PrivateKey;
 
-use super::{Change, Import, ReloadError};
+use super::{Change, ReloadError};
 use crate::config::Draft;
-use crate::durable::{self, Changed, Staged};
+use crate::durable::{self, Staged};
 use crate::flows::refusal::Refusal;
 use crate::keys::Keys;
 use crate::rules::ids::LocationId;
-use crate::store::{StoreError, Tx};
+use crate::store::{Store, Tx};
 
 /// A new location file: for everybody to read, as there is no secret in it.
 const FILE_MODE: u32 = 0o644;
 
-/// What is in its place before the commit.
-pub(super) fn place(
+/// The locations that get another key, and which.
+pub(super) fn other_keys(
     tx: &Tx<'_>,
-    keys: &Keys,
     change: &Change,
     random: [u8; 32],
-) -> Result<Option<Changed>, ReloadError> {
+) -> Result<BTreeMap<LocationId, PrivateKey>, ReloadError> {
     match change {
-        Change::Nothing | Change::Import(_) => Ok(None),
-        Change::File(draft) => Ok(Some(place_file(draft)?)),
+        Change::Nothing | Change::File(_) => Ok(BTreeMap::new()),
+        Change::Import(imports) => {
+            imports.iter().map(|import| Ok((tx.location_id(&import.name)?, import.key.clone()))).collect()
+        }
         Change::Key(name) => {
             let unknown = || Refusal::UnknownLocation(name.clone());
             let id = tx.known_location(name)?.ok_or_else(unknown)?;
-            Ok(Some(keys.rotate_location_key(id, random)?))
+            Ok([(id, PrivateKey::from_random(random))].into())
         }
     }
 }
 
-/// What gets there after the commit, in this order: a location whose file is there has its key.
-pub(super) fn stage(tx: &Tx<'_>, keys: &Keys, change: &Change) -> Result<Vec<Staged>, ReloadError> {
-    let Change::Import(imports) = change else { return Ok(Vec::new()) };
+/// Has everything beside its place, the keys first: a location whose file is there has its key.
+pub(super) fn stage(
+    tx: &Tx<'_>,
+    keys: &Keys,
+    change: &Change,
+    other_keys: &BTreeMap<LocationId, PrivateKey>,
+) -> Result<Vec<Staged>, ReloadError> {
     let mut staged = Vec::new();
-    for Import { draft, name, key } in imports {
-        staged.push(keys.stage_location_key(tx.location_id(name)?, key)?);
-        let file = durable::stage(&draft.file, draft.text.as_deref().unwrap_or_default(), FILE_MODE);
-        let failed = |source| ReloadError::File { action: "write", path: draft.file.clone(), source };
-        staged.push(file.map_err(failed)?);
+    for (id, key) in other_keys {
+        staged.push(keys.stage_location_key(*id, key)?);
+    }
+    match change {
+        Change::Nothing | Change::Key(_) => {}
+        Change::File(draft) => staged.push(stage_file(draft)?),
+        Change::Import(imports) => {
+            for import in imports {
+                staged.push(stage_file(&import.draft)?);
+            }
+        }
+    }
+    for (source, target) in staged.iter().map(Staged::names) {
+        tx.owe_rename(source, target)?;
     }
     Ok(staged)
 }
 
-/// The keys of locations that have no key file before the commit.
-pub(super) fn imported(tx: &Tx<'_>, change: &Change) -> Result<BTreeMap<LocationId, PrivateKey>, StoreError> {
-    let Change::Import(imports) = change else { return Ok(BTreeMap::new()) };
-    imports.iter().map(|import| Ok((tx.location_id(&import.name)?, import.key.clone()))).collect()
-}
-
-/// One of those.
-pub(super) fn place_at_last(staged: Staged) -> Result<(), ReloadError> {
-    let path = staged.path().to_owned();
-    staged.place().map_err(|source| ReloadError::Unplaced { path, source })
+/// Renames the files of committed changes, also of those that a crash or an error kept from it. Says whether there were
+/// any.
+pub fn finish_renames(store: &Store) -> Result<bool, ReloadError> {
+    let owed = store.read_blocking(|tx| tx.owed_renames().map_err(ReloadError::from))?;
+    for (source, target) in &owed {
+        let late = |source| ReloadError::Late { path: target.clone(), source };
+        durable::rename(source, target).map_err(late)?;
+    }
+    if owed.is_empty() {
+        return Ok(false);
+    }
+    store.write_blocking(|tx| tx.renames_done().map_err(ReloadError::from))?;
+    Ok(true)
 }
 
 /// Where a removed location's file is kept.
@@ -67,10 +84,10 @@ pub fn aside(file: &Path) -> PathBuf {
     aside.into()
 }
 
-fn place_file(draft: &Draft) -> Result<Changed, ReloadError> {
-    let (action, placed) = match &draft.text {
-        Some(text) => ("write", durable::write(&draft.file, text, FILE_MODE)),
-        None => ("rename", durable::move_aside(&draft.file, &aside(&draft.file))),
+fn stage_file(draft: &Draft) -> Result<Staged, ReloadError> {
+    let (action, staged) = match &draft.text {
+        Some(text) => ("write", durable::stage(&draft.file, text, FILE_MODE)),
+        None => ("rename", durable::stage_aside(&draft.file, &aside(&draft.file))),
     };
-    placed.map_err(|source| ReloadError::File { action, path: draft.file.clone(), source })
+    staged.map_err(|source| ReloadError::File { action, path: draft.file.clone(), source })
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::rc::Rc;
 
 use tokio::sync::watch;
 
@@ -101,17 +102,18 @@ fn a_take_over_that_is_not_committed_leaves_no_file() {
 }
 
 #[test]
-fn what_was_committed_and_has_no_file_is_not_managed_and_can_be_taken_over_again() {
+fn what_was_committed_and_is_not_in_its_place_follows_later() {
     let dir = a_folder();
     let parts = started(dir.path());
     let file = dir.path().join("sites/wg0.toml");
-    let refused = import(&parts, |_| fs::create_dir_all(file.join("full")).unwrap()).unwrap_err();
-    assert!(matches!(&refused, ReloadError::Unplaced { path, .. } if *path == file), "{refused}");
-    assert_eq!(managed(&parts), Vec::<String>::new());
-    fs::remove_dir_all(&file).unwrap();
-    let parts = started(dir.path());
-    assert_eq!(managed(&parts), Vec::<String>::new(), "a start finds no file either");
-    import(&parts, |_| {}).unwrap();
+    let full = file.join("full");
+    let late = import(&parts, |tx| tx.after_commit(move || fs::create_dir_all(full).unwrap())).unwrap_err();
+    assert!(matches!(&late, ReloadError::Late { path, .. } if *path == file), "{late}");
     assert_eq!(managed(&parts), ["wg0"]);
+    assert!(finish_renames(&parts.app.store).is_err());
+    fs::remove_dir_all(&file).unwrap();
+    assert!(finish_renames(&parts.app.store).unwrap(), "as at a start");
+    assert!(!finish_renames(&parts.app.store).unwrap());
+    assert_eq!(managed(&started(dir.path())), ["wg0"]);
     assert_eq!(names(dir.path()), ["location-1.key", "seal.key", "token.key", "wg0.toml"]);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use postern_gateway::PublicKey;
+use postern_gateway::{PublicKey, chain};
 use rusqlite::{Params, Row, Transaction};
 
 use super::signals::Touched;
@@ -61,6 +61,7 @@ pub struct Tx<'a> {
     locations: RefCell<BTreeSet<LocationId>>,
     afterwards: RefCell<Vec<Afterwards>>,
     source: Option<IpAddr>,
+    trouble: RefCell<Option<String>>,
 }
 
 /// What is done once a transaction is committed.
@@ -74,6 +75,7 @@ impl<'a> Tx<'a> {
             locations: RefCell::default(),
             afterwards: RefCell::default(),
             source: None,
+            trouble: RefCell::default(),
         }
     }
 
@@ -89,6 +91,21 @@ impl<'a> Tx<'a> {
 
     pub(super) fn into_parts(self) -> (Touched, Vec<Afterwards>) {
         (self.touched.into_inner(), self.afterwards.into_inner())
+    }
+
+    /// Why a statement could not write, unless its values were to blame.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
+    }
+
+    fn noted<T>(&self, written: rusqlite::Result<T>) -> Result<T, StoreError> {
+        written.map_err(|error| {
+            let error = StoreError::from(error);
+            if !error.is_conflict() {
+                *self.trouble.borrow_mut() = Some(chain(&error));
+            }
+            error
+        })
     }
 
     /// Has `work` done if and when this transaction is committed: before a loop is woken for it, and before anybody
@@ -136,12 +153,14 @@ impl<'a> Tx<'a> {
 
     /// Runs one statement and says how many rows it changed.
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-        Ok(self.transaction.prepare_cached(sql)?.execute(params)?)
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        self.noted(statement.execute(params))
     }
 
     /// Runs one `INSERT` and gives the new row's number.
     pub(super) fn insert(&self, sql: &str, params: impl Params) -> Result<i64, StoreError> {
-        Ok(self.transaction.prepare_cached(sql)?.insert(params)?)
+        let mut statement = self.transaction.prepare_cached(sql)?;
+        self.noted(statement.insert(params))
     }
 
     /// At most one row.

@@ -117,6 +117,11 @@ impl Rig {
         self.daemon = Some(daemon);
     }
 
+    /// The daemon's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.daemon.as_ref().unwrap().0.id()
+    }
+
     /// Sends the daemon a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         self.daemon.as_ref().unwrap().signal(signal);
@@ -127,6 +132,14 @@ impl Rig {
         let mut daemon = self.daemon.take().unwrap();
         daemon.signal(signal);
         daemon.0.wait().unwrap()
+    }
+
+    /// Waits for the end of a daemon that is to end by itself; ends one that gets to answering instead.
+    pub(crate) fn wait(&mut self) {
+        let mut daemon = self.daemon.take().unwrap();
+        eventually("its end, or an answer", || {
+            daemon.0.try_wait().unwrap().is_some() || self.postern(&["status"]).code == 0
+        });
     }
 
     /// Runs a daemon that is expected to end at once with an error; `through` is a program that starts it.

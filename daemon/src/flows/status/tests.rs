@@ -43,7 +43,14 @@ fn seen(live: &[i64], applied: &Applied, work: impl Fn(&Tx<'_>)) -> Value {
 }
 
 fn world(applied: &Applied, stats: Stats, started_at: Timestamp) -> World<'_> {
-    World { applied, stats: Ok(stats), started_at, certificate: None, certificate_trouble: None }
+    World {
+        applied,
+        stats: Ok(stats),
+        started_at,
+        certificate: None,
+        certificate_trouble: None,
+        store_trouble: None,
+    }
 }
 
 fn well() -> Applied {

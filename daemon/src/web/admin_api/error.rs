@@ -49,9 +49,9 @@ impl AdminError {
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Refused(Refusal::Store(_))
-            | Self::NotReloaded(
-                ReloadError::File { .. } | ReloadError::Unplaced { .. } | ReloadError::Keys(_),
-            ) => StatusCode::INTERNAL_SERVER_ERROR,
+            | Self::NotReloaded(ReloadError::File { .. } | ReloadError::Late { .. } | ReloadError::Keys(_)) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::Refused(_) | Self::NotReloaded(_) | Self::NotSent(_) | Self::NoBackup(..) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -73,8 +73,8 @@ impl AdminError {
             Self::NotReloaded(ReloadError::File { .. }) => {
                 "may postern write in that folder? If not, change the file yourself and run `postern reload`"
             }
-            Self::NotReloaded(ReloadError::Unplaced { .. }) => {
-                "its tunnels run on as they were; mend that folder and import the same file again"
+            Self::NotReloaded(ReloadError::Late { .. }) => {
+                "mend what keeps it from there, then `postern reload`"
             }
             Self::NotReloaded(ReloadError::Keys(_)) => return None,
             Self::NotSent(_) => "correct [mail] in the configuration, then `postern reload`, and try again",
@@ -112,7 +112,7 @@ impl From<ReloadError> for AdminError {
             ReloadError::Refused(refusal) => Self::Refused(refusal),
             error @ (ReloadError::Config(_)
             | ReloadError::File { .. }
-            | ReloadError::Unplaced { .. }
+            | ReloadError::Late { .. }
             | ReloadError::Keys(_)) => Self::NotReloaded(error),
         }
     }

@@ -20,6 +20,7 @@ pub(super) async fn overview(State(admin): State<Admin>) -> Result<Json<Status>,
             stats,
             started_at: app.started_at,
             certificate: app.presented.certificate(),
+            store_trouble: app.store.trouble(),
             certificate_trouble: app.presented.trouble().map(|trouble| (trouble.at, trouble.reason)),
         };
         status(tx, &app.site(), &world, app.now())
