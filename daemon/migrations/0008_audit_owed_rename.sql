@@ -31,3 +31,10 @@ CREATE TRIGGER audit_horizon_moves_on BEFORE UPDATE ON audit_horizon
 WHEN NEW.kept_since < OLD.kept_since BEGIN
     SELECT RAISE(ABORT, 'the audit log keeps its horizon');
 END;
+
+-- Files that a committed change has ready, and that are to be renamed into place.
+CREATE TABLE owed_rename (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    source BLOB NOT NULL,
+    target BLOB NOT NULL
+) STRICT;
