@@ -17,6 +17,8 @@ fn main() -> Result<(), io::Error> {
     for path in ["build.mjs", "package-lock.json", "tsconfig.json", "src", "styles", "dist/manifest.json"] {
         println!("cargo::rerun-if-changed=web-assets/{path}");
     }
+    // A word a relocation in place of three: a megabyte less to load. The oldest C library we run on knows it.
+    println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     match table(&root)? {
         Ok(table) => fs::write(PathBuf::from(variable("OUT_DIR")?).join("assets.rs"), table)?,
         Err(complaint) => println!("cargo::error={complaint}: {WHAT_TO_DO}"),

@@ -118,6 +118,15 @@ enum Command {
                               \"reason\"}]}"
     )]
     Reload(reload::ReloadArgs),
+    /// Invite and administer people.
+    #[command(subcommand, after_help = "Example:\n  postern user list")]
+    User(Box<user::UserCommand>),
+    /// Administer groups of users; locations name who may join.
+    #[command(subcommand, after_help = "Example:\n  postern group list")]
+    Group(group::GroupCommand),
+    /// Administer devices, and add machines.
+    #[command(subcommand, after_help = "Example:\n  postern device list")]
+    Device(device::DeviceCommand),
     /// Manage locations: VPN networks, each a file in the folder of locations.
     ///
     /// Whatever changes a location puts all files into force, as `postern reload` does.
@@ -132,12 +141,15 @@ enum Command {
     /// Write a location down for other programs.
     #[command(subcommand, after_help = "Example:\n  postern export wg-quick hq")]
     Export(wg_quick::ExportCommand),
-    /// Invite and administer people.
-    #[command(subcommand, after_help = "Example:\n  postern user list")]
-    User(Box<user::UserCommand>),
     /// See what becomes of mail, and try it.
     #[command(subcommand, after_help = "Example:\n  postern mail test you@example.com")]
     Mail(mail::MailCommand),
+    /// Show who did what, oldest first.
+    #[command(
+        after_help = "Example:\n  postern audit --since 1h\n\nJSON:\n  [{\"at\", \"actor\", \"action\": noun.verb, \
+                      \"object\", \"detail\", \"source\": address or null}]"
+    )]
+    Audit(audit::AuditArgs),
     /// Write database, keys and configuration into one encrypted file, while the daemon runs.
     ///
     /// The file is a tar archive, encrypted by age: `age -d FILE | tar -x` opens it, too. It is whole or not there at all. In it
@@ -170,18 +182,6 @@ enum Command {
         /// Made if it is not there.
         dir: PathBuf,
     },
-    /// Administer groups of users; locations name who may join.
-    #[command(subcommand, after_help = "Example:\n  postern group list")]
-    Group(group::GroupCommand),
-    /// Administer devices, and add machines.
-    #[command(subcommand, after_help = "Example:\n  postern device list")]
-    Device(device::DeviceCommand),
-    /// Show who did what, oldest first.
-    #[command(
-        after_help = "Example:\n  postern audit --since 1h\n\nJSON:\n  [{\"at\", \"actor\", \"action\": noun.verb, \
-                      \"object\", \"detail\", \"source\": address or null}]"
-    )]
-    Audit(audit::AuditArgs),
 }
 
 /// Why a command failed; each has its exit status.

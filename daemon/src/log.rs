@@ -8,9 +8,11 @@ use std::io::{IsTerminal as _, stderr, stdout};
 use std::os::fd::AsFd;
 
 use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
+use tracing_subscriber::{Layer as _, fmt, registry};
 
 use journal::Journal;
 
@@ -25,8 +27,8 @@ pub enum LogFormat {
 
 /// Starts it, once in a process. `POSTERN_LOG` says what is told.
 pub fn start(format: LogFormat) {
-    let quiet = "info,netlink_packet_core=info,netlink_proto=info";
-    let filter = EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new(quiet));
+    let wanted = std::env::var("POSTERN_LOG").ok().and_then(|wanted| wanted.parse().ok());
+    let filter: Targets = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let journal =
         if format == LogFormat::Text && is_the_journal(stderr()) { Journal::open().ok() } else { None };
     let layer = match (journal, format) {
