@@ -57,7 +57,21 @@ pub(super) fn inspect(database: &Path) -> Result<(), StoreError> {
     if database.metadata().map_or(0, |found| found.len()) == 0 {
         return Ok(());
     }
-    judge(&read_only(database)?).map(drop)
+    match judge(&read_only(database)?) {
+        Err(StoreError::Sqlite(error)) if is_half_made(&error) => {
+            // Whoever reads it as a writer has SQLite put back what its journal says.
+            let writer = Connection::open(database)?;
+            let _: i64 = writer.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(damage)?;
+            drop(writer);
+            judge(&read_only(database)?).map(drop)
+        }
+        judged => judged.map(drop),
+    }
+}
+
+/// Whether the first start ended amid a transaction, before the file had a write-ahead log.
+fn is_half_made(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 /// The schema of a sound database.
@@ -134,6 +148,30 @@ mod tests {
         }
         fs::write(&path, &sound).unwrap();
         assert!(Store::open(&path).is_ok());
+    }
+
+    #[test]
+    fn what_a_first_start_left_half_made_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, found] = ["first.db", "found.db"].map(|name| dir.path().join(name));
+        let writer = Connection::open(&first).unwrap();
+        // A cache of nothing has every page in the file, and the journal on disk, long before the commit.
+        writer
+            .execute_batch("PRAGMA cache_size = 0; CREATE TABLE t (a); BEGIN IMMEDIATE; DROP TABLE t; CREATE TABLE u (a)")
+            .unwrap();
+        let many =
+            "INSERT INTO u WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)
+                    SELECT randomblob(100) FROM n";
+        writer.execute_batch(many).unwrap();
+        fs::copy(&first, &found).unwrap();
+        fs::copy(dir.path().join("first.db-journal"), dir.path().join("found.db-journal")).unwrap();
+        let told = judge(&read_only(&found).unwrap());
+        assert!(matches!(told, Err(StoreError::Sqlite(error)) if is_half_made(&error)));
+        inspect(&found).unwrap();
+        let tables = read_only(&found).unwrap();
+        let tables = tables
+            .query_row("SELECT group_concat(name) FROM sqlite_schema", [], |row| row.get::<_, String>(0));
+        assert_eq!(tables.unwrap(), "t");
     }
 
     #[test]
