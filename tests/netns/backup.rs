@@ -103,7 +103,7 @@ fn back_up_while_people_are_invited(rig: &Rig) -> Vec<String> {
 }
 
 fn audited_with_their_sources(rig: &Rig) {
-    let log = rig.ask(&["audit"]);
+    let log = rig.ask(&["audit", "--limit", "5000"]);
     let entry =
         |action: &str| log.as_array().unwrap().iter().find(|entry| entry["action"] == action).unwrap();
     assert_eq!(entry("backup.take")["actor"], "unix:root", "{log}");
@@ -135,7 +135,7 @@ fn clients_reconnect_to_what_was_restored_on_an_empty_host() {
     let users = rig.ask(&["user", "list"]);
     let has = |name: &str| users.as_array().unwrap().iter().any(|user| user["username"] == name);
     assert!(has("ann") && before.iter().all(|name| has(name)) && !has("late"), "{before:?}: {users}");
-    let log = rig.ask(&["audit"]);
+    let log = rig.ask(&["audit", "--limit", "5000"]);
     assert!(log.as_array().unwrap().iter().any(|entry| entry["action"] == "backup.restore"), "{log}");
     assert_eq!(ann.configs(), configs);
     eventually("the same tunnel again", || ann.host.reaches("10.77.1.1"));
