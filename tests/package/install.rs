@@ -117,9 +117,9 @@ fn it_was_upgraded_without_a_question() {
 
 /// Also who may not read the configuration.
 fn whoever_is_in_the_group_administers() {
-    sh("useradd --no-create-home --groups postern-admin operator");
-    assert!(sh("setpriv --reuid operator --regid operator --init-groups postern user list").contains("ann"));
-    sh("userdel operator");
+    sh("useradd --no-create-home --groups postern-admin nora");
+    assert!(sh("setpriv --reuid nora --regid nora --init-groups postern user list").contains("ann"));
+    sh("userdel nora");
 }
 
 /// The sandbox keeps the daemon from loading modules, and here the kernel's own way to do it is closed too.
@@ -144,7 +144,7 @@ fn a_server_of_wg_quick_is_taken_over() {
         printf '[Interface]\nPrivateKey = %s\nListenPort = 51899\n[Peer]\nPublicKey = %s\nAllowedIPs = 10.99.0.2/32\n' \
             \"$(cat server)\" \"$(wg pubkey <peer)\" >wg9.conf
         ip link add wg9 type wireguard; wg setconf wg9 wg9.conf; ip addr add 10.99.0.1/24 dev wg9; ip link set wg9 up
-        sed -i 's|^ListenPort|Address = 10.99.0.1/24\nPostDown = touch /root/ran\n&|' wg9.conf");
+        sed -i 's|^ListenPort|Address = 10.99.0.1/24\\nPostDown = touch /root/ran\\n&|' wg9.conf");
     let before = look("ip -o addr show wg9; wg showconf wg9");
     sh("postern import wg-quick --endpoint vpn.example.com --yes /etc/wireguard/wg9.conf");
     assert_eq!(
