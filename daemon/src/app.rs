@@ -1,6 +1,7 @@
 //! The composition root: what everything shares, and who starts what.
 
 mod descriptors;
+mod failure;
 mod greeting;
 mod listeners;
 mod parts;
@@ -23,7 +24,8 @@ use crate::site::Site;
 use crate::store::{Revision, Store};
 use crate::tls::presented::Presented;
 
-pub use run::{RunError, run};
+pub use failure::RunError;
+pub use run::run;
 pub use state_dir::{StateDir, StateDirError};
 
 /// What handlers and loops share. Clones are cheap.

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 
 use super::App;
 use super::descriptors;
+use super::failure::RunError;
 use super::parts::Parts;
-use super::run::RunError;
 use crate::background::acme::{PlainDoor, Renewal};
 use crate::background::own_files;
 use crate::config::{self, Tls};
