@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use postern_gateway::{BackendKind, PrivateKey};
+use postern_gateway::{BackendKind, PrivateKey, chain};
 
 use crate::app::App;
 use crate::background::own_files;
@@ -62,9 +62,28 @@ pub enum ReloadError {
         #[source]
         source: std::io::Error,
     },
+    /// A file of a change before this one, for which nothing was done.
+    #[error("{} could not be put in its place, where an earlier change wants it", path.display())]
+    Owed {
+        /// Where it belongs.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// See [`KeysError`].
     #[error(transparent)]
     Keys(#[from] KeysError),
+}
+
+impl ReloadError {
+    /// What is late of an earlier change keeps this one from beginning.
+    fn before_anything(self) -> Self {
+        match self {
+            Self::Late { path, source } => Self::Owed { path, source },
+            other => other,
+        }
+    }
 }
 
 /// What is to change together with the files' being read again.
@@ -206,7 +225,8 @@ impl Parts {
             Ok::<_, ReloadError>(value)
         })?;
         staged.into_iter().for_each(Staged::keep);
-        finish_renames(&self.app.store)?;
+        // From here on nothing is refused: it is committed.
+        let renamed = finish_renames(&self.app.store);
         if is_of_https {
             own_files::present(&self.app);
             self.app.presented.ask_to_try();
@@ -216,6 +236,15 @@ impl Parts {
         }
         for warning in &warnings {
             tracing::warn!("{warning}");
+        }
+        match renamed {
+            Err(ReloadError::Refused(error)) => {
+                tracing::error!(
+                    error = chain(&error),
+                    "which files are in their places was not noted: it is looked at again"
+                );
+            }
+            renamed => drop(renamed?),
         }
         Ok(Reloaded { value, files: change.into_files(), revision, needs_restart, warnings, cut_off })
     }
@@ -243,7 +272,7 @@ impl Parts {
         &self,
         plan: impl FnOnce(&Loaded) -> Result<Change, ReloadError>,
     ) -> Result<Planned, ReloadError> {
-        finish_renames(&self.app.store)?;
+        finish_renames(&self.app.store).map_err(ReloadError::before_anything)?;
         let present = load_with(&self.path, None)?;
         let change = plan(&present)?;
         let loaded = match &change {
@@ -256,8 +285,13 @@ impl Parts {
                 load_drafts(&self.path, &drafts)?
             }
         };
-        let (config, needs_restart) = loaded.config.keeping_what_runs(&self.app.site().config);
-        let is_of_https = change == Change::Nothing || config.http.tls != self.app.site().config.http.tls;
+        let running = self.app.site();
+        let (mut config, needs_restart) = loaded.config.keeping_what_runs(&running.config);
+        if change != Change::Nothing && !loaded.https.is_empty() {
+            // Whoever changes a location is not to take over what a reload refuses.
+            config.http.tls.clone_from(&running.config.http.tls);
+        }
+        let is_of_https = change == Change::Nothing || config.http.tls != running.config.http.tls;
         Ok(Planned { change, loaded: Loaded { config, ..loaded }, needs_restart, is_of_https })
     }
 }

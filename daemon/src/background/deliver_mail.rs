@@ -25,7 +25,7 @@ use crate::mail::mime::Origin;
 use crate::pulse::Pulse;
 use crate::rules::message::Message;
 use crate::store::outbox::{Blame, Outgoing};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, asked_from};
 
 /// How many messages one turn takes.
 const AT_ONCE: u32 = 100;
@@ -74,10 +74,13 @@ async fn turn(
     unrecorded.make_up(app).await?;
     let Some(transport) = app.site().config.mail.transport() else { return Ok(LONGEST_WAIT) };
     let now = app.now();
-    let mut due = app.store.read(move |tx| tx.due_mail(now, AT_ONCE)).await?;
-    if grant(app, &due, now).await? {
-        due = app.store.read(move |tx| tx.due_mail(now, AT_ONCE)).await?;
-    }
+    // What is granted leaves room for more; only a list without a wish is delivered.
+    let due = loop {
+        let due = app.store.read(move |tx| tx.due_mail(now, AT_ONCE)).await?;
+        if !grant(app, &due, now).await? {
+            break due;
+        }
+    };
     let round = Round {
         app: app.clone(),
         pulse: pulse.clone(),
@@ -99,21 +102,22 @@ async fn turn(
 /// Makes mails, or nothing, of what people wrote who forgot their passwords; says whether anybody did.
 async fn grant(app: &App, due: &[Outgoing], now: Timestamp) -> Result<bool, StoreError> {
     let forgotten = due.iter().filter_map(|mail| match mail.message() {
-        Ok(Message::PasswordForgotten { user }) => Some((mail.id, user)),
+        Ok(Message::PasswordForgotten { user, source }) => Some((mail.id, user, source)),
         Ok(_) | Err(_) => None,
     });
     let forgotten: Vec<_> = forgotten.collect();
     if forgotten.is_empty() {
         return Ok(false);
     }
-    let shared = app.clone();
-    let granting = move |tx: &Tx<'_>| {
-        let site = shared.site();
-        forgotten
-            .iter()
-            .try_for_each(|(mail, user)| password_reset::grant(tx, &site, *mail, *user, now).map(drop))
-    };
-    app.store.write(granting).await?;
+    for (mail, user, source) in forgotten {
+        let shared = app.clone();
+        let granted =
+            app.store.write(move |tx| password_reset::grant(tx, &shared.site(), mail, user, now).map(drop));
+        match source {
+            Some(source) => asked_from(source, granted).await?,
+            None => granted.await?,
+        };
+    }
     Ok(true)
 }
 

@@ -38,7 +38,7 @@ pub enum ResetError {
 pub fn request(tx: &Tx<'_>, site: &Site, email: &str, now: Timestamp) -> Result<(), StoreError> {
     let user = tx.user_by_email(email.trim())?.filter(may_reset).map(|user| user.id);
     if site.config.mail.is_sent() {
-        tx.post(&Message::PasswordForgotten { user }, now)?;
+        tx.post(&Message::PasswordForgotten { user, source: tx.source() }, now)?;
     }
     Ok(())
 }

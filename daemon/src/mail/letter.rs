@@ -56,7 +56,7 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
                 Some(Subject::Machine(_)) | None => None,
             }
         }
-        Message::PasswordForgotten { user } => *user,
+        Message::PasswordForgotten { user, .. } => *user,
         Message::PasswordReset { reset } => tx.reset(*reset)?.map(|reset| reset.user),
         Message::LocationFull { .. } | Message::CertificateFailing { to: None, .. } => {
             return Ok(Some(site.config.contact.email.clone()));

@@ -111,9 +111,30 @@ fn what_was_committed_and_is_not_in_its_place_follows_later() {
     assert!(matches!(&late, ReloadError::Late { path, .. } if *path == file), "{late}");
     assert_eq!(managed(&parts), ["wg0"]);
     assert!(finish_renames(&parts.app.store).is_err());
+    let next = parts.apply(|_| Ok(Change::Nothing), |_| Ok(())).map(drop).unwrap_err();
+    assert!(matches!(&next, ReloadError::Owed { path, .. } if *path == file), "{next}");
     fs::remove_dir_all(&file).unwrap();
     assert!(finish_renames(&parts.app.store).unwrap(), "as at a start");
     assert!(!finish_renames(&parts.app.store).unwrap());
     assert_eq!(managed(&started(dir.path())), ["wg0"]);
     assert_eq!(names(dir.path()), ["location-1.key", "seal.key", "token.key", "wg0.toml"]);
+}
+
+#[test]
+fn a_change_of_a_location_does_not_take_over_what_a_reload_refuses() {
+    let dir = a_folder();
+    let main = |name: &str| {
+        let http = format!(
+            "[http]\ntls = \"files\"\ncertificate_file = \"{name}.pem\"\nkey_file = \"{name}.key\"\n"
+        );
+        fs::write(dir.path().join("postern.toml"), MAIN.to_owned() + &http).unwrap();
+    };
+    main("running");
+    let parts = started(dir.path());
+    let running = parts.app.site().config.http.tls.clone();
+    main("missing");
+    assert!(matches!(parts.apply(|_| Ok(Change::Nothing), |_| Ok(())), Err(ReloadError::Config(_))));
+    import(&parts, |_| {}).unwrap();
+    assert_eq!(managed(&parts), ["wg0"]);
+    assert_eq!(parts.app.site().config.http.tls, running);
 }

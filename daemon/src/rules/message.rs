@@ -1,5 +1,7 @@
 //! What we tell people. A message names rows and holds no secret: tokens are derived again when it is delivered.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::{EnrollmentId, ResetId, UserId};
@@ -85,6 +87,8 @@ pub enum Message {
     PasswordForgotten {
         /// Whose address it is, if it is that of somebody who may have a link.
         user: Option<UserId>,
+        /// From where they say so.
+        source: Option<IpAddr>,
     },
     /// The link with which somebody who forgot their password sets another one (protocol 1.11).
     PasswordReset {

@@ -53,7 +53,14 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.insert(
             "INSERT INTO audit (at, actor, action, object, detail, source) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![now.as_second(), actor, action.name(), object, detail, self.source()],
+            params![
+                now.as_second(),
+                actor,
+                action.name(),
+                object,
+                detail,
+                self.source().map(|source| source.to_string())
+            ],
         )?;
         Ok(())
     }

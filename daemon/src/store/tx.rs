@@ -85,8 +85,8 @@ impl<'a> Tx<'a> {
     }
 
     /// The address of who asked for this.
-    pub(super) fn source(&self) -> Option<String> {
-        self.source.map(|source| source.to_string())
+    pub fn source(&self) -> Option<IpAddr> {
+        self.source
     }
 
     pub(super) fn into_parts(self) -> (Touched, Vec<Afterwards>) {

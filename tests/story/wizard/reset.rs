@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use postern::password::Passwords;
+use postern::rules::action::Action;
 use postern::rules::message::Message;
 use postern::store::Store;
 use zeroize::Zeroizing;
@@ -85,8 +86,27 @@ async fn whether_there_is_such_an_account_is_told_to_nobody() {
     assert_eq!(waiting(&postern), [], "one mail, and nothing is left of the others");
     let audited = postern.audited().into_iter().filter(|entry| entry.starts_with("password.forget"));
     assert_eq!(audited.collect::<Vec<_>>(), ["password.forget jdoe"]);
+    let log = postern.app.store.read_blocking(|tx| tx.audit_of(Action::PasswordForget, 9)).unwrap();
+    assert_eq!(log[0].source.as_deref(), Some("192.0.2.7"), "from where it was asked");
     let page = Browser::new(&postern).post("/password", &[("email", "no <address>")]).await;
     page.shows(422, &["value=\"no &#60;address&#62;\"", "id=\"email-error\""]);
+}
+
+#[tokio::test]
+async fn no_wish_is_lost_however_many_come_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = mailing(dir.path());
+    Browser::new(&postern).with_password(&postern.invite("jdoe")).await;
+    let (jdoe, now) = (postern.user("jdoe"), postern.app.now());
+    let post = postern.app.store.write_blocking(|tx| {
+        let nobodys = std::iter::repeat_n(None, 150);
+        let wishes =
+            nobodys.chain([Some(jdoe)]).map(|user| Message::PasswordForgotten { user, source: None });
+        wishes.into_iter().try_for_each(|wish| tx.post(&wish, now))
+    });
+    post.unwrap();
+    letters(&postern, dir.path(), 1).await;
+    assert_eq!(waiting(&postern), []);
 }
 
 /// What is read is the same anyway: one look for the address.
@@ -111,7 +131,7 @@ async fn a_known_address_and_an_unknown_one_cost_the_same_writes() {
     }
     assert!(costs[0] > 0 && costs.iter().all(|cost| *cost == costs[0]), "{costs:?}");
     let wishes = waiting(&postern).into_iter().map(|message| {
-        let Message::PasswordForgotten { user } = message else { panic!("{message:?}") };
+        let Message::PasswordForgotten { user, .. } = message else { panic!("{message:?}") };
         user
     });
     let jdoe = Some(postern.user("jdoe"));

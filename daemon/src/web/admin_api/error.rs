@@ -49,9 +49,12 @@ impl AdminError {
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Refused(Refusal::Store(_))
-            | Self::NotReloaded(ReloadError::File { .. } | ReloadError::Late { .. } | ReloadError::Keys(_)) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            | Self::NotReloaded(
+                ReloadError::File { .. }
+                | ReloadError::Late { .. }
+                | ReloadError::Owed { .. }
+                | ReloadError::Keys(_),
+            ) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(_) | Self::NotReloaded(_) | Self::NotSent(_) | Self::NoBackup(..) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -75,6 +78,9 @@ impl AdminError {
             }
             Self::NotReloaded(ReloadError::Late { .. }) => {
                 "mend what keeps it from there, then `postern reload`"
+            }
+            Self::NotReloaded(ReloadError::Owed { .. }) => {
+                "nothing was changed: mend what keeps it from there, then try again"
             }
             Self::NotReloaded(ReloadError::Keys(_)) => return None,
             Self::NotSent(_) => "correct [mail] in the configuration, then `postern reload`, and try again",
@@ -113,6 +119,7 @@ impl From<ReloadError> for AdminError {
             error @ (ReloadError::Config(_)
             | ReloadError::File { .. }
             | ReloadError::Late { .. }
+            | ReloadError::Owed { .. }
             | ReloadError::Keys(_)) => Self::NotReloaded(error),
         }
     }
