@@ -106,6 +106,17 @@ fn both_versions_of_http_answer_and_bind_browsers_to_https() {
     }
 }
 
+/// Debian 12's curl takes an answer before the end of what it sends for a broken stream.
+#[test]
+fn what_is_sent_is_read_before_it_is_refused() {
+    let Some((_rig, _authority, visitor)) = a_gateway() else { return };
+    for version in ["--http1.1", "--http2"] {
+        let many = format!(" https://{NAME}/api/v1/nothing").repeat(300);
+        let answers = visitor.curl(&format!("{version} -w ' %{{http_code}}' -d '{{}}' {many}"));
+        assert_eq!(answers.matches(" 404").count(), 300, "{version}: {answers}");
+    }
+}
+
 #[test]
 fn plain_http_is_sent_to_https_and_answers_nothing_else() {
     let Some((_rig, _authority, visitor)) = a_gateway() else { return };

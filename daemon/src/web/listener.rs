@@ -4,6 +4,7 @@
 
 mod activity;
 mod places;
+mod whole;
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ use crate::pulse::Pulse;
 use crate::tls::presented::ACME_TLS;
 use activity::Activity;
 use places::{Place, Places, Visitor};
+use whole::Whole;
 
 /// Never more connections than this, however many descriptors there are.
 const MOST_CONNECTIONS: usize = 4096;
@@ -220,7 +222,9 @@ async fn answer(
     cover: Cover,
     request: hyper::Request<Incoming>,
 ) -> Result<Response, std::convert::Infallible> {
-    let mut request: Request = request.map(Body::new);
+    let (head, body) = request.into_parts();
+    let body = Whole::new(body);
+    let mut request = Request::from_parts(head, Body::new(body.clone()));
     request.extensions_mut().insert(ConnectInfo(peer));
     // HTTP/2 names the host elsewhere.
     let host = request.uri().authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
@@ -228,6 +232,7 @@ async fn answer(
         request.headers_mut().entry(header::HOST).or_insert(host);
     }
     let mut answer = router.oneshot(request).await?;
+    body.finish().await;
     if cover == Cover::Tls {
         answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
