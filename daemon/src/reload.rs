@@ -79,10 +79,7 @@ pub enum ReloadError {
 impl ReloadError {
     /// What is late of an earlier change keeps this one from beginning.
     fn before_anything(self) -> Self {
-        match self {
-            Self::Late { path, source } => Self::Owed { path, source },
-            other => other,
-        }
+        if let Self::Late { path, source } = self { Self::Owed { path, source } } else { self }
     }
 }
 

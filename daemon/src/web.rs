@@ -98,9 +98,14 @@ async fn outermost(State(app): State<App>, request: Request, next: Next) -> Resp
     let client = limit::client_address(&request, &app.site().config.http.trusted_proxies);
     let answered = store::asked_from(client, next.run(request));
     let mut answer = caught(answered).await.unwrap_or_else(|| WebError::Panicked.into_response());
+    add_versions(&app, answer.headers_mut());
+    kept_by_nobody(answer).await
+}
+
+/// An answer that nobody keeps or takes for what it is not. It may hold a token; only files that are the same for everybody
+/// say otherwise.
+async fn kept_by_nobody(mut answer: Response) -> Response {
     let headers = answer.headers_mut();
-    add_versions(&app, headers);
-    // Answers hold tokens and keys; only files that are the same for everybody say otherwise.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NO_PAGE));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -17,6 +17,8 @@ mod support;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mutate::{Dice, mutated};
@@ -153,9 +155,12 @@ fn fuzz(target: &str, shipped: &[Vec<u8>], mut trial: impl FnMut(&[u8])) {
     let seconds = from_environment("POSTERN_FUZZ_SECONDS").unwrap_or(if is_long { 600 } else { 10 });
     let (mut dice, mut tried) = (Dice(seed), 0_u64);
     let until = now() + Duration::from_secs(seconds);
+    let (begins, watched) = mpsc::channel();
+    let watch = thread::spawn(move || end_what_hangs(&watched, seed));
     while now() < until {
         let bytes = mutated(&corpus, &mut dice);
         tried += 1;
+        begins.send(tried).unwrap();
         let begun = now();
         let outcome = catch_unwind(AssertUnwindSafe(|| trial(&bytes)));
         let took = begun.elapsed();
@@ -170,7 +175,24 @@ fn fuzz(target: &str, shipped: &[Vec<u8>], mut trial: impl FnMut(&[u8])) {
             panic!("it took {took:?}");
         }
     }
+    drop(begins);
+    watch.join().unwrap();
     eprintln!("{target}: {tried} cases of seed {seed}");
+}
+
+/// Ends this program when a case goes on without end.
+fn end_what_hangs(begun: &mpsc::Receiver<u64>, seed: u64) {
+    let mut case = 0;
+    loop {
+        match begun.recv_timeout(3 * LONGEST) {
+            Ok(next) => case = next,
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                eprintln!("POSTERN_FUZZ_SEED={seed}: case {case} hangs");
+                std::process::abort();
+            }
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "every run is to try something else")]

@@ -1,11 +1,16 @@
 //! Requests out of bytes: the first line is method, path and a header with its value, the second is the cookies, everything
-//! after it the body. `TOKEN`, `RESET`, `SESSION` and `KEY` stand for good ones.
+//! after it the body. `TOKEN`, `SESSION`, `RESET` (a link), `RUNNING` (the session of another) and `KEY` stand for good ones.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request};
 
+use postern::flows::password_reset;
+use postern::rules::token::Token;
+
 use crate::support::{Postern, key};
 
+/// A session in which somebody sets another password.
+const RUNNING: &str = "0123456789abcdefghijklmnopqrstuv";
 /// So many requests meet one postern: a fresh one costs more than they do.
 const MOST: usize = 200;
 
@@ -14,14 +19,15 @@ pub(crate) struct World {
     postern: Postern,
     token: String,
     session: String,
+    reset: String,
     asked: usize,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let (postern, token, session) = runtime.block_on(populated());
-        Self { runtime, postern, token, session, asked: 0 }
+        let (postern, [token, session, reset]) = runtime.block_on(populated());
+        Self { runtime, postern, token, session, reset, asked: 0 }
     }
 
     /// Sends a request, unless it is one that no HTTP library would let through, and judges the answer.
@@ -44,8 +50,13 @@ impl World {
     }
 
     fn request(&self, bytes: &[u8]) -> Option<Request<Body>> {
-        let good =
-            [(&b"TOKEN"[..], self.token.as_str()), (b"SESSION", self.session.as_str()), (b"KEY", &key(7))];
+        let good = [
+            (&b"TOKEN"[..], self.token.as_str()),
+            (b"SESSION", self.session.as_str()),
+            (b"RESET", self.reset.as_str()),
+            (b"RUNNING", RUNNING),
+            (b"KEY", &key(7)),
+        ];
         let bytes =
             good.iter().fold(bytes.to_vec(), |bytes, (word, value)| replaced(&bytes, word, value.as_bytes()));
         let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
@@ -62,12 +73,27 @@ impl World {
     }
 }
 
-async fn populated() -> (Postern, String, String) {
+async fn populated() -> (Postern, [String; 3]) {
     let postern = Postern::new();
     let session = postern.session_of("ann").await;
     let session = session.split(['=', ';']).nth(1).unwrap().to_owned();
     let token = postern.invite("ben");
-    (postern, token, session)
+    let [eve, fay] = ["eve", "fay"].map(|name| {
+        postern.invite(name);
+        postern.user(name)
+    });
+    let (site, now) = (postern.app.site(), postern.app.now());
+    let reset = postern.app.store.write_blocking(|tx| {
+        let grant = |user| {
+            tx.activate_user(user, "hash", None)?;
+            password_reset::grant(tx, &site, 0, Some(user), now)
+        };
+        let [reset, started] = [grant(eve)?.unwrap().1, grant(fay)?.unwrap().1];
+        password_reset::start(tx, &site, &started, Token::presented(RUNNING).hash(), now)?;
+        Ok::<_, password_reset::ResetError>(reset.expose().to_owned())
+    });
+    let reset = reset.unwrap().0;
+    (postern, [token, session, reset])
 }
 
 fn replaced(bytes: &[u8], word: &[u8], by: &[u8]) -> Vec<u8> {

@@ -154,6 +154,7 @@ fn belonging(path: &Path) -> &'static [&'static str] {
     match path.file_name().unwrap().to_str().unwrap() {
         "out" => &["the first administrator's token"],
         "key.pem" => &["the TLS key"],
+        "backup-passphrase" => &["the backup's passphrase"],
         "wgsecret0.conf.imported" => &["the key that was taken over", "the preshared key"],
         "token.key" => &["token.key before they were replaced", "token.key at the end"],
         "seal.key" => &["seal.key before they were replaced", "seal.key at the end"],

@@ -197,8 +197,13 @@ impl Renewal {
                     "the certificate is presented, but would be lost with the next start, and it is tried again to write it: {}",
                     chain(&error)
                 );
-                tracing::error!("{reason}");
-                self.app.presented.keep_for(Trouble { at: self.app.now(), reason });
+                // Why there is no newer one matters more; and it is tried every few minutes.
+                if self.pace.is_well()
+                    && self.app.presented.trouble().is_none_or(|told| told.reason != reason)
+                {
+                    tracing::error!("{reason}");
+                    self.app.presented.keep_for(Trouble { at: self.app.now(), reason });
+                }
             }
         }
     }

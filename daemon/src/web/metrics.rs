@@ -7,12 +7,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use postern_gateway::chain;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::kept_by_nobody;
 use crate::app::App;
 use crate::config::Tls;
 use crate::gateway_view::GatewayView;
@@ -36,6 +38,7 @@ pub fn router(app: App, view: GatewayView) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found: the metrics are at /metrics\n") })
+        .layer(map_response(kept_by_nobody))
         .with_state(scrape)
 }
 

@@ -4,7 +4,10 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
+
+use super::kept_by_nobody;
 
 use crate::app::App;
 
@@ -15,7 +18,7 @@ const PROOFS: &str = "/.well-known/acme-challenge/";
 
 /// What plain http is answered.
 pub fn router(app: App) -> Router {
-    Router::new().fallback(redirect).with_state(app)
+    Router::new().fallback(redirect).layer(map_response(kept_by_nobody)).with_state(app)
 }
 
 async fn redirect(State(app): State<App>, request: Request) -> Response {
@@ -56,6 +59,18 @@ mod tests {
         let answer = router(app).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let location = answer.headers().get(header::LOCATION).map(|location| location.to_str().unwrap());
         (answer.status(), location.unwrap_or_default().to_owned())
+    }
+
+    #[tokio::test]
+    async fn nobody_keeps_an_answer_that_may_hold_a_token() {
+        for asked in ["/?token=abc", "/.well-known/acme-challenge/x"] {
+            let request = Request::builder().uri(asked).body(Body::empty()).unwrap();
+            let answer = router(an_app()).oneshot(request).await.unwrap();
+            for (name, value) in [("cache-control", "no-store"), ("x-content-type-options", "nosniff")] {
+                assert_eq!(answer.headers()[name], value, "{asked}");
+            }
+            assert!(answer.headers().contains_key("content-security-policy"), "{asked}");
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //! each answer which secrets it is meant to carry.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use postern_gateway::{PresharedKey, PrivateKey};
 use serde_json::{Value, json};
@@ -157,6 +158,7 @@ impl Story<'_> {
         self.order(&["location", "rotate-key", "open"], &[]);
         self.keys_of_locations("at the end");
         self.order(&["reload"], &[]);
+        self.backup();
         for command in [
             &["status", "--json"][..],
             &["plan", "--json"],
@@ -176,6 +178,16 @@ impl Story<'_> {
         let metrics = self.rig.gateway.look("curl -s http://127.0.0.1:9586/metrics");
         assert!(metrics.contains("postern_"), "{metrics}");
         self.said.push(Said { what: "the metrics".to_owned(), text: metrics, meant: Vec::new() });
+    }
+
+    /// Of everything, under a passphrase.
+    fn backup(&mut self) {
+        let passphrase = self.keep("the backup's passphrase", "a passphrase nobody guesses");
+        let [file, backup] = ["backup-passphrase", "backup.tar.age"].map(|name| self.rig.path(name));
+        fs::write(&file, passphrase).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let [file, backup] = [&file, &backup].map(|path| path.to_str().unwrap());
+        self.order(&["backup", backup, "--passphrase-file", file], &[]);
     }
 
     /// Keys that are in files, as they are now.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use instant_acme::{
     Account, AccountBuilder, AuthorizationStatus, CertificateIdentifier, ChallengeHandle, ChallengeType,
-    Error, Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
+    Error, Identifier, NewAccount, NewOrder, Order, OrderStatus, Problem, RetryPolicy,
 };
 use postern_gateway::chain;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
@@ -77,14 +77,13 @@ pub(super) async fn obtain(
 ) -> Result<Obtained, AcmeError> {
     let account = account(acme, kept).await?;
     let identifiers = [Identifier::Dns(acme.host.clone())];
-    let replacing = match replaces {
-        Some(replaced) => account.new_order(&NewOrder::new(&identifiers).replaces(replaced)).await.ok(),
-        None => None,
-    };
-    // Some authorities take it once only, or know nothing of it.
-    let ordered = match replacing {
-        Some(order) => Ok(order),
-        None => account.new_order(&NewOrder::new(&identifiers)).await,
+    let anew = NewOrder::new(&identifiers);
+    let ordered = match replaces {
+        Some(replaced) => match account.new_order(&NewOrder::new(&identifiers).replaces(replaced)).await {
+            Err(Error::Api(problem)) if is_about_replacing(&problem) => account.new_order(&anew).await,
+            ordered => ordered,
+        },
+        None => account.new_order(&anew).await,
     };
     let mut order = match ordered {
         Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
@@ -101,6 +100,13 @@ pub(super) async fn obtain(
     let chain_pem = order.poll_certificate(&PATIENCE).await.map_err(asked("the certificate"))?;
     let key_pem = Zeroizing::new(key.serialize_pem());
     Ok(Obtained { directory: acme.directory.clone(), chain_pem, key_pem })
+}
+
+/// Authorities take a certificate as replaced once only (RFC 9773, section 5), or know nothing of it. Whatever else they
+/// refuse, they would refuse again, and count.
+fn is_about_replacing(problem: &Problem) -> bool {
+    let kinds = ["urn:ietf:params:acme:error:alreadyReplaced", "urn:ietf:params:acme:error:malformed"];
+    problem.r#type.as_deref().is_some_and(|kind| kinds.contains(&kind))
 }
 
 async fn account(acme: &Acme, kept: &Kept) -> Result<Account, AcmeError> {
