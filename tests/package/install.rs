@@ -77,20 +77,26 @@ fn after_a_boot_everything_is_back_and_only_purging_ends_it() {
     assert!(ready.contains(&person.key()), "not live when the service was ready: {ready:?}");
     person.connect();
 
-    sh("apt-get remove -y postern");
+    sh("systemctl enable --now postern-backup.timer; apt-get remove -y postern");
     assert_eq!(look("systemctl is-active postern").trim(), "inactive");
     assert!(person.reaches(), "removing the package took the tunnel down");
     machine.install(2);
     machine.answers();
+    assert_eq!(look("systemctl is-active postern-backup.timer").trim(), "active");
     assert!(sh("postern user list").contains("ann"));
     assert!(person.reaches());
 
+    // What restoring over a gateway leaves, and killing that; and backups.
+    sh("cd /var/lib; for why in before-restore restoring; do mkdir -p postern.$why-2026-01-02T030405Z/keys; done; mkdir -p /var/backups/postern");
     sh("cp -r /var/lib/postern /var/lib/dpkg/info/postern.postrm /root; nft list tables | grep postern >/root/table
         apt-get purge -y postern");
     assert_eq!(look("getent passwd postern; getent group postern postern-admin"), "");
     assert_eq!(look("ip -o link show wg-hq; nft list tables | grep postern"), "");
     assert_eq!(look("find / -xdev \\( -nouser -o -nogroup \\)"), "");
-    assert_eq!(look("find / -xdev -path /root -prune -o -path /proc -prune -o -name '*postern*' -print"), "");
+    assert_eq!(
+        look("find / -xdev -path /root -prune -o -path /proc -prune -o -name '*postern*' -print"),
+        "/var/backups/postern\n"
+    );
     eventually("no unit of ours", || look("systemctl list-units --all --no-legend 'postern*'").is_empty());
 
     // Of one whose interfaces somebody else has deleted, the table is left.
