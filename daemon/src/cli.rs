@@ -21,6 +21,7 @@ mod client;
 mod device;
 mod doctor;
 mod group;
+mod hidden;
 mod location;
 mod mail;
 mod manual;

@@ -1,15 +1,13 @@
 //! Passphrases for backups: read from a file, or asked for on the terminal and not shown there.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::io::{self, IsTerminal as _, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use super::Failure;
+use super::{Failure, hidden};
 use crate::envelope::{Passphrase, SHORTEST_PASSPHRASE};
 
 /// Nobody types more.
@@ -61,31 +59,6 @@ fn ask(question: &str) -> Result<Passphrase, Failure> {
         let why = "there is no terminal to ask for the passphrase on: give --passphrase-file FILE";
         return Err(Failure::Refused(why.to_owned()));
     }
-    let hidden = Hidden::on_standard_input()?;
-    write!(io::stderr(), "{question}: ")?;
-    let mut line = Zeroizing::new(String::new());
-    io::stdin().read_line(&mut line)?;
-    drop(hidden);
-    writeln!(io::stderr())?;
+    let line = hidden::line(question, &mut io::stdin().lock(), &mut io::stderr())?;
     Ok(Passphrase::new(&line))
-}
-
-/// What is typed is not shown until this is dropped.
-struct Hidden(Termios);
-
-impl Hidden {
-    fn on_standard_input() -> io::Result<Self> {
-        let before = tcgetattr(io::stdin().as_fd())?;
-        let mut hidden = before.clone();
-        hidden.local_flags.remove(LocalFlags::ECHO);
-        tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, &hidden)?;
-        Ok(Self(before))
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        // A terminal that is gone shows nothing anyway.
-        let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, &self.0);
-    }
 }

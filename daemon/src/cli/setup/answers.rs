@@ -187,8 +187,8 @@ impl Answers {
     }
 
     /// A password that was typed.
-    pub(super) fn set_password(&mut self, password: String) {
-        self.mail_password = Some(password.into());
+    pub(super) fn set_password(&mut self, password: Zeroizing<String>) {
+        self.mail_password = Some(Password(password));
     }
 
     /// The keys of the location, without its name.

@@ -2,14 +2,14 @@
 //! cannot be.
 
 use std::io::{self, BufRead, Write};
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
 
 use super::answers::{Answers, Tls};
 use super::design::{suggested_tls, url_like, url_of};
 use super::found::Found;
+use crate::cli::hidden;
 use crate::config::settings::text_at;
 use crate::config::{host_of, mail_host, public_url};
 use crate::rules::names;
@@ -178,7 +178,8 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             answers.mail_username = Some(username).filter(|username| username != "-");
         }
         if answers.mail_username.is_some() && answers.mail_password_file.is_none() {
-            answers.set_password(self.secret("    Password (not shown)")?);
+            let password = hidden::line("    Password (not shown)", self.input, self.output)?;
+            answers.set_password(Zeroizing::new(password.trim().to_owned()));
         }
         answers.mail_host = Some(server);
         Ok(())
@@ -214,50 +215,12 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         Err(io::Error::other("no answer that could be used"))
     }
 
-    /// A line that is not shown while it is typed.
-    fn secret(&mut self, question: &str) -> io::Result<String> {
-        // Before the question: what is typed or pasted as soon as it is read would be shown.
-        let hidden = Hidden::start()?;
-        write!(self.output, "{question}: ")?;
-        self.output.flush()?;
-        let line = self.line();
-        drop(hidden);
-        writeln!(self.output)?;
-        line
-    }
-
     fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         if self.input.read_line(&mut line)? == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the input ended"));
         }
         Ok(line.trim().to_owned())
-    }
-}
-
-/// Standard input's terminal shows nothing that is typed, until this is dropped.
-struct Hidden(Option<Termios>);
-
-impl Hidden {
-    /// Without a terminal there is nothing to hide.
-    fn start() -> io::Result<Self> {
-        let stdin = io::stdin();
-        let before = tcgetattr(stdin.as_fd()).ok();
-        if let Some(mut hidden) = before.clone() {
-            hidden.local_flags.remove(LocalFlags::ECHO);
-            // Not TCSAFLUSH: answers that were pasted together would be lost.
-            tcsetattr(stdin.as_fd(), SetArg::TCSADRAIN, &hidden)?;
-        }
-        Ok(Self(before))
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            // A terminal that is gone shows nothing either.
-            let _ = tcsetattr(io::stdin().as_fd(), SetArg::TCSADRAIN, before);
-        }
     }
 }
 

@@ -70,7 +70,7 @@ fn a_mail_servers_port_tells_its_encryption_and_a_new_one_forgets_the_login() {
         ..Answers::default()
     };
     assert!(apply(DOCUMENTED, &login, &found()).unwrap_err().contains("--mail-password-file"));
-    login.set_password("secret".to_owned());
+    login.set_password("secret".to_owned().into());
     let text = apply(DOCUMENTED, &login, &found()).unwrap();
     let at = |text: &str, key| text_at(text, "mail.smtp", key).unwrap_or_default();
     assert_eq!(
