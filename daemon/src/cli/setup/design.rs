@@ -217,9 +217,11 @@ fn mail(
     }
     if let Some(username) = &answers.mail_username {
         set("username", username);
+        let is_there = |key| text_at(present, "mail.smtp", key).is_some();
         if answers.password()?.is_some() {
             set("password_file", password_path);
-        } else if text_at(present, "mail.smtp", "password_file").is_none() {
+            settings.push(Setting::without("mail.smtp", "password_credential"));
+        } else if !is_there("password_file") && !is_there("password_credential") {
             return Err(format!(
                 "the mail server wants a password for {username:?}: give --mail-password-file, or mail_password in the file of \
                  answers"
@@ -228,7 +230,8 @@ fn mail(
     } else if host.is_some() {
         // Another server knows nothing of the login at the one before.
         set("username", "");
-        settings.push(Setting::without("mail.smtp", "password_file"));
+        settings
+            .extend(["password_file", "password_credential"].map(|key| Setting::without("mail.smtp", key)));
     }
     if host.is_some() {
         settings.push(Setting::new("mail.smtp", "port", i64::from(port.unwrap_or(0))));

@@ -89,6 +89,33 @@ fn a_mail_servers_port_tells_its_encryption_and_a_new_one_forgets_the_login() {
 }
 
 #[test]
+fn a_password_that_systemd_hands_in_is_one() {
+    let login = Answers {
+        mail_host: Some("mail.example.com".to_owned()),
+        mail_username: Some("vpn".to_owned()),
+        ..Answers::default()
+    };
+    let handed_in = [
+        Setting::new("", "public_url", "https://gw.example.com/"),
+        Setting::new("mail.smtp", "username", "old"),
+        Setting::new("mail.smtp", "password_credential", "smtp-password"),
+    ];
+    let present = set(DOCUMENTED, &handed_in).unwrap();
+    let at = |text: &str| {
+        ["username", "password_file", "password_credential"].map(|key| text_at(text, "mail.smtp", key))
+    };
+    let texts = |texts: [Option<&str>; 3]| texts.map(|text| text.map(str::to_owned));
+    let same = apply(&present, &login, &found()).unwrap();
+    assert_eq!(at(&same), texts([Some("vpn"), None, Some("smtp-password")]));
+    let mut typed = login.clone();
+    typed.set_password("secret".to_owned().into());
+    let typed = apply(&present, &typed, &found()).unwrap();
+    assert_eq!(at(&typed), texts([Some("vpn"), Some("/p"), None]));
+    let other = apply(&present, &Answers { mail_username: None, ..login }, &found()).unwrap();
+    assert_eq!(at(&other), texts([Some(""), None, None]));
+}
+
+#[test]
 fn the_first_location_is_made_unasked_and_a_further_one_only_by_name() {
     let made = |answers: &Answers, has_locations| {
         location(answers, "https://gw.example.com:8443/", has_locations).unwrap()
