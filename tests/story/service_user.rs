@@ -127,6 +127,46 @@ fn a_server_of_wg_quick_is_offered_as_the_first_network() {
     assert_eq!(fs::read_dir("/etc/postern/locations.d").unwrap().count(), 0);
 }
 
+#[test]
+fn with_a_key_that_systemd_hands_in_the_certificate_alone_is_judged_and_asked_for() {
+    if !packaged::is_here(
+        "service_user::with_a_key_that_systemd_hands_in_the_certificate_alone_is_judged_and_asked_for",
+    ) {
+        return;
+    }
+    certified();
+    let main = "/etc/postern/postern.toml";
+    run(program(PROGRAM).args([&FIRST[..], &["--tls", "proxy"]].concat()));
+    let text = fs::read_to_string(main).unwrap();
+    let files =
+        format!("tls = \"files\"\ncertificate_file = \"{LIVE}/fullchain.pem\"\nkey_credential = \"tls-key\"");
+    fs::write(main, text.replace("tls = \"proxy\"", &files)).unwrap();
+    let output = program(PROGRAM).args(["setup", "--yes"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("--certificate-file /etc/postern/tls/fullchain.pem") && !said.contains("--key-file"),
+        "{said}"
+    );
+    let mend = said.split_once("mend: ").unwrap().1.split_once(" && postern setup").unwrap().0;
+    run(program("sh").args(["-ec", mend]));
+    run(program(PROGRAM).args(["setup", "--yes", "--certificate-file", "/etc/postern/tls/fullchain.pem"]));
+
+    let before = fs::read_to_string(main).unwrap();
+    assert!(before.contains("\nkey_credential = \"tls-key\""), "{before}");
+    let mut command = program("timeout");
+    command.args(["--foreground", "60", PROGRAM, "setup"]);
+    let mut talk = Talk::start(command);
+    for (question, answer) in
+        [("1/4", ""), ("[files]", ""), ("certificate's file", ""), ("2/4", ""), ("4/4", "none")]
+    {
+        talk.answer(question, answer);
+    }
+    let (code, heard) = talk.heard_to_the_end();
+    assert!(code == 0 && !heard.contains("private key"), "{heard}");
+    assert_eq!(fs::read_to_string(main).unwrap(), before, "{heard}");
+}
+
 /// A pair as certbot keeps it: folders for root alone, and links.
 fn certified() {
     let archive = LIVE.replace("/live/", "/archive/");

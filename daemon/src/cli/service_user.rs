@@ -13,7 +13,7 @@ use crate::config::{Config, DEFAULT_FILE, Tls};
 const QUICK: Duration = Duration::from_secs(20);
 /// `postern check-config` refused.
 const REFUSED: i32 = 1;
-/// Where the unit's sandbox (`ProtectHome=`, `PrivateTmp=`) shows something else than there is.
+/// Where the units' sandboxes (`ProtectHome=`, `PrivateTmp=`) show something else than there is.
 const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
 
 /// Who runs the daemon; `None`: whoever starts it by hand.
@@ -71,7 +71,8 @@ fn certificate_files(config: &Config) -> Vec<PathBuf> {
     std::iter::once(files.certificate.clone()).chain(files.key.path()).collect()
 }
 
-fn is_hidden(file: &Path) -> bool {
+/// Whether the sandbox shows something else at a path, or where it leads.
+pub(super) fn is_hidden(file: &Path) -> bool {
     let real = file.canonicalize();
     let ways = [Some(file), real.as_deref().ok()];
     ways.into_iter().flatten().any(|way| HIDDEN.iter().any(|folder| way.starts_with(folder)))
@@ -79,19 +80,18 @@ fn is_hidden(file: &Path) -> bool {
 
 /// Copies that the service may read, made again at each renewal.
 fn copies(files: &[PathBuf]) -> String {
-    let [certificate, key] = files else { return "give the key by http.key_credential".to_owned() };
-    let copy = |from: &Path, to: &str| {
-        format!("install -D -g postern -m 640 {} /etc/postern/tls/{to}", from.display())
-    };
-    let renewed = if certificate.starts_with("/etc/letsencrypt") {
-        "repeat both copies at each renewal, in a script in /etc/letsencrypt/renewal-hooks/deploy"
+    let places = [
+        ("--certificate-file", "/etc/postern/tls/fullchain.pem"),
+        ("--key-file", "/etc/postern/tls/privkey.pem"),
+    ];
+    let copies = files.iter().zip(places).map(|(from, (option, to))| {
+        (format!("install -D -g postern -m 640 {} {to} && ", from.display()), format!(" {option} {to}"))
+    });
+    let (copies, options): (String, String) = copies.unzip();
+    let renewed = if files.iter().any(|file| file.starts_with("/etc/letsencrypt")) {
+        "copy again at each renewal, by a script in /etc/letsencrypt/renewal-hooks/deploy"
     } else {
-        "whatever renews them has to repeat both copies"
+        "whatever renews it has to copy again"
     };
-    format!(
-        "{} && {} && postern setup --yes --certificate-file /etc/postern/tls/fullchain.pem --key-file \
-         /etc/postern/tls/privkey.pem # {renewed}",
-        copy(certificate, "fullchain.pem"),
-        copy(key, "privkey.pem")
-    )
+    format!("{copies}postern setup --yes{options} # {renewed}")
 }

@@ -13,7 +13,7 @@ use super::raw::{RawAcme, RawHttp, RawTls};
 use super::smtp::{is_file_name, read_ca};
 use super::values;
 use crate::rules::names;
-use crate::tls::pair::KeySource;
+use crate::tls::pair::{KeySource, Pair};
 
 /// Where we are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,14 +147,16 @@ fn own_files(raw: &RawHttp, public_url: &str, base: &Path, file: &Path, problems
     Tls::Files(files)
 }
 
-/// Credentials are there only in the daemon; files can be judged wherever they may be read.
+/// Files are judged wherever they may be read. Credentials are there only in the daemon: elsewhere the chain is judged alone.
 fn judge(files: &OwnFiles, host: &str, file: &Path, problems: &mut Problems) {
-    if files.key.path().is_err() {
-        return;
-    }
-    match files.read() {
-        Ok(pair) => {
-            if let Some(worry) = pair.certificate.worry(host, now()) {
+    let certificate = if files.key.path().is_ok() {
+        files.read().map(|pair| pair.certificate)
+    } else {
+        Pair::certificate_alone(&files.certificate)
+    };
+    match certificate {
+        Ok(certificate) => {
+            if let Some(worry) = certificate.worry(host, now()) {
                 problems.warn(file, "http.certificate_file", worry);
             }
         }

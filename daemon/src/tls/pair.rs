@@ -132,17 +132,14 @@ impl Pair {
         Self::of(&chain_pem, chain, &key_pem, &key_path)
     }
 
+    /// Reads and judges a chain, where its key is not to be had.
+    pub fn certificate_alone(chain: &Path) -> Result<Certificate, PairError> {
+        judged(&read(chain)?, chain).map(|(_, certificate)| certificate)
+    }
+
     /// Judges what was read from these files.
     pub fn of(chain_pem: &[u8], chain: &Path, key_pem: &[u8], key: &Path) -> Result<Self, PairError> {
-        let malformed = || PairError::Malformed(chain.to_owned());
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain_pem).collect();
-        let certificates = certificates.map_err(|_| malformed())?;
-        let parsed: Result<Vec<_>, _> =
-            certificates.iter().map(|der| X509Certificate::from_der(der).map(|(_, parsed)| parsed)).collect();
-        let parsed = parsed.map_err(|_| malformed())?;
-        let own = parsed.first().ok_or_else(|| PairError::NoCertificate(chain.to_owned()))?;
-        in_order(&parsed, chain)?;
-        let certificate = facts(own).ok_or_else(malformed)?;
+        let (certificates, certificate) = judged(chain_pem, chain)?;
         let shown = key.display().to_string();
         let der = PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| PairError::NoKey(shown.clone()))?;
         let signing = default_provider().key_provider.load_private_key(der);
@@ -152,6 +149,19 @@ impl Pair {
         certified.keys_match().map_err(mismatch)?;
         Ok(Self { key: Arc::new(certified), certificate })
     }
+}
+
+fn judged(pem: &[u8], path: &Path) -> Result<(Vec<CertificateDer<'static>>, Certificate), PairError> {
+    let malformed = || PairError::Malformed(path.to_owned());
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let certificates = certificates.map_err(|_| malformed())?;
+    let parsed: Result<Vec<_>, _> =
+        certificates.iter().map(|der| X509Certificate::from_der(der).map(|(_, parsed)| parsed)).collect();
+    let parsed = parsed.map_err(|_| malformed())?;
+    let own = parsed.first().ok_or_else(|| PairError::NoCertificate(path.to_owned()))?;
+    in_order(&parsed, path)?;
+    let certificate = facts(own).ok_or_else(malformed)?;
+    Ok((certificates, certificate))
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PairError> {

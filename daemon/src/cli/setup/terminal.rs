@@ -39,7 +39,7 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         )?;
         self.public_name(answers, current("", "public_url").as_deref(), found)?;
         let tls = || current("http", "tls").unwrap_or_else(|| Tls::Proxy.name().to_owned());
-        let files = ["certificate_file", "key_file"].map(|key| current("http", key));
+        let files = ["certificate_file", "key_file", "key_credential"].map(|key| current("http", key));
         self.certificate(answers, current("", "public_url").map(|_| tls()), files)?;
         self.contact(answers, current("contact", "name"), current("contact", "email"), found)?;
         self.location(answers, locations, &found.wg_quick)?;
@@ -62,7 +62,7 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
         &mut self,
         answers: &mut Answers,
         current: Option<String>,
-        files: [Option<String>; 2],
+        files: [Option<String>; 3],
     ) -> io::Result<()> {
         let url = answers.public_name.clone().unwrap_or_default();
         if answers.tls.is_none() && url.starts_with("https:") {
@@ -72,16 +72,18 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
             answers.tls = tls(&self.ask(question, default.as_deref(), check)?);
         }
         if answers.tls == Some(Tls::Files) {
-            let [certificate, key] = files;
-            for (question, file, default) in [
+            let [certificate, key, credential] = files;
+            for (question, file, default, is_known) in [
                 (
                     "    The certificate's file (PEM, the whole chain)",
                     &mut answers.certificate_file,
                     certificate,
+                    false,
                 ),
-                ("    The file of its private key (PEM)", &mut answers.key_file, key),
+                // One that systemd hands in has no file that we could read.
+                ("    The file of its private key (PEM)", &mut answers.key_file, key, credential.is_some()),
             ] {
-                if file.is_none() {
+                if file.is_none() && !is_known {
                     let check = |path: &str| {
                         std::fs::File::open(path).map(drop).map_err(|error| format!("{path}: {error}"))
                     };

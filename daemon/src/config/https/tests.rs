@@ -27,6 +27,9 @@ fn loaded(public_url: &str, lines: &str) -> Result<Loaded, ConfigErrors> {
 const HTTPS: &str = "https://vpn.example.com";
 const FILES: &str = "tls = \"files\"\ncertificate_file = \"chain.pem\"\nkey_file = \"key.pem\"\n";
 
+/// The key is seen by the daemon alone.
+const CREDENTIAL: &str = "tls = \"files\"\ncertificate_file = \"chain.pem\"\nkey_credential = \"tls-key\"\n";
+
 #[test]
 fn where_we_listen_follows_from_who_speaks_tls() {
     for (lines, listen, redirect) in [
@@ -85,6 +88,7 @@ fn a_certificate_that_cannot_be_used_keeps_only_those_from_going_on_who_ask_for_
     for (lines, key) in [
         (FILES.replace("key.pem", "other.pem"), "http.certificate_file"),
         (FILES.replace("chain.pem", "none.pem"), "http.certificate_file"),
+        (CREDENTIAL.replace("chain.pem", "key.pem"), "http.certificate_file"),
         (acme, "http.acme.ca_file"),
     ] {
         let there = loaded(HTTPS, &lines).unwrap();
@@ -111,6 +115,8 @@ fn plain_http_on_a_public_address_and_a_certificate_for_another_name_are_told_lo
     for closed in ["127.0.0.1:80", "[::1]:80", "10.0.0.1:80", "[fd00::1]:80"] {
         assert_eq!(warned(HTTPS, &format!("listen = [\"{closed}\"]")), "", "{closed}");
     }
-    let said = warned("https://www.example.com", FILES);
-    assert!(said.contains("is for vpn.example.com, not for www.example.com"), "{said}");
+    for lines in [FILES, CREDENTIAL] {
+        let said = warned("https://www.example.com", lines);
+        assert!(said.contains("is for vpn.example.com, not for www.example.com"), "{said}");
+    }
 }
