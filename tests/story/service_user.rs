@@ -96,7 +96,21 @@ fn a_server_of_wg_quick_is_offered_as_the_first_network() {
         return;
     }
     fs::create_dir_all("/etc/wireguard").unwrap();
-    fs::write("/etc/wireguard/wg0.conf", "[Interface]\nListenPort = 51999\n").unwrap();
+    let key = run(program("sh").args(["-c", "head -c 32 /dev/zero | tr '\\0' 'x' | base64"]));
+    let dials_out = format!("[Interface]\nPrivateKey = {key}Address = 10.9.0.2/24\n");
+    fs::write("/etc/wireguard/office.conf", dials_out).unwrap();
+    let text = format!("[Interface]\nPrivateKey = {key}ListenPort = 51999\nAddress = 10.8.0.1/24\n");
+    fs::write("/etc/wireguard/wg0.conf", &text).unwrap();
+    fs::write("/etc/wireguard/wg0", text).unwrap();
+    let before = fs::read_to_string("/etc/postern/postern.toml").unwrap();
+    for (file, why) in [("office.conf", "has no ListenPort"), ("wg0", "is not named INTERFACE.conf")] {
+        let file = format!("/etc/wireguard/{file}");
+        let setup = [&FIRST[..], &["--tls", "proxy", "--wg-quick", &file]].concat();
+        let output = program(PROGRAM).args(&setup).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains(why), "{said}");
+        assert_eq!(fs::read_to_string("/etc/postern/postern.toml").unwrap(), before);
+    }
     let talk = || {
         let mut command = program("timeout");
         command.args(["--foreground", "60", PROGRAM, "setup"]);
@@ -109,17 +123,9 @@ fn a_server_of_wg_quick_is_offered_as_the_first_network() {
         talk.answer("4/4", "none");
         talk.heard_to_the_end()
     };
-    let before = fs::read_to_string("/etc/postern/postern.toml").unwrap();
-    let (code, heard) = talk();
-    assert!(heard.contains("configured here already: /etc/wireguard/wg0.conf"), "{heard}");
-    assert!(code == 1 && heard.contains("cannot be taken over, and nothing was changed"), "{heard}");
-    assert_eq!(fs::read_to_string("/etc/postern/postern.toml").unwrap(), before);
-
-    let key = run(program("sh").args(["-c", "head -c 32 /dev/zero | tr '\\0' 'x' | base64"]));
-    let text = format!("[Interface]\nPrivateKey = {key}ListenPort = 51999\nAddress = 10.8.0.1/24\n");
-    fs::write("/etc/wireguard/wg0.conf", text).unwrap();
     let (code, heard) = talk();
     assert_eq!(code, 0, "{heard}");
+    assert!(heard.contains("configured here already: /etc/wireguard/wg0.conf\r\n"), "{heard}");
     assert!(
         heard.contains("once the daemon runs: postern import wg-quick --endpoint vpn.example.com"),
         "{heard}"

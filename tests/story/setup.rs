@@ -12,6 +12,7 @@ use nix::pty::openpty;
 use postern_gateway::PrivateKey;
 use serde_json::Value;
 
+use crate::packaged::program;
 use crate::running::{Postern, Said, is_root, key, postern};
 
 const DOCUMENTED: &str = include_str!("../../config/postern.toml");
@@ -197,15 +198,8 @@ fn a_running_gateway_follows_and_keeps_its_tunnels() {
 fn a_server_of_wg_quick_is_taken_over_once_the_gateway_runs() {
     let Some(postern) = Postern::start() else { return };
     let file = postern.path("wg0.conf");
-    let private = PrivateKey::from_random([7; 32]);
-    let text = |private: &str| {
-        format!(
-            "[Interface]\nPrivateKey = {private}\nListenPort = 51999\nAddress = 10.8.0.1/24\n# Name: printer\n[Peer]\nPublicKey = {}\n\
-             AllowedIPs = 10.8.0.2/32\n",
-            key(1)
-        )
-    };
-    fs::write(&file, text("none")).unwrap();
+    let private = PrivateKey::from_random([7; 32]).to_base64();
+    fs::write(&file, server("none")).unwrap();
     let before = postern.everything();
     let setup = ["setup", "--yes", "--contact-name", "Eve", "--wg-quick", file.to_str().unwrap()];
     let said = postern.run(&setup);
@@ -214,20 +208,58 @@ fn a_server_of_wg_quick_is_taken_over_once_the_gateway_runs() {
     assert_eq!(postern.app.site().config.contact.name, "Ada");
 
     // What only the daemon can tell.
-    fs::write(&file, text(private.to_base64().as_str()).replace("10.8.0.", "10.77.0.")).unwrap();
+    fs::write(&file, server(&private).replace("10.8.0.", "10.77.0.")).unwrap();
     let said = postern.run(&setup);
     assert!(said.code == 1 && said.err.contains("10.77.0.0/24 is routed to wg-hq"), "{}", said.err);
-    assert!(said.err.contains("once this is mended: postern import wg-quick"), "{}", said.err);
+    let config = postern.path("postern.toml").display().to_string();
+    let command = format!("once this is mended: postern import wg-quick --config {config} --endpoint");
+    assert!(said.err.contains(&command), "{}", said.err);
+    // What was written is told to programs, too.
+    let said = postern.run(&[&setup[..], &["--json"]].concat());
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    assert!(said.code == 1 && told["service"] == "reloaded" && told["taken_over"].is_null(), "{told}");
 
-    fs::write(&file, text(private.to_base64().as_str())).unwrap();
+    fs::write(&file, server(&private)).unwrap();
+    // Of an earlier one.
+    fs::write(postern.path("wg0.conf.imported"), "old").unwrap();
     let said = postern.run(&setup);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.contains("location wg0") && said.out.contains("is taken over"), "{}", said.out);
     assert!(said.out.contains("postern location edit wg0 --everybody"), "{}", said.out);
     assert_eq!(postern.interfaces(), ["wg-hq", "wg0"]);
     assert_eq!(postern.json(&["device", "list"])[0]["name"], "printer");
+    assert_eq!(postern.read("wg0.conf.imported"), "old");
+    assert!(postern.read("wg0.conf.2.imported").contains("ListenPort"));
     // A file of answers may be used again.
     assert_eq!(postern.run(&setup).code, 0);
+}
+
+#[test]
+fn whoever_looks_at_a_take_over_first_is_told_how_to_do_it_later() {
+    let Some(postern) = Postern::start() else { return };
+    let file = postern.path("wg0.conf");
+    fs::write(&file, server(&PrivateKey::from_random([7; 32]).to_base64())).unwrap();
+    let config = postern.path("postern.toml").display().to_string();
+    let mut command = program("timeout");
+    command.args(["--foreground", "60", &crate::running::postern(), "--config", &config, "setup"]);
+    command.args(["--wg-quick", file.to_str().unwrap()]);
+    let mut talk = Talk::start(command);
+    for (question, answer) in [("1/4", ""), ("[proxy]", ""), ("2/4", ""), ("4/4", ""), ("Take it over", "no")]
+    {
+        talk.answer(question, answer);
+    }
+    let heard = talk.end();
+    assert!(heard.contains("can be taken over") && !heard.contains("Nothing is changed yet"), "{heard}");
+    assert!(heard.contains(&format!("later: postern import wg-quick --config {config} --")), "{heard}");
+}
+
+/// A file of wg-quick, with one peer.
+fn server(private: &str) -> String {
+    format!(
+        "[Interface]\nPrivateKey = {private}\nListenPort = 51999\nAddress = 10.8.0.1/24\n# Name: printer\n[Peer]\nPublicKey = {}\n\
+         AllowedIPs = 10.8.0.2/32\n",
+        key(1)
+    )
 }
 
 #[test]

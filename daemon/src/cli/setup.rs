@@ -89,7 +89,12 @@ impl SetupArgs {
         }
         let wished = written.take_over.as_ref();
         let taken = wished.map(|server| self.take_over(cli, server, runs, (out, errors)));
-        let taken = taken.transpose()?.flatten();
+        // Told at the end: what was written, and runs, is to be known in any case.
+        let taken = taken.transpose().unwrap_or_else(|failure| {
+            in_force = Err(failure);
+            None
+        });
+        let taken = taken.flatten();
         if taken.as_ref().is_some_and(|taken| !taken.is_in_force) {
             in_force = Err(Failure::NotInForce);
         }
@@ -119,7 +124,7 @@ impl SetupArgs {
         (out, errors): (&mut impl Write, &mut impl Write),
     ) -> Result<Option<TakenOver>, Failure> {
         if !runs {
-            writeln!(errors, "postern: warning: once the daemon runs: {}", server.command())?;
+            writeln!(errors, "postern: warning: once the daemon runs: {}", server.command(cli))?;
             return Ok(None);
         }
         if self.json {
@@ -132,7 +137,7 @@ impl SetupArgs {
         server.show(cli, out, errors)?;
         let mut terminal = Terminal { input: &mut io::stdin().lock(), output: &mut io::stderr() };
         if !terminal.confirm("Take it over now, while its tunnels are up?")? {
-            writeln!(out, "location       none yet; later: {}", server.command())?;
+            writeln!(out, "location       none yet; later: {}", server.command(cli))?;
             return Ok(None);
         }
         let done = server.perform(cli, &mut io::sink(), errors);

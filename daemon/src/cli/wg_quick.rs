@@ -16,7 +16,10 @@ use super::reload::{Form, warn};
 use super::text::{items, joined, text};
 use super::user::segment;
 use super::{Cli, Failure, tools};
+use crate::rules::wg_quick::parse;
 
+/// What those are told who only look.
+pub(super) const NOT_YET: &str = "Nothing is changed yet: --yes takes it over.\n";
 /// Of all files; twenty thousand peers have as many.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
 /// systemd follows a few links.
@@ -110,7 +113,7 @@ impl ImportCommand {
         }
         args.form.tell(&answer, out, |out| {
             answers.iter().try_for_each(|answer| show(answer, out))?;
-            if args.yes { Ok(()) } else { writeln!(out, "Nothing is changed yet: --yes takes it over.") }
+            if args.yes { Ok(()) } else { out.write_all(NOT_YET.as_bytes()) }
         })?;
         // What was put into force is the same for all.
         answers.first().filter(|_| args.yes).map_or(Ok(()), |answer| warn(answer, errors))
@@ -155,13 +158,28 @@ fn ask(
 }
 
 /// A file, and what it is about.
-struct Server {
+pub(super) struct Server {
     file: PathBuf,
-    interface: String,
+    pub(super) interface: String,
     text: Zeroizing<String>,
 }
 
 impl Server {
+    /// One that may be taken over, as far as its file says.
+    pub(super) fn judged(file: &Path) -> Result<Self, Failure> {
+        let mut left = MOST_BYTES;
+        let server = Self::read(file, &mut left)?;
+        let refused = |problems: &str| {
+            let shown = file.display();
+            Failure::Refused(format!("{shown} cannot be taken over, and nothing was changed:\n  {problems}"))
+        };
+        let parsed = parse(&server.text).map_err(|error| refused(&error.0.join("\n  ")))?;
+        if parsed.server.listen_port.is_none() {
+            return Err(refused("[Interface] has no ListenPort: write the one clients use into the file"));
+        }
+        Ok(server)
+    }
+
     /// `left` is how many bytes all files may still have.
     fn read(file: &Path, left: &mut u64) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::Refused(format!("cannot read {}: {error}", file.display()));
@@ -193,8 +211,9 @@ impl Server {
         if systemctl("is-enabled") && !systemctl("disable") {
             writeln!(errors, "postern: warning: {unit} is still enabled: run `systemctl disable {unit}`")?;
         }
-        let mut aside = self.file.as_os_str().to_owned();
-        aside.push(".imported");
+        // One of an earlier server stays.
+        let mut asides = (1..).map(|count| aside(&self.file, count));
+        let aside = asides.find(|aside| fs::symlink_metadata(aside).is_err()).unwrap_or_default();
         if let Err(error) = fs::rename(&self.file, &aside) {
             writeln!(
                 errors,
@@ -204,6 +223,16 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// What a file that was taken over is called; `count` tells it from earlier ones of its name.
+pub(super) fn aside(file: &Path, count: u32) -> PathBuf {
+    let mut aside = file.as_os_str().to_owned();
+    if count > 1 {
+        aside.push(format!(".{count}"));
+    }
+    aside.push(".imported");
+    aside.into()
 }
 
 fn show(answer: &Value, out: &mut impl Write) -> io::Result<()> {

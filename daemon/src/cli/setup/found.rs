@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use nix::unistd::User;
 
+use crate::cli::wg_quick::Server;
+
 /// A server on this host answers sooner.
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -41,8 +43,8 @@ impl Found {
 
 fn wg_quick_files(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|extension| extension == "conf")).collect();
+    // Others dial out only, or are no files that could be taken over.
+    let mut files: Vec<PathBuf> = entries.filter(|path| Server::judged(path).is_ok()).collect();
     files.sort();
     files
 }
@@ -79,6 +81,8 @@ fn reader_of_root(aliases: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use postern_gateway::PrivateKey;
+
     use super::*;
 
     #[test]
@@ -94,9 +98,14 @@ mod tests {
     #[test]
     fn servers_of_wg_quick_are_found_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
+        let key = PrivateKey::from_random([7; 32]).to_base64();
+        let dials_out = format!("[Interface]\nPrivateKey = {}\nAddress = 10.8.0.1/24\n", key.as_str());
+        let server = format!("{dials_out}ListenPort = 51820\n");
         for name in ["wg1.conf", "wg0.conf", "wg0.conf.imported", "private.key"] {
-            std::fs::write(dir.path().join(name), "").unwrap();
+            std::fs::write(dir.path().join(name), &server).unwrap();
         }
+        std::fs::write(dir.path().join("office.conf"), dials_out).unwrap();
+        std::fs::write(dir.path().join("empty.conf"), "").unwrap();
         assert_eq!(wg_quick_files(dir.path()), ["wg0.conf", "wg1.conf"].map(|name| dir.path().join(name)));
         assert_eq!(wg_quick_files(&dir.path().join("none")), [""; 0].map(PathBuf::from));
     }

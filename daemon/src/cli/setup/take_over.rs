@@ -1,20 +1,19 @@
 //! A server of `wg-quick` as the first location: its file is judged before anything is written; once the daemon runs,
 //! `postern import wg-quick` does the rest, as if it had been typed.
 
-use std::fs;
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::answers::Answers;
 use crate::cli::client::AskError;
+use crate::cli::wg_quick::{NOT_YET, Server, aside};
 use crate::cli::{Cli, Failure};
 use crate::config::edit::LocationKeys;
-use crate::config::host_of;
-use crate::rules::wg_quick::parse;
+use crate::config::{DEFAULT_FILE, host_of};
 
 /// A file that can be read, and what is wished of it.
 pub(super) struct TakeOver {
@@ -56,20 +55,13 @@ impl TakeOver {
                        change them afterwards with postern location edit";
             return Err(Failure::Refused(why.to_owned()));
         }
-        let shown = file.display();
-        let text = fs::read_to_string(file).map(Zeroizing::new);
-        let text = text.map_err(|error| Failure::Refused(format!("cannot read {shown}: {error}")))?;
-        parse(&text).map_err(|error| {
-            let problems = error.0.join("\n  ");
-            Failure::Refused(format!("{shown} cannot be taken over, and nothing was changed:\n  {problems}"))
-        })?;
+        let server = Server::judged(file)?;
         let endpoint = answers.endpoint.clone().unwrap_or_else(|| host_of(url).to_owned());
         let mut options = vec!["--endpoint".to_owned(), endpoint];
         options.extend(answers.location.iter().flat_map(|name| ["--name".to_owned(), name.clone()]));
         let routes = answers.routes.iter().flatten();
         options.extend(routes.flat_map(|route| ["--route".to_owned(), route.clone()]));
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let name = answers.location.clone().unwrap_or(stem);
+        let name = answers.location.clone().unwrap_or(server.interface);
         Ok(Some(Self { name, file: file.to_owned(), options }))
     }
 
@@ -80,7 +72,10 @@ impl TakeOver {
         out: &mut impl Write,
         errors: &mut impl Write,
     ) -> Result<(), Failure> {
-        self.import(cli, &[], out, errors)
+        let mut told = Vec::new();
+        self.import(cli, &[], &mut told, errors)?;
+        // They are asked next.
+        Ok(write!(out, "{}", String::from_utf8_lossy(&told).replace(NOT_YET, ""))?)
     }
 
     /// Does it, and shows what came of it.
@@ -106,8 +101,22 @@ impl TakeOver {
     }
 
     /// What is typed to do it later.
-    pub(super) fn command(&self) -> String {
-        format!("postern import wg-quick {} --yes {}", self.options.join(" "), self.file.display())
+    pub(super) fn command(&self, cli: &Cli) -> String {
+        let words = self.words(cli, &["--yes"]);
+        words.iter().map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+    }
+
+    fn words(&self, cli: &Cli, more: &[&str]) -> Vec<OsString> {
+        let mut words: Vec<OsString> = ["postern", "import", "wg-quick"].map(Into::into).into();
+        if cli.config != Path::new(DEFAULT_FILE) {
+            words.extend(["--config".into(), cli.config.clone().into_os_string()]);
+        }
+        let socket = cli.socket.iter();
+        words.extend(socket.flat_map(|socket| ["--socket".into(), socket.clone().into_os_string()]));
+        words.extend(self.options.iter().map(Into::into));
+        words.extend(more.iter().map(Into::into));
+        words.push(self.file.clone().into_os_string());
+        words
     }
 
     fn import(
@@ -117,26 +126,42 @@ impl TakeOver {
         out: &mut impl Write,
         errors: &mut impl Write,
     ) -> Result<(), Failure> {
-        let mut typed = vec!["postern".into(), "--config".into(), cli.config.clone().into_os_string()];
-        typed.extend(
-            cli.socket.iter().flat_map(|socket| ["--socket".into(), socket.clone().into_os_string()]),
-        );
-        typed.extend(["import", "wg-quick"].map(Into::into));
-        typed.extend(self.options.iter().map(Into::into));
-        typed.extend(more.iter().map(Into::into));
-        typed.push(self.file.clone().into_os_string());
+        let typed = self.words(cli, more);
         let import = Cli::try_parse_from(typed).map_err(|error| Failure::Refused(error.to_string()))?;
         let mut done = import.perform(out, errors);
         if let Err(Failure::Ask(AskError::Refused { hint, .. })) = &mut done {
-            *hint = Some(format!("the gateway runs without it; once this is mended: {}", self.command()));
+            let command = self.command(cli);
+            *hint = Some(format!("the gateway runs without it; once this is mended: {command}"));
         }
         done
     }
 }
 
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@,+=%".contains(c);
+    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
 /// A file of answers may be used again.
 fn is_done(file: &Path) -> bool {
-    let mut aside = file.as_os_str().to_owned();
-    aside.push(".imported");
-    !file.exists() && Path::new(&aside).exists()
+    !file.exists() && aside(file, 1).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_to_type_can_be_typed() {
+        let options = ["--endpoint", "[2001:db8::1]", "--name", "Ann's"].map(str::to_owned).into();
+        let server = TakeOver { name: String::new(), file: "/etc/wireguard/wg0.conf".into(), options };
+        let command = |words: &[&str]| server.command(&Cli::try_parse_from(words).unwrap());
+        let end = "--endpoint '[2001:db8::1]' --name 'Ann'\\''s' --yes /etc/wireguard/wg0.conf";
+        assert_eq!(command(&["postern", "setup"]), format!("postern import wg-quick {end}"));
+        assert_eq!(
+            command(&["postern", "--config", "/my files/p.toml", "--socket", "/run/p", "setup"]),
+            format!("postern import wg-quick --config '/my files/p.toml' --socket /run/p {end}")
+        );
+    }
 }
