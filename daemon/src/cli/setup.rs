@@ -73,14 +73,27 @@ impl SetupArgs {
             return Err(Failure::Refused(why.to_owned()));
         }
         let present = Present::read(&cli.config)?;
-        let answers = self.complete(&present)?;
-        let written = present.change(&answers, &Found::on_this_host())?;
+        let found = Found::on_this_host();
+        let answers = self.complete(&present, &found)?;
+        let written = present.change(&answers, &found)?;
         for warning in &written.loaded.warnings {
             writeln!(errors, "postern: warning: {warning}")?;
         }
         if !self.json {
             written.tell(out)?;
         }
+        self.start(cli, &found, &written, out, errors)
+    }
+
+    /// Has the service follow what was written, and tells what came of it.
+    fn start(
+        &self,
+        cli: &Cli,
+        found: &Found,
+        written: &Written,
+        out: &mut impl Write,
+        errors: &mut impl Write,
+    ) -> Result<(), Failure> {
         let outcome = service::follow(cli)?;
         let runs = !matches!(outcome, Outcome::Skipped(_)) || service::is_there(cli);
         let mut in_force = outcome.answer().map_or(Ok(()), |answer| warn(answer, errors));
@@ -110,7 +123,8 @@ impl SetupArgs {
         }
         writeln!(out)?;
         doctor::tell(&findings, out)?;
-        tell_next(link.as_ref(), &written.url, taken.as_ref().map(|taken| taken.name.as_str()), out)?;
+        let taken = taken.as_ref().map(|taken| taken.name.as_str());
+        tell_next(link.as_ref(), &written.url, taken, &found.wg_quick, out)?;
         in_force
     }
 
@@ -152,7 +166,7 @@ impl SetupArgs {
     }
 
     /// Options, then the file's, then what is said on the terminal.
-    fn complete(&self, present: &Present) -> Result<Answers, Failure> {
+    fn complete(&self, present: &Present, found: &Found) -> Result<Answers, Failure> {
         let file = self.answers.as_deref().map(Answers::read).transpose().map_err(Failure::Refused)?;
         let mut answers = self.given.clone().or(&file.unwrap_or_default());
         if self.is_silent() {
@@ -163,8 +177,7 @@ impl SetupArgs {
             return Err(Failure::Refused(why.to_owned()));
         }
         let mut terminal = Terminal { input: &mut io::stdin().lock(), output: &mut io::stderr() };
-        let asked =
-            terminal.complete(&mut answers, &present.text, &Found::on_this_host(), &present.locations);
+        let asked = terminal.complete(&mut answers, &present.text, found, &present.locations);
         asked.map_err(|error| Failure::Refused(format!("{error}: nothing was changed")))?;
         Ok(answers.absolute())
     }

@@ -36,6 +36,11 @@ pub(super) fn run(program: &str, arguments: &[&str], limit: Duration) -> io::Res
     Ok(Said { is_success: status.success(), code: status.code(), out: text(&stdout), error })
 }
 
+/// Whether systemd has a unit of this name.
+pub(super) fn knows_unit(unit: &str) -> bool {
+    run("systemctl", &["cat", unit], Duration::from_secs(10)).is_ok_and(|said| said.is_success)
+}
+
 /// Whoever is not root finds the administrator's programs too.
 fn path() -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());

@@ -1,7 +1,6 @@
 //! Whether the daemon runs, and what it says itself.
 
 use std::path::Path;
-use std::time::Duration;
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -10,8 +9,6 @@ use super::finding::Findings;
 use crate::cli::client::AskError;
 use crate::cli::text::items;
 use crate::cli::{Cli, Failure, tools};
-
-const QUICK: Duration = Duration::from_secs(10);
 
 /// What is known of the daemon.
 pub(super) enum Daemon {
@@ -64,9 +61,7 @@ fn tell(status: &Value, findings: &mut Findings) {
 
 fn start() -> String {
     let has_systemd = Path::new("/run/systemd/system").is_dir();
-    let knows =
-        || tools::run("systemctl", &["cat", "postern.service"], QUICK).is_ok_and(|said| said.is_success);
-    if has_systemd && knows() {
+    if has_systemd && tools::knows_unit("postern.service") {
         "systemctl restart postern; journalctl -u postern says why it ended".to_owned()
     } else {
         "postern run".to_owned()

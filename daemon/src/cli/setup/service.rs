@@ -98,10 +98,7 @@ fn why_not(config: &Path) -> Option<String> {
     if !Path::new("/run/systemd/system").is_dir() {
         return Some(format!("no systemd runs here; {by_hand}"));
     }
-    match tools::run("systemctl", &["cat", UNIT], QUICK) {
-        Ok(said) if said.is_success => None,
-        Ok(_) | Err(_) => Some(format!("systemd knows no {UNIT}; {by_hand}")),
-    }
+    (!tools::knows_unit(UNIT)).then(|| format!("systemd knows no {UNIT}; {by_hand}"))
 }
 
 fn systemctl(arguments: &[&str]) -> Result<(), Failure> {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::found::Found;
 use super::service::Outcome;
 use super::take_over::TakeOver;
 use crate::cli::doctor::Findings;
@@ -83,6 +82,7 @@ pub(super) fn tell_next(
     link: Option<&Value>,
     url: &str,
     taken: Option<&str>,
+    servers: &[PathBuf],
     out: &mut impl Write,
 ) -> io::Result<()> {
     if let Some(link) = link {
@@ -97,7 +97,8 @@ pub(super) fn tell_next(
         writeln!(out, "  postern location edit {name} --everybody   # lets invited people join it")?;
     }
     let endpoint = host_of(url);
-    for file in Found::on_this_host().wg_quick {
+    // One that was taken over is called otherwise now.
+    for file in servers.iter().filter(|file| file.exists()) {
         writeln!(out, "  postern import wg-quick --endpoint {endpoint} {}", file.display())?;
     }
     writeln!(out, "  postern user invite ann --first-name Ann --last-name Example --email ann@example.com")
