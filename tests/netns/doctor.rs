@@ -80,6 +80,29 @@ fn forwarding_that_is_off_is_found_and_switched_on_as_it_says() {
 }
 
 #[test]
+fn a_default_route_that_ends_with_forwarding_is_found_and_kept_as_it_says() {
+    let Some(rig) = a_host() else { return };
+    assert_eq!(of(&rig, "forwarding", "warning"), []);
+    rig.gateway.sh("ip link add up.0 type veth peer name up1; ip link set up.0 up; ip link set up1 up");
+    // As the kernel adds it when a router advertises itself: struct in6_rtmsg, which `ip` does not speak.
+    rig.gateway.sh(
+        "python3 -c 'import fcntl, socket, struct
+link = socket.if_nametoindex(\"up.0\")
+route = struct.pack(\"@32x16sIHHILIi\", socket.inet_pton(socket.AF_INET6, \"fe80::1\"), 0, 0, 0, 1024, 0, 0x00050003, link)
+fcntl.ioctl(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), 0x890B, route)'",
+    );
+    let found = of(&rig, "forwarding", "warning");
+    assert!(found.len() == 1 && found[0].0.contains("comes from a router on up.0"), "{found:?}");
+    let name = ["--public-name", "vpn.example.com", "--tls", "proxy", "--contact-email", "ada@example.com"];
+    let mut setup = rig.gateway.program(&postern());
+    setup.arg("--config").arg(rig.path("postern.toml")).args(["setup", "--yes"]).args(name);
+    let said = String::from_utf8(setup.output().unwrap().stderr).unwrap();
+    assert!(said.contains("comes from a router on up.0"), "{said}");
+    rig.gateway.sh(found[0].1.split_once("&& ").unwrap().1);
+    assert_eq!(of(&rig, "forwarding", "warning"), []);
+}
+
+#[test]
 fn a_foreign_firewall_that_drops_is_found_and_opened_as_it_says() {
     let Some(rig) = a_host() else { return };
     rig.locate("open", 1, "routes = [\"10.9.0.0/16\"]");

@@ -22,6 +22,7 @@ use crate::mail::{SmtpError, courier};
 
 pub(super) use finding::Findings;
 use finding::Verdict;
+pub(super) use host::uplink;
 
 #[derive(Args)]
 pub(super) struct DoctorArgs {
@@ -54,6 +55,7 @@ pub(super) fn examine(cli: &Cli) -> Findings {
     let daemon = service::check(cli, &mut findings);
     host::wireguard(loaded.as_ref(), &daemon, &mut findings);
     host::forwarding(loaded.as_ref(), &mut findings);
+    uplink(&mut findings);
     host::clock(&mut findings);
     if let Some(loaded) = &loaded {
         network::ports(&loaded.config, &daemon, &mut findings);

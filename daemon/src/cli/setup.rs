@@ -18,7 +18,7 @@ use clap::Args;
 use postern_gateway::chain;
 use serde_json::Value;
 
-use super::doctor;
+use super::doctor::{self, Findings};
 use super::reload::warn;
 use super::service_user::ServiceUser;
 use super::{Cli, Failure};
@@ -94,6 +94,10 @@ impl SetupArgs {
         out: &mut impl Write,
         errors: &mut impl Write,
     ) -> Result<(), Failure> {
+        // Afterwards nobody may come in any more to read it.
+        let mut lost = Findings::default();
+        doctor::uplink(&mut lost);
+        doctor::tell(&lost, errors)?;
         let outcome = service::follow(cli)?;
         let runs = !matches!(outcome, Outcome::Skipped(_)) || service::is_there(cli);
         let mut in_force = outcome.answer().map_or(Ok(()), |answer| warn(answer, errors));

@@ -1,5 +1,6 @@
 //! The host: WireGuard, forwarding, the clock.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::config::{BackendChoice, Loaded};
 const QUICK: Duration = Duration::from_secs(5);
 /// When this was written, in seconds: no clock that is right shows an earlier time.
 const PAST: i64 = 1_760_000_000;
+
+/// `RTF_ADDRCONF` of `linux/ipv6_route.h`: the kernel has the route from a router's advertisement.
+const ADVERTISED: u32 = 0x0004_0000;
 
 /// Which WireGuard there is.
 pub(super) fn wireguard(loaded: Option<&Loaded>, daemon: &Daemon, findings: &mut Findings) {
@@ -67,6 +71,37 @@ pub(super) fn forwarding(loaded: Option<&Loaded>, findings: &mut Findings) {
     }
 }
 
+/// Whether the host keeps its IPv6 default route once it forwards: one that a router advertised to the kernel it loses, unless
+/// it is told to go on hearing routers.
+pub(in crate::cli) fn uplink(findings: &mut Findings) {
+    let routes = std::fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default();
+    for link in advertised(&routes) {
+        let accepts = std::fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{link}/accept_ra"));
+        if accepts.is_ok_and(|accepts| accepts.trim() != "2") {
+            let says = format!(
+                "this host's IPv6 default route comes from a router on {link}, which the kernel no longer hears once it forwards: \
+                 the service turns forwarding on, and IPv6 goes"
+            );
+            // With slashes: a link's name may have a dot.
+            let key = format!("net/ipv6/conf/{link}/accept_ra=2");
+            let mend = format!("echo {key} >> /etc/sysctl.d/60-uplink.conf && sysctl -w {key}");
+            findings.warning("forwarding", says, mend);
+        }
+    }
+}
+
+/// The links of default routes that routers advertised to the kernel, of the text of `/proc/net/ipv6_route`.
+fn advertised(routes: &str) -> BTreeSet<&str> {
+    let link = |line| {
+        let columns: Vec<&str> = str::split_whitespace(line).collect();
+        let [target, length, .., flags, link] = columns.as_slice() else { return None };
+        let is_default = *length == "00" && target.bytes().all(|byte| byte == b'0');
+        let flags = u32::from_str_radix(flags, 16).ok()?;
+        (is_default && flags & ADVERTISED != 0).then_some(*link)
+    };
+    routes.lines().filter_map(link).collect()
+}
+
 /// Handshakes, certificates and tokens all depend on it.
 pub(super) fn clock(findings: &mut Findings) {
     let now = Clock::system().now();
@@ -85,5 +120,28 @@ pub(super) fn clock(findings: &mut Findings) {
         Ok(_) | Err(_) => {
             findings.ok("clock", format!("{now:.0}; whether something keeps it right is not known here"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_routes_that_routers_advertised_are_told_from_others() {
+        let none = "00000000000000000000000000000000";
+        let router = "fe800000000000000000000000000001";
+        let route = |target: &str, flags: &str, link: &str| {
+            format!("{target} {none} 00 {router} 00000400 00000001 00000000 {flags} {link}\n")
+        };
+        let routes = [
+            route(&format!("{none} 00"), "00450003", "eth0"),
+            // By hand, or by a program that hears routers itself; a network; the one that is always there.
+            route(&format!("{none} 00"), "00000003", "eth1"),
+            route("20010db8000000000000000000000000 40", "00440001", "eth2"),
+            route(&format!("{none} 00"), "00200200", "lo"),
+        ];
+        assert_eq!(advertised(&routes.concat()), BTreeSet::from(["eth0"]));
+        assert_eq!(advertised("\n"), BTreeSet::new());
     }
 }
