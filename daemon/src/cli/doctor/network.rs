@@ -129,7 +129,9 @@ fn judge_name(host: &str, known: &[IpAddr], own: &BTreeSet<IpAddr>, findings: &m
         // Debian's installer writes the host's name there, with 127.0.1.1.
         let says =
             format!("{host} is {listed} by this host's own /etc/hosts: what others find is not known here");
-        let mend = format!("sed -i 's/^127\\..*{}/# &/' /etc/hosts", host.replace('.', "\\."));
+        let mend = format!(
+            "in /etc/hosts take {host} out of the line that begins with 127, and leave its other names"
+        );
         findings.warning("name", says, mend);
     } else if known.is_empty() {
         let mend = format!("add A and AAAA records for {host}, or postern setup --public-name NAME");
