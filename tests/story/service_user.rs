@@ -173,6 +173,21 @@ fn with_a_key_that_systemd_hands_in_the_certificate_alone_is_judged_and_asked_fo
     assert_eq!(fs::read_to_string(main).unwrap(), before, "{heard}");
 }
 
+#[test]
+fn folders_that_are_made_for_locations_are_for_the_services_group() {
+    if !packaged::is_here("service_user::folders_that_are_made_for_locations_are_for_the_services_group") {
+        return;
+    }
+    let main = "/etc/postern/postern.toml";
+    let text = fs::read_to_string(main).unwrap();
+    fs::write(main, text.replace("/etc/postern/locations.d", "/etc/postern/vpn/sites")).unwrap();
+    run(program(PROGRAM).args([&FIRST[..], &["--tls", "proxy"]].concat()));
+    let kept =
+        |path: &str| fs::metadata(path).map(|kept| (kept.uid(), kept.gid(), kept.mode() & 0o777)).unwrap();
+    assert_eq!(kept("/etc/postern/vpn"), (0, USER, 0o750));
+    assert_eq!(kept("/etc/postern/vpn/sites"), (0, USER, 0o770));
+}
+
 /// A pair as certbot keeps it: folders for root alone, and links.
 fn certified() {
     let archive = LIVE.replace("/live/", "/archive/");

@@ -17,6 +17,10 @@ const SECRET: u32 = 0o600;
 const READ: u32 = 0o640;
 /// For what it writes too, by `postern location`; the package has them so.
 const LOCATION: u32 = 0o660;
+/// For a folder with what it reads.
+const FOLDER: u32 = 0o750;
+/// For the one with what it writes.
+const LOCATIONS: u32 = 0o770;
 
 impl ServiceUser {
     /// A file with a secret, which only the daemon may read.
@@ -32,21 +36,23 @@ impl ServiceUser {
         let mut changed = Vec::new();
         for Draft { file, text } in drafts {
             let Some(text) = text else { continue };
-            self.make_folder(file)?;
-            let mode = if file == main { READ } else { LOCATION };
+            let (folder, mode) = if file == main { (FOLDER, READ) } else { (LOCATIONS, LOCATION) };
+            self.make_folder(file.parent(), folder)?;
             changed.push(durable::write(file, text, mode).map_err(cannot("write", file))?);
             self.share(file)?;
         }
         Ok(changed)
     }
 
-    fn make_folder(&self, file: &Path) -> Result<(), String> {
-        let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
-        else {
-            return Ok(());
-        };
-        DirBuilder::new().recursive(true).mode(0o770).create(folder).map_err(cannot("make", folder))?;
-        self.share(folder)
+    /// Makes a folder and those above it, in which the daemon's group may look; `mode` is the folder's own.
+    fn make_folder(&self, folder: Option<&Path>, mode: u32) -> Result<(), String> {
+        let is_lacking = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let Some(folder) = folder.filter(is_lacking) else { return Ok(()) };
+        self.make_folder(folder.parent(), FOLDER)?;
+        DirBuilder::new().mode(mode).create(folder).map_err(cannot("make", folder))?;
+        self.share(folder)?;
+        // Whatever the umask leaves.
+        std::fs::set_permissions(folder, Permissions::from_mode(mode)).map_err(cannot("protect", folder))
     }
 
     fn own(&self, path: &Path) -> Result<(), String> {
