@@ -188,6 +188,24 @@ fn folders_that_are_made_for_locations_are_for_the_services_group() {
     assert_eq!(kept("/etc/postern/vpn/sites"), (0, USER, 0o770));
 }
 
+#[test]
+fn backups_are_not_put_where_the_sandbox_loses_them() {
+    if !packaged::is_here("service_user::backups_are_not_put_where_the_sandbox_loses_them") {
+        return;
+    }
+    let main = "/etc/postern/postern.toml";
+    let key = age::x25519::Identity::generate().to_public();
+    let text = fs::read_to_string(main).unwrap();
+    let text = text.replace("recipients = []", &format!("recipients = [\"{key}\"]"));
+    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    let backups = dir.path().join("backups");
+    fs::write(main, text.replace("/var/backups/postern", backups.to_str().unwrap())).unwrap();
+    let output = program(PROGRAM).args(["backup", "--scheduled"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("backup.directory"), "{said}");
+    assert!(!backups.exists());
+}
+
 /// A pair as certbot keeps it: folders for root alone, and links.
 fn certified() {
     let archive = LIVE.replace("/live/", "/archive/");

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use super::{configured, for_all, from_daemon, write};
 use crate::app::Clock;
 use crate::backup::KeyFiles;
+use crate::cli::service_user::is_hidden;
 use crate::cli::{Cli, Failure};
+use crate::config::DEFAULT_FILE;
 
 /// In front of the moment, and after it.
 const NAME: (&str, &str) = ("postern-", ".tar.age");
@@ -29,6 +31,15 @@ pub(super) fn perform(cli: &Cli, errors: &mut impl Write) -> Result<Value, Failu
     }
     let lock = for_all(&backups.recipients)?;
     let dir = &backups.directory;
+    // Only the package's timer has a sandbox.
+    if cli.config == Path::new(DEFAULT_FILE) && is_hidden(dir) {
+        let why = format!(
+            "backup.directory: postern-backup.service does not see {}, its sandbox hides that folder: take one that is not below \
+             /home, /root or a folder for temporary files",
+            dir.display()
+        );
+        return Err(Failure::Refused(why));
+    }
     let cannot = |action: &str, path: &Path, error| {
         Failure::Refused(format!("cannot {action} {}: {error}", path.display()))
     };
