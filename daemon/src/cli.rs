@@ -30,6 +30,7 @@ mod reload;
 mod restore;
 mod service_user;
 mod setup;
+mod signals;
 mod status;
 mod table;
 mod text;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::process::ExitStatusExt as _;
 
 use serde_json::Value;
 
@@ -204,6 +205,27 @@ fn backups_are_not_put_where_the_sandbox_loses_them() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && said.contains("backup.directory"), "{said}");
     assert!(!backups.exists());
+}
+
+/// The signal comes when the files are written and the service's user tries them.
+#[test]
+fn a_setup_that_is_ended_leaves_no_files_that_nobody_tried() {
+    if !packaged::is_here("service_user::a_setup_that_is_ended_leaves_no_files_that_nobody_tried") {
+        return;
+    }
+    certified();
+    let slow = "#!/bin/sh\nkill -TERM $PPID\nsleep 0.5\nPATH=${PATH#*:}\nexec setpriv \"$@\"\n";
+    fs::create_dir("/run/slow").unwrap();
+    fs::write("/run/slow/setpriv", slow).unwrap();
+    fs::set_permissions("/run/slow/setpriv", Permissions::from_mode(0o755)).unwrap();
+    let before = fs::read_to_string("/etc/postern/postern.toml").unwrap();
+    let (chain, key) = (format!("{LIVE}/fullchain.pem"), format!("{LIVE}/privkey.pem"));
+    let path = format!("/run/slow:{}", std::env::var("PATH").unwrap());
+    let setup = [&FIRST[..], &["--certificate-file", &chain, "--key-file", &key]].concat();
+    let output = program(PROGRAM).args(&setup).env("PATH", path).output().unwrap();
+    assert_eq!(output.status.signal(), Some(15), "{output:?}");
+    assert_eq!(fs::read_to_string("/etc/postern/postern.toml").unwrap(), before);
+    assert!(!fs::exists("/etc/postern/locations.d/hq.toml").unwrap());
 }
 
 /// A pair as certbot keeps it: folders for root alone, and links.

@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::doctor::{self, Findings};
 use super::reload::warn;
 use super::service_user::ServiceUser;
+use super::signals::HeldBack;
 use super::{Cli, Failure};
 use crate::app;
 use crate::config::edit::LocationKeys;
@@ -216,6 +217,8 @@ impl Present {
         let url = text_at(&text, "", "public_url").unwrap_or_default();
         let take_over = TakeOver::judged(answers, &url)?;
         let user = ServiceUser::of(&self.path);
+        // Whoever ends this does so before it, or after what was written was tried.
+        let _held_back = HeldBack::begin()?;
         // The check reads the password; whatever fails after this takes it back.
         let password = answers.password().map_err(Failure::Refused)?;
         let secret =
