@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -320,6 +321,23 @@ fn without_a_terminal_and_without_yes_nothing_is_guessed() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && said.contains("--yes"), "{said}");
     assert_eq!(fresh.everything(), before);
+}
+
+#[test]
+fn a_daemon_that_says_no_is_not_taken_for_one_that_is_not_there() {
+    let Some(fresh) = Fresh::new() else { return };
+    let listener = UnixListener::bind(fresh.path("admin.sock")).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            let answer =
+                "HTTP/1.1 503 Busy\r\ncontent-length: 16\r\nconnection: close\r\n\r\n{\"error\":\"busy\"}";
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let said = fresh.setup(&FIRST);
+    assert!(said.code == 1 && said.err.contains("busy"), "{}{}", said.out, said.err);
 }
 
 /// A program at a terminal, and who sits there.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use crate::cli::client::AskError;
 use crate::cli::text::{items, text};
 use crate::cli::{Cli, Failure, tools};
 use crate::config::DEFAULT_FILE;
@@ -59,9 +60,10 @@ pub(super) fn follow(cli: &Cli) -> Result<Outcome, Failure> {
     Ok(Outcome::Restarted(answer))
 }
 
-/// Whether a daemon answers.
+/// Whether there is a daemon, also one that says no.
 pub(super) fn is_there(cli: &Cli) -> bool {
-    cli.ask(Method::GET, "/status", &json!({})).is_ok()
+    let asked = cli.ask(Method::GET, "/status", &json!({}));
+    !matches!(asked, Err(Failure::Ask(AskError::Unreachable { .. })))
 }
 
 /// The first administrator's link while none has enrolled: username and what the daemon answered.
