@@ -26,7 +26,7 @@ use crate::tls::presented::Presented;
 
 pub use failure::RunError;
 pub use run::run;
-pub use state_dir::{StateDir, StateDirError};
+pub use state_dir::{LOCK, StateDir, StateDirError};
 
 /// What handlers and loops share. Clones are cheap.
 #[derive(Clone)]

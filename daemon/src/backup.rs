@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::config::ConfigErrors;
 use crate::store::StoreError;
 
+pub use crate::store::whole::DATABASE;
 pub use manifest::{Entry, Manifest};
 pub use place::Place;
 pub use staging::{Staging, Swapped};
@@ -26,8 +27,8 @@ pub use unpack::{ConfigFile, Unpacked, unpack};
 /// The header of the admin API that tells [`Manifest::summary`] before the archive comes.
 pub const SUMMARY: &str = "postern-backup";
 
-/// The database's file in the state folder.
-pub const DATABASE: &str = "postern.db";
+/// The moment of a backup or a restore in names of files, in UTC: names in their order are moments in theirs.
+pub const MOMENT: &str = "%Y-%m-%dT%H%M%SZ";
 
 /// Why there is no backup, or why it is not put back.
 #[derive(Debug, thiserror::Error)]

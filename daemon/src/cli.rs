@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use hyper::Method;
+use nix::sys::resource::{Resource, setrlimit};
 use postern_gateway::chain;
 use serde_json::{Value, json};
 
@@ -213,6 +214,8 @@ impl Cli {
     /// Does what was asked. 0: success; 1: refused; 3: the daemon cannot be reached; 4: done, but not in force
     /// everywhere yet; what `run` ends with, [`app::RunError::exit_status`] says. Errors are told on `errors`.
     pub fn run(self, out: &mut impl Write, errors: &mut impl Write) -> ExitCode {
+        // A dump of this process's memory would hold keys, tokens and passwords. Everybody may lower that limit.
+        let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
         let Err(failure) = self.perform(out, errors) else { return ExitCode::SUCCESS };
         // Where errors cannot be told either, the exit status still is.
         let _ = writeln!(errors, "postern: {}", chain(&failure));

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use postern_gateway::chain;
@@ -44,20 +44,19 @@ struct Before {
 /// Makes `path` hold `text`. A file that was there keeps its mode and, where that is allowed, its owner; a new one
 /// gets `mode`. Behind a symbolic link the file it leads to is changed.
 pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<Changed> {
-    write_bytes(path, text.as_bytes(), mode)
-}
-
-/// [`write()`], of what need not be text.
-pub fn write_bytes(path: &Path, bytes: &[u8], mode: u32) -> io::Result<Changed> {
     let path = behind_links(path)?;
     let before = Before::of(&path)?;
     let (mode, owner) = before.as_ref().map_or((mode, None), |before| (before.mode, Some(before.owner)));
-    put(&path, bytes, mode, owner)?;
-    let undo = match before {
-        Some(before) => Undo::Write { path, before },
-        None => Undo::Remove(path),
-    };
-    Ok(Changed { undo: Some(undo) })
+    put(&path, text.as_bytes(), mode, owner)?;
+    Ok(Changed::from(path, before))
+}
+
+/// Makes `path` hold `bytes` with this mode and, unless `None`, this owner and group, whatever is there: a link is
+/// replaced, not followed.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<Changed> {
+    let before = Before::of(path)?;
+    put(path, bytes, mode, owner)?;
+    Ok(Changed::from(path.to_owned(), before))
 }
 
 /// Renames `path` to `aside`, in the same folder; what was called so before is lost.
@@ -72,7 +71,10 @@ pub fn stage(path: &Path, text: &str, mode: u32) -> io::Result<Staged> {
     let path = behind_links(path)?;
     let before = Before::of(&path)?;
     let (mode, owner) = before.as_ref().map_or((mode, None), |before| (before.mode, Some(before.owner)));
-    beside(&path, text.as_bytes(), mode, owner)
+    let staged = beside(&path, text.as_bytes(), mode, owner)?;
+    // Whoever notes the name relies on its being there.
+    sync_folder(&path)?;
+    Ok(staged)
 }
 
 /// A file that is to be called otherwise, in the same folder; what is called so is lost then.
@@ -91,6 +93,14 @@ pub fn rename(source: &Path, target: &Path) -> io::Result<()> {
 }
 
 impl Changed {
+    fn from(path: PathBuf, before: Option<Before>) -> Self {
+        let undo = match before {
+            Some(before) => Undo::Write { path, before },
+            None => Undo::Remove(path),
+        };
+        Self { undo: Some(undo) }
+    }
+
     /// The change stays.
     pub fn keep(mut self) {
         self.undo = None;
@@ -199,7 +209,7 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) ->
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     if let Some((uid, gid)) = owner {
         // Only root may give a file away; whoever else writes here owns it from then on.
-        let _ = chown(path, Some(uid), Some(gid));
+        let _ = fchown(&file, Some(uid), Some(gid));
     }
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(bytes)?;
@@ -281,6 +291,23 @@ mod tests {
         assert_eq!(names(dir.path()), ["a.toml.removed"]);
         rename(&path, &aside).unwrap();
         assert_eq!(shown(&aside).0, "after", "what was renamed before is left alone");
+    }
+
+    #[test]
+    fn what_is_replaced_has_the_given_mode_and_no_link_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let [link, target, lax] = ["link", "target", "lax"].map(|name| dir.path().join(name));
+        fs::write(&target, "another's").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        replace(&link, b"secret", 0o600, None).unwrap().keep();
+        assert_eq!(shown(&link), ("secret".to_owned(), 0o600));
+        assert_eq!(fs::read_to_string(&target).unwrap(), "another's");
+        fs::write(&lax, "old").unwrap();
+        fs::set_permissions(&lax, Permissions::from_mode(0o644)).unwrap();
+        let changed = replace(&lax, b"secret", 0o600, None).unwrap();
+        assert_eq!(shown(&lax), ("secret".to_owned(), 0o600));
+        drop(changed);
+        assert_eq!(shown(&lax), ("old".to_owned(), 0o644));
     }
 
     #[test]

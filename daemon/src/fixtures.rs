@@ -15,6 +15,7 @@ use crate::rules::seal::SealKey;
 use crate::rules::token::TokenKey;
 use crate::site::{Site, SiteKeys, SiteLocation};
 use crate::store::account::NewUser;
+use crate::store::device::DeviceOwner;
 use crate::store::{Store, StoreError, Tx};
 use crate::texts::Texts;
 
@@ -52,6 +53,16 @@ pub(crate) fn a_person(tx: &Tx<'_>, username: &str) -> UserId {
         is_admin: false,
     };
     tx.insert_user(&new, at(0)).unwrap()
+}
+
+/// A device in a new location whose preshared key was sealed under no key that anybody has.
+pub(crate) fn a_sealed_place(tx: &Tx<'_>) {
+    let location = tx.location_id("hq").unwrap();
+    let key = PrivateKey::from_random([20; 32]).public();
+    let device = tx.insert_device(DeviceOwner::Machine(location), "sealed", Some(key), None, at(1)).unwrap();
+    let device = tx.device(device).unwrap().unwrap();
+    let network = "10.77.1.20/32".parse().unwrap();
+    tx.insert_fixed_place(&device, location, &[network], Some(b"sealed elsewhere"), None).unwrap();
 }
 
 fn location(name: &str, number: u8) -> Location {

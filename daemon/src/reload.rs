@@ -191,6 +191,16 @@ impl Reloader {
         }
     }
 
+    /// Does what needs files, keys and database of one moment: no change of them begins or ends meanwhile.
+    pub async fn undisturbed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let parts = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || parts.undisturbed(work)).await;
+        done.map_err(|error| StoreError::Panicked(error.to_string()))
+    }
+
     /// Which file each location is written in; none while the files cannot be loaded.
     pub async fn files(&self) -> BTreeMap<String, PathBuf> {
         let parts = Arc::clone(&self.0);
@@ -244,6 +254,11 @@ impl Parts {
             renamed => drop(renamed?),
         }
         Ok(Reloaded { value, files: change.into_files(), revision, needs_restart, warnings, cut_off })
+    }
+
+    fn undisturbed<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        work()
     }
 
     fn judge<T>(

@@ -2,7 +2,8 @@
 //!
 //! The order of steps is part of the meaning: interfaces go, and ports are left, before others take them; the firewall
 //! stands before a link comes up; and what gives up an allowed IP comes before what takes it, because WireGuard
-//! silently moves an allowed IP from one peer to another.
+//! silently moves an allowed IP from one peer to another. Routes are added last of all, when every other interface has
+//! given up its own: no interface takes one from another.
 
 use std::collections::BTreeSet;
 
@@ -71,15 +72,19 @@ fn everything(desired: &Desired, observed: &Observed, conflicts: &BTreeSet<Inter
     steps.extend(ports::devices(
         wanted().filter_map(|(name, interface)| Some((name, interface, lasting(name, interface)?))),
     ));
+    let needed = wanted().flat_map(|(_, interface)| interface.routes.iter().copied()).collect();
+    let mut routes = Vec::new();
     for (name, interface) in wanted() {
-        match lasting(name, interface) {
-            Some(found) => {
-                steps.extend(peers::all(name, interface, &found.peers));
-                steps.extend(link::link(name, interface, found));
-            }
-            None => steps.extend(creation(name, interface)),
+        if let Some(found) = lasting(name, interface) {
+            steps.extend(peers::all(name, interface, &found.peers));
+            steps.extend(link::link(name, interface, found, &needed));
+            routes.extend(link::routes(name, interface, found));
+        } else {
+            steps.extend(creation(name, interface));
+            routes.extend(link::add_routes(name, interface.routes.iter()));
         }
     }
+    steps.extend(routes);
     steps
 }
 
@@ -124,7 +129,6 @@ fn creation(name: &InterfaceName, interface: &DesiredInterface) -> Vec<Step> {
     }
     steps.extend(link::add_addresses(name, interface.addresses.iter()));
     steps.push(Step::SetLinkUp { interface: name.clone() });
-    steps.extend(link::add_routes(name, interface.routes.iter()));
     steps
 }
 

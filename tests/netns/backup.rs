@@ -233,6 +233,42 @@ fn without_the_configuration_only_data_and_keys_come_back() {
 }
 
 #[test]
+fn without_keys_a_host_with_preshared_keys_starts_anew() {
+    let Some(mut rig) = a_daemon("") else { return };
+    let [private, public, preshared] =
+        [7, 8, 9].map(|number| postern_gateway::PrivateKey::from_random([number; 32]));
+    let text = format!(
+        "[Interface]\nPrivateKey = {}\nAddress = 10.8.0.1/24\nListenPort = 51999\n\n[Peer]\nPublicKey = {}\n\
+         PresharedKey = {}\nAllowedIPs = 10.8.0.2/32\n",
+        private.to_base64().as_str(),
+        public.public(),
+        preshared.to_base64().as_str()
+    );
+    secret(&rig, "old0.conf", &text);
+    rig.order(&["import", "wg-quick", "--endpoint", "vpn.example.com", "--yes", &shown(&rig, "old0.conf")]);
+    assert!(rig.order(&["export", "wg-quick", "old0"]).contains("PresharedKey"));
+    let (file, passphrase) = (shown(&rig, "kept"), shown(&rig, "passphrase"));
+    rig.order(&["backup", &file, "--without-keys", "--passphrase-file", &passphrase]);
+    lose_everything(&mut rig);
+    let said = restore(&rig, "kept", &[]);
+    assert!(said.code == 0 && said.out.contains("preshared key"), "{said:?}");
+    rig.start();
+    assert!(!rig.order(&["export", "wg-quick", "old0"]).contains("PresharedKey"));
+}
+
+#[test]
+fn a_backup_is_made_though_the_audit_log_cannot_be_written() {
+    let Some(mut rig) = a_daemon("") else { return };
+    let refuse = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('''CREATE TRIGGER refuse
+BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'refused'); END''')";
+    let database = rig.path("state/postern.db");
+    assert!(rig::program("python3").args(["-c", refuse]).arg(database).status().unwrap().success());
+    back_up(&rig, "kept");
+    rig.end(Signal::SIGTERM);
+    assert!(rig.path("kept").exists());
+}
+
+#[test]
 fn a_state_folder_that_is_a_mount_point_stays_as_it_is() {
     let Some(mut rig) = a_daemon("") else { return };
     back_up(&rig, "kept");
@@ -255,18 +291,29 @@ fn where_no_daemon_runs_root_makes_the_backup_and_leaves_every_file_to_its_owner
     // Killed, so that what was committed is in the write-ahead log.
     rig.end(Signal::SIGKILL);
     fs::remove_file(rig.path("state/postern.lock")).unwrap();
-    rig.gateway.sh(&format!("chown -R 12345:12345 {}", shown(&rig, "state")));
+    rig.gateway.sh(&format!(
+        "chown -R 12345:12345 {}; chmod 711 {}",
+        shown(&rig, "state"),
+        rig.dir().display()
+    ));
     back_up(&rig, "kept");
     let owned = everything(&rig.path("state"));
     assert!(owned.contains_key("postern.lock") && owned.values().all(|(uid, ..)| *uid == 12345), "{owned:?}");
     assert!(!owned.contains_key("backup.tmp"));
+    // What its owner may not read, root does not read for them.
+    secret(&rig, "roots", "private\n");
+    std::os::unix::fs::symlink(rig.path("roots"), rig.path("state/keys/stolen.key")).unwrap();
+    let stolen =
+        rig.postern(&["backup", &shown(&rig, "new"), "--passphrase-file", &shown(&rig, "passphrase")]);
+    assert!(stolen.code == 1 && stolen.errors.contains("stolen.key"), "{stolen:?}");
+    fs::remove_file(rig.path("state/keys/stolen.key")).unwrap();
     let there =
         rig.postern(&["backup", &shown(&rig, "kept"), "--passphrase-file", &shown(&rig, "passphrase")]);
     assert!(there.code == 1 && there.errors.contains("--force"), "{there:?}");
     secret(&rig, "short", "too short");
     let short = rig.postern(&["backup", &shown(&rig, "new"), "--passphrase-file", &shown(&rig, "short")]);
     assert!(short.code == 1 && short.errors.contains("12 characters or more"), "{short:?}");
-    assert!(!rig.path("new").exists() && !rig.path("new.tmp").exists());
+    assert!(!everything(rig.dir()).keys().any(|name| name.starts_with("new")));
     assert_eq!(restore(&rig, "kept", &["--force"]).code, 0);
     rig.start();
     assert!(rig.order(&["user", "list"]).contains("ann"));

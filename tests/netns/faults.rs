@@ -20,7 +20,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use crashes::model::Deed;
-use crashes::{Scene, all_ended};
+use crashes::{Dice, Scene, Seed, all_ended};
 use faults::{Disk, Faults, Place, Side};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -240,11 +240,13 @@ fn a_first_start_that_ends_at_any_call_is_made_up_for() {
     rig.answers();
     let counts = calls().into_iter().zip(before).map(|(after, before)| after - before);
     let is_long = std::env::var_os("POSTERN_TEST_LONG").is_some();
+    let seed = Seed::choose();
+    let mut dice = Dice::new(seed.0);
     for (place, count) in Place::ALL.into_iter().zip(counts.collect::<Vec<_>>()) {
         let step = if is_long { 1 } else { usize::try_from(count / 3 + 1).unwrap() };
-        let first = 1 + rand::random::<u32>() % u32::try_from(step).unwrap();
+        let first = 1 + dice.below(step.try_into().unwrap());
         for number in (first..=count).step_by(step) {
-            let side = if rand::random() { Side::Before } else { Side::After };
+            let side = if dice.below(2) == 0 { Side::Before } else { Side::After };
             rig.end(Signal::SIGKILL);
             all_ended(&rig);
             let _ = afresh(&rig);

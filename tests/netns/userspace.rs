@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gotatun::device::{DeviceBuilder, Peer};
 use gotatun::x25519;
+use ipnet::IpNet;
 use postern_gateway::backend::StepError;
 use postern_gateway::backend::host::Host;
 use postern_gateway::{
@@ -112,6 +113,38 @@ fn another_key_leaves_the_port_and_the_peers_as_they_are() {
             assert_eq!(outcome.failure_of(&name()), None);
             assert_eq!(turn(&mut host, &desired).0.steps, []);
         }
+    });
+}
+
+#[test]
+fn a_route_of_another_link_is_not_overtaken_by_one_of_a_better_metric() {
+    if !support::capable() {
+        return;
+    }
+    let gateway = Namespace::new("metric");
+    // As whatever sets a host's links up writes them.
+    gateway.sh("ip tuntap add pgut mode tun; ip link set pgut up");
+    gateway
+        .sh("ip route add 192.168.5.0/24 dev pgut metric 100; ip -6 route add fd05::/64 dev pgut metric 100");
+    gateway.within(|| {
+        let mut host = Host::new(Owner::of_instance("userspace-test")).unwrap();
+        let mut desired = desired();
+        interface(&mut desired)
+            .routes
+            .extend(["192.168.5.0/24", "fd05::/64"].map(|text| text.parse::<IpNet>().unwrap()));
+        for taken in ["192.168.5.0/24", "fd05::/64"] {
+            let failure = turn(&mut host, &desired).1.failure_of(&name()).unwrap();
+            let reason = format!("cannot route {taken} to pgug: it is routed to pgut, which is not changed");
+            assert!(failure.starts_with(&reason), "{failure}");
+            assert!(
+                gateway
+                    .sh("ip route show dev pgug; ip -6 route show dev pgug")
+                    .lines()
+                    .all(|route| !route.starts_with(taken))
+            );
+            gateway.sh(&format!("ip route del {taken} dev pgut"));
+        }
+        assert!(turn(&mut host, &desired).1.is_complete());
     });
 }
 

@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use postern_gateway::backend::host::Host;
 use postern_gateway::{Backend as _, BackendKind, Owner, chain};
@@ -33,6 +32,7 @@ use crate::log;
 use crate::reload::{self, Change, Reloader};
 use crate::rules::action::Action;
 use crate::site::Site;
+use crate::store::whole::DATABASE;
 use crate::store::{Store, StoreError, Tx};
 use crate::web::listener::Http;
 use crate::web::{self, admin_api};
@@ -53,7 +53,6 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     let config_path = &std::path::absolute(config_path).unwrap_or_else(|_| config_path.to_owned());
     // Whatever makes a file here, SQLite above all, makes it for its owner alone; what others need gets its mode set.
     umask(Mode::from_bits_truncate(0o077));
-    keep_memory_from_disk();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|source| RunError::System { action: "start the runtime", source })?;
     // Before anything takes time: a signal that comes during the start waits for its end.
@@ -95,13 +94,6 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     outcome.and(joined)
 }
 
-/// A dump of this process's memory would hold keys, tokens and passwords.
-fn keep_memory_from_disk() {
-    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
-        tracing::warn!(%error, "cannot rule core dumps out");
-    }
-}
-
 /// What is opened before anything runs.
 struct Opened {
     store: Store,
@@ -121,7 +113,7 @@ impl Opened {
         probe.may_change().map_err(RunError::Forbidden)?;
         let state = StateDir::hold(&loaded.config.state_dir)?;
         let keys = Keys::open(state.path())?;
-        let store = Store::open(&state.path().join("postern.db"))?;
+        let store = Store::open(&state.path().join(DATABASE))?;
         if reload::finish_renames(&store)? {
             loaded = load_with(config_path, None)?;
         }

@@ -3,10 +3,14 @@
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
-};
+use std::marker::PhantomData;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid, geteuid, getgroups, setfsgid, setfsuid, setgroups};
+
+/// What one daemon at a time holds, in the folder.
+pub const LOCK: &str = "postern.lock";
 
 /// A folder that this process holds until the value is dropped or the process ends, however it ends.
 pub struct StateDir {
@@ -46,13 +50,10 @@ impl StateDir {
         if folder.permissions().mode() & 0o077 != 0 {
             return Err(StateDirError::Exposed(path.to_owned()));
         }
-        let lock = File::options().create(true).append(true).mode(0o600).open(path.join("postern.lock"));
+        let acting = AsOwner::of(path).map_err(failed)?;
+        let lock = File::options().create(true).append(true).mode(0o600).open(path.join(LOCK));
         let lock = lock.map_err(failed)?;
-        if lock.metadata().map_err(failed)?.uid() != folder.uid() {
-            // Root looks after somebody else's folder: the file is theirs, or they could not hold it any more. Whoever may not
-            // give it away is told so when it matters.
-            let _ = chown(path.join("postern.lock"), Some(folder.uid()), Some(folder.gid()));
-        }
+        drop(acting);
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StateDirError::Taken(path.to_owned())),
@@ -62,5 +63,89 @@ impl StateDir {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// See [`AsOwner`].
+    pub fn as_owner(&self) -> io::Result<AsOwner> {
+        AsOwner::of(&self.path)
+    }
+}
+
+/// As long as this is there, what root does with files on this thread it does with the rights of the folder's owner:
+/// a link that the owner put there leads root nowhere that the owner may not go, and what is made there is the owner's.
+/// For everybody else it changes nothing.
+#[must_use = "dropping it gives root its rights back"]
+pub struct AsOwner {
+    /// Of the thread, and of the process.
+    before: Option<(Uid, Gid, Vec<Gid>)>,
+    /// The rights are one thread's.
+    _here: PhantomData<*const ()>,
+}
+
+impl AsOwner {
+    fn of(folder: &Path) -> io::Result<Self> {
+        let found = folder.metadata()?;
+        let mut this = Self { before: None, _here: PhantomData };
+        if !geteuid().is_root() || found.uid() == 0 {
+            return Ok(this);
+        }
+        let (uid, gid, groups) = (Uid::from_raw(found.uid()), Gid::from_raw(found.gid()), getgroups()?);
+        setgroups(&[])?;
+        // Of root's capabilities those over files go with the user.
+        this.before = Some((setfsuid(uid), setfsgid(gid), groups));
+        // They say what was before, not whether it worked: that is what the next call says.
+        if (setfsuid(uid), setfsgid(gid)) == (uid, gid) {
+            Ok(this)
+        } else {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+    }
+}
+
+impl Drop for AsOwner {
+    fn drop(&mut self) {
+        let Some((uid, gid, groups)) = self.before.take() else { return };
+        setfsuid(uid);
+        setfsgid(gid);
+        if let Err(error) = setgroups(&groups) {
+            tracing::warn!(%error, "root's groups could not be taken up again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::*;
+
+    /// Nobody in particular.
+    const OWNER: u32 = 12345;
+
+    #[test]
+    fn root_follows_no_link_of_the_folders_owner_and_leaves_what_it_makes_to_them() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        let [state, mine] = ["state", "mine"].map(|name| dir.path().join(name));
+        fs::write(&mine, "root's").unwrap();
+        fs::set_permissions(&mine, fs::Permissions::from_mode(0o640)).unwrap();
+        DirBuilder::new().mode(0o700).create(&state).unwrap();
+        chown(&state, Some(OWNER), Some(OWNER)).unwrap();
+        symlink(&mine, state.join(LOCK)).unwrap();
+        assert!(matches!(StateDir::hold(&state), Err(StateDirError::Io { .. })));
+        assert_eq!(mine.metadata().unwrap().uid(), 0);
+        fs::remove_file(state.join(LOCK)).unwrap();
+        let held = StateDir::hold(&state).unwrap();
+        let lock = state.join(LOCK).metadata().unwrap();
+        assert_eq!((lock.uid(), lock.gid()), (OWNER, OWNER));
+        let groups = getgroups().unwrap();
+        let acting = held.as_owner().unwrap();
+        assert!(fs::read(&mine).is_err(), "the owner may not read it");
+        drop(acting);
+        assert_eq!((fs::read(&mine).unwrap(), getgroups().unwrap()), (b"root's".to_vec(), groups));
     }
 }

@@ -17,12 +17,16 @@ use crate::rules::action::Action;
 use crate::store::Store;
 use crate::store::whole::{self, Described};
 
+/// What the folder's name has after the place's, before the stamp.
+const UNFINISHED: &str = ".restoring-";
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// A folder that is removed when this is dropped.
 pub struct Staging {
     dir: PathBuf,
     place: PathBuf,
+    /// Of the folder itself: it is not abandoned.
+    lock: File,
 }
 
 /// A folder that took another one's place; dropping this puts the other one back.
@@ -38,9 +42,15 @@ pub struct Swapped {
 impl Staging {
     /// Makes an empty folder beside `place`; `stamp` makes its name one of its own.
     pub fn beside(place: &Path, stamp: &str) -> Result<Self, BackupError> {
-        let dir = with_suffix(place, &format!(".restoring-{stamp}"));
-        DirBuilder::new().mode(0o700).create(&dir).map_err(BackupError::file("make", &dir))?;
-        Ok(Self { dir, place: place.to_owned() })
+        let begun = with_suffix(place, UNFINISHED);
+        remove_abandoned(&begun)
+            .map_err(BackupError::file("remove what an earlier restore left as", &begun))?;
+        let dir = with_suffix(&begun, stamp);
+        let made = DirBuilder::new().mode(0o700).create(&dir).and_then(|()| File::open(&dir));
+        let lock = made.map_err(BackupError::file("make", &dir))?;
+        let this = Self { dir, place: place.to_owned(), lock };
+        this.lock.lock().map_err(BackupError::file("hold", &this.dir))?;
+        Ok(this)
     }
 
     /// Writes one file, which has to be what `entry` says.
@@ -71,12 +81,18 @@ impl Staging {
         whole::describe(&self.dir.join(DATABASE)).map_err(BackupError::Copy)
     }
 
-    /// Brings its database to this program's schema, and writes into its audit log that it was restored.
+    /// Brings its database to this program's schema, takes out what belongs to the old host alone, and writes into its audit log that it was restored.
     pub fn record(&self, manifest: &Manifest, now: Timestamp) -> Result<(), BackupError> {
         let detail = format!("taken at {} by postern {}", manifest.taken_at, manifest.program);
         let store = Store::open(&self.dir.join(DATABASE)).map_err(BackupError::Copy)?;
-        let written = store
-            .write_blocking(|tx| tx.audit("unix:root", Action::BackupRestore, "postern", Some(&detail), now));
+        let written = store.write_blocking(|tx| {
+            // They name files of the host that it was taken on, and the backup has them in their places.
+            tx.renames_done()?;
+            if !manifest.with_keys {
+                tx.forget_preshared_keys()?;
+            }
+            tx.audit("unix:root", Action::BackupRestore, "postern", Some(&detail), now)
+        });
         written.map(drop).map_err(BackupError::Copy)
     }
 
@@ -86,7 +102,7 @@ impl Staging {
     }
 
     /// Takes its place, in one step. What was there is at `aside` then.
-    pub fn swap(self, aside: &Path) -> Result<Swapped, BackupError> {
+    pub fn swap(mut self, aside: &Path) -> Result<Swapped, BackupError> {
         let had_one = fs::symlink_metadata(&self.place).is_ok();
         let failed = |error: io::Error| {
             let is_mount =
@@ -94,16 +110,17 @@ impl Staging {
             let replaced = || BackupError::file("replace the state folder", &self.place)(error);
             if is_mount { BackupError::MountPoint(self.place.clone()) } else { replaced() }
         };
+        if had_one {
+            // First, so that what was there is at no moment called as what is unfinished and may be removed.
+            fs::rename(&self.dir, aside).map_err(BackupError::file("rename", &self.dir))?;
+            aside.clone_into(&mut self.dir);
+        }
         let swapped =
             if had_one { exchange(&self.dir, &self.place) } else { fs::rename(&self.dir, &self.place) };
         swapped.map_err(failed)?;
-        let mut done = Swapped { place: self.place.clone(), aside: self.dir.clone(), had_one, kept: false };
+        let done = Swapped { place: self.place.clone(), aside: aside.to_owned(), had_one, kept: false };
         // What is called so from here on is not ours to remove.
-        let this = std::mem::ManuallyDrop::new(self);
-        if had_one {
-            fs::rename(&this.dir, aside).map_err(BackupError::file("rename", &this.dir))?;
-            aside.clone_into(&mut done.aside);
-        }
+        let _ = std::mem::ManuallyDrop::new(self);
         sync_folder(&done.place).map_err(BackupError::file("write", &done.place))?;
         Ok(done)
     }
@@ -137,6 +154,19 @@ impl Drop for Swapped {
             tracing::error!(%error, folder = %self.place.display(), "the state folder could not be put back");
         }
     }
+}
+
+/// Removes folders whose names begin so and that nobody holds: there are keys in them, and whoever made them was killed.
+fn remove_abandoned(begun: &Path) -> io::Result<()> {
+    let (Some(parent), Some(begun)) = (begun.parent(), begun.file_name()) else { return Ok(()) };
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        let is_one = entry.file_name().as_encoded_bytes().starts_with(begun.as_encoded_bytes());
+        if is_one && entry.file_type()?.is_dir() && File::open(entry.path())?.try_lock().is_ok() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// `path` with more at the end of its name.

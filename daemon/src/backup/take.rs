@@ -16,6 +16,7 @@ use super::place::{Place, STATE_DIRS};
 use super::staging::hex;
 use super::{BackupError, DATABASE};
 use crate::config::{self, Parts};
+use crate::durable;
 use crate::store::whole;
 
 /// Longer than any file of a configuration, and any key.
@@ -58,6 +59,10 @@ pub fn take(
 ) -> Result<Taken, BackupError> {
     let copy = DatabaseCopy::of(state_dir)?;
     let described = whole::describe(&copy.path).map_err(BackupError::Database)?;
+    // What was committed before has its place now, by its right name.
+    for (source, target) in whole::owed_renames(&copy.path).map_err(BackupError::Database)? {
+        durable::rename(&source, &target).map_err(BackupError::file("put into its place", &target))?;
+    }
     // After the database: whatever it names has its file and its key by now.
     let mut files = Files { keys, found: Vec::new(), left_out: Vec::new() };
     files.of_configuration(&config::parts(config_path)?)?;
@@ -139,6 +144,12 @@ impl Files {
                 Err(_) => self.leave_out(&named.path, "it is outside of the configuration's folder"),
             }
         }
+        if self.keys == KeyFiles::With {
+            let handed_in = parts.credentials.iter();
+            self.left_out.extend(
+                handed_in.map(|key| format!("{key}: systemd hands it in, and knows where it is kept")),
+            );
+        }
         Ok(())
     }
 
@@ -176,6 +187,9 @@ impl Files {
     fn read_if_allowed(&mut self, place: &Place, path: &Path) {
         match read(path) {
             Ok(_) if place.name().is_none() => self.leave_out(path, "its name is too long or not plain"),
+            Ok(bytes) if self.keys == KeyFiles::Without && holds_a_private_key(&bytes) => {
+                self.leave_out(path, "a private key is in it");
+            }
             Ok(bytes) => self.add(place, Content::Bytes(bytes)),
             Err(error) => self.leave_out(path, &error.to_string()),
         }
@@ -279,6 +293,12 @@ fn listed(dir: &Path) -> Result<Vec<PathBuf>, BackupError> {
     let mut paths = paths.collect::<io::Result<Vec<_>>>().map_err(BackupError::file("read", dir))?;
     paths.sort();
     Ok(paths)
+}
+
+/// As PEM, which may have it beside a certificate.
+fn holds_a_private_key(bytes: &[u8]) -> bool {
+    const MARK: &[u8] = b"PRIVATE KEY-----";
+    bytes.windows(MARK.len()).any(|part| part == MARK)
 }
 
 fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {

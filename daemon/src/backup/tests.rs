@@ -117,6 +117,82 @@ fn without_keys_no_secret_is_in_it() {
 }
 
 #[test]
+fn without_keys_no_private_key_is_in_it_beside_a_certificate_either() {
+    let installation = Installation::new();
+    fs::write(installation.path("logo.svg"), "-----BEGIN PRIVATE KEY-----\n").unwrap();
+    let taken = installation.take(KeyFiles::Without);
+    assert!(taken.manifest.left_out.iter().any(|told| told.ends_with("a private key is in it")));
+    assert!(!names(&taken.manifest).contains(&"config/files/logo.svg"));
+}
+
+#[test]
+fn a_wrong_key_elsewhere_keeps_nothing_out_and_credentials_are_told() {
+    let installation = Installation::new();
+    let more = "password_credential = \"smtp\"\nmistyped = 1\n[http]\nlisten = 7\n";
+    fs::write(installation.path("postern.toml"), format!("{MAIN}{more}")).unwrap();
+    let taken = installation.take(KeyFiles::With);
+    assert!(names(&taken.manifest).contains(&"config/files/smtp-password"));
+    assert!(taken.manifest.left_out.iter().any(|told| told.starts_with("mail.smtp.password_credential")));
+}
+
+#[test]
+fn what_was_committed_is_in_it_under_its_right_name_and_is_not_owed_once_it_is_restored() {
+    let installation = Installation::new();
+    let [from, to] =
+        ["state/keys/location-1.key.new", "state/keys/location-1.key"].map(|name| installation.path(name));
+    installation.store().write_blocking(|tx| tx.owe_rename(&from, &to)).unwrap();
+    let bytes = archive(installation.take(KeyFiles::With));
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("state");
+    let Unpacked { manifest, state, .. } = unpacked(&bytes, &place).unwrap();
+    state.record(&manifest, at(2)).unwrap();
+    state.swap(&dir.path().join("aside")).unwrap().keep();
+    assert_eq!(fs::read_to_string(place.join("keys/location-1.key")).unwrap(), "half");
+    let restored = Store::open(&place.join("postern.db")).unwrap();
+    let owed = restored.read_blocking(|tx| tx.owed_renames().map(|owed| owed.len()));
+    assert_eq!(owed.unwrap(), 0);
+}
+
+#[test]
+fn without_keys_nothing_is_left_that_the_old_key_sealed() {
+    let installation = Installation::new();
+    let other = crate::rules::seal::SealKey::from_bytes([3; 32]);
+    let sealed = installation.store().write_blocking(|tx| {
+        crate::fixtures::a_sealed_place(tx);
+        tx.opens_what_is_sealed(&other)
+    });
+    assert!(!sealed.unwrap().0);
+    for (keys, opens) in [(KeyFiles::With, false), (KeyFiles::Without, true)] {
+        let bytes = archive(installation.take(keys));
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("state");
+        let Unpacked { manifest, state, .. } = unpacked(&bytes, &place).unwrap();
+        state.record(&manifest, at(2)).unwrap();
+        state.swap(&dir.path().join("aside")).unwrap().keep();
+        let restored = Store::open(&place.join("postern.db")).unwrap();
+        assert_eq!(restored.read_blocking(|tx| tx.opens_what_is_sealed(&other)).unwrap(), opens, "{keys:?}");
+    }
+}
+
+#[test]
+fn what_a_killed_restore_left_is_removed_by_the_next_and_what_another_makes_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("state");
+    for name in ["state.restoring-killed", "state.before-restore-x", "state2.restoring-x"] {
+        fs::create_dir_all(dir.path().join(name).join("keys")).unwrap();
+    }
+    let running = Staging::beside(&place, "running").unwrap();
+    let next = Staging::beside(&place, "next").unwrap();
+    let mut names: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let expected =
+        ["state.before-restore-x", "state.restoring-next", "state.restoring-running", "state2.restoring-x"];
+    assert_eq!(names, expected);
+    drop((running, next));
+}
+
+#[test]
 fn a_folder_in_its_place_is_exchanged_and_comes_back_unless_the_new_one_is_kept() {
     let bytes = archive(Installation::new().take(KeyFiles::With));
     let dir = tempfile::tempdir().unwrap();

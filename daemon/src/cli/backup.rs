@@ -144,7 +144,8 @@ fn without_daemon(
     if !out.is_empty() || !parts.state_dir.join(backup::DATABASE).exists() {
         return Err(unreachable.into());
     }
-    let Ok(_held) = StateDir::hold(&parts.state_dir) else { return Err(unreachable.into()) };
+    let Ok(held) = StateDir::hold(&parts.state_dir) else { return Err(unreachable.into()) };
+    let _acting = held.as_owner()?;
     let taken = backup::take(&cli.config, &parts.state_dir, keys, Clock::system().now());
     let taken = taken.map_err(|error| Failure::Refused(chain(&error)))?;
     let answer = taken.manifest.summary();

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{Failure, hidden};
 use crate::envelope::{Passphrase, SHORTEST_PASSPHRASE};
 
-/// Nobody types more.
+/// Bytes; nobody types more.
 const LONGEST: u64 = 4096;
 
 /// The one line of a file that nobody else may read; a pipe is good as well.
@@ -23,7 +23,10 @@ pub(super) fn of_file(path: &Path) -> Result<Passphrase, Failure> {
         return Err(Failure::Refused(format!("others may read {path}: run `chmod 600 {path}`")));
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(LONGEST).read_to_string(&mut text).map_err(cannot)?;
+    let read = file.take(LONGEST + 1).read_to_string(&mut text).map_err(cannot)?;
+    if u64::try_from(read).is_ok_and(|read| read > LONGEST) {
+        return Err(Failure::Refused(format!("{} is longer than any passphrase", path.display())));
+    }
     Ok(Passphrase::new(&text))
 }
 

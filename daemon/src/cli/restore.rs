@@ -9,24 +9,19 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
-use nix::unistd::User;
 use postern_gateway::chain;
 use serde_json::{Value, json};
 
 use super::reload::Form;
+use super::service_user::ServiceUser;
+use super::signals::HeldBack;
 use super::text::{items, text};
 use super::{Cli, Failure, passphrase};
-use crate::app::{Clock, StateDir};
-use crate::backup::{BackupError, ConfigFile, Manifest, Place, Staging, Unpacked, unpack};
+use crate::app::{Clock, LOCK, StateDir};
+use crate::backup::{BackupError, ConfigFile, MOMENT, Manifest, Place, Staging, Unpacked, unpack};
 use crate::config::{self, Parts, settings};
 use crate::envelope::{Closed, Envelope, Key, identities};
 use files::{Files, Owner};
-
-/// What the package's service reads.
-const SERVICE_CONFIG: &str = "/etc/postern/postern.toml";
-/// The moment in names of what is moved aside.
-const MOMENT: &str = "%Y-%m-%dT%H%M%SZ";
-const LOCK: &str = "postern.lock";
 
 #[derive(Args)]
 pub(super) struct RestoreArgs {
@@ -81,7 +76,9 @@ impl RestoreArgs {
             Ok(staging)
         })?;
         let Some(target) = target else { return Err(BackupError::NoManifest.into()) };
+        let held_back = HeldBack::begin()?;
         let answer = self.put_in_place(unpacked, &target)?;
+        drop(held_back);
         for file in items(&answer, "left_out").iter().filter_map(Value::as_str) {
             writeln!(errors, "postern: warning: not in the backup, look after it yourself: {file}")?;
         }
@@ -152,8 +149,8 @@ impl RestoreArgs {
             made.map_err(|error| Failure::Refused(format!("cannot make {}: {error}", parent.display())))?;
         }
         let staging = Staging::beside(&parts.state_dir, &stamp)?;
-        let package = (main == Path::new(SERVICE_CONFIG)).then(|| User::from_name("postern").ok().flatten());
-        let owner = package.flatten().map(|user| Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() });
+        let user = ServiceUser::of(main).0;
+        let owner = user.map(|user| Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() });
         tracing::debug!(instance = manifest.instance, "restoring");
         Ok((staging, Target { parts, owner, now, stamp, _held: held }))
     }
@@ -214,8 +211,14 @@ fn is_empty(dir: &Path) -> Result<bool, Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(Failure::Refused(format!("cannot read {}: {error}", dir.display()))),
     };
-    let mut names = entries.filter_map(|entry| entry.ok().map(|entry| entry.file_name()));
-    Ok(names.all(|name| name == LOCK))
+    for entry in entries {
+        let entry =
+            entry.map_err(|error| Failure::Refused(format!("cannot read {}: {error}", dir.display())))?;
+        if entry.file_name() != LOCK {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn tell(answer: &Value, target: &Target, out: &mut impl Write) -> io::Result<()> {
@@ -236,7 +239,7 @@ fn tell(answer: &Value, target: &Target, out: &mut impl Write) -> io::Result<()>
         writeln!(
             out,
             "This backup holds no keys. If you have the folder {}/keys of the old host, put it there first; else every client \
-             needs a new configuration. Then start it: systemctl start postern",
+             needs a new configuration. Clients with a preshared key need one in any case. Then start it: systemctl start postern",
             target.parts.state_dir.display()
         )
     }

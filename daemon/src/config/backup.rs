@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::load::{below, parse, read};
 use super::problem::{ConfigErrors, Problems};
-use super::raw::{RawBackup, RawBackups, RawConfig};
+use super::raw::{RawBackup, RawBackups};
 use crate::envelope;
+use raw_parts::RawParts;
+
+mod raw_parts;
 
 /// What the timer does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct Parts {
     pub templates_dir: PathBuf,
     /// Other files that a key names; they need not be there.
     pub named: Vec<Named>,
+    /// Keys whose secrets systemd hands in: they are in no file of the configuration.
+    pub credentials: Vec<&'static str>,
     /// Database and keys.
     pub state_dir: PathBuf,
 }
@@ -56,21 +61,21 @@ pub fn backups(path: &Path) -> Result<Backups, ConfigErrors> {
     let raw: Option<RawBackups> = read(path, &[], &mut problems);
     let base = path.parent().unwrap_or(Path::new("."));
     let found = raw.map(|raw| judged(raw.backup, base, path, &mut problems));
-    found.filter(|_| problems.0.is_empty()).ok_or(ConfigErrors(problems.0))
+    found.filter(|_| problems.refused.is_empty()).ok_or(ConfigErrors(problems.refused))
 }
 
 /// The files of the configuration at `path`.
 pub fn parts(path: &Path) -> Result<Parts, ConfigErrors> {
     let mut problems = Problems::default();
     let raw = read(path, &[], &mut problems);
-    raw.map(|raw| of(&raw, path)).ok_or(ConfigErrors(problems.0))
+    raw.map(|raw| of(&raw, path)).ok_or(ConfigErrors(problems.refused))
 }
 
 /// The files of a configuration whose `text` is going to be at `path`.
 pub fn parts_of(text: &str, path: &Path) -> Result<Parts, ConfigErrors> {
     let mut problems = Problems::default();
     let raw = parse(path, text, &mut problems);
-    raw.map(|raw| of(&raw, path)).ok_or(ConfigErrors(problems.0))
+    raw.map(|raw| of(&raw, path)).ok_or(ConfigErrors(problems.refused))
 }
 
 pub(super) fn judged(raw: RawBackup, base: &Path, file: &Path, problems: &mut Problems) -> Backups {
@@ -84,7 +89,7 @@ pub(super) fn judged(raw: RawBackup, base: &Path, file: &Path, problems: &mut Pr
     Backups { recipients: raw.recipients, directory: below(base, &raw.directory), keep }
 }
 
-fn of(raw: &RawConfig, path: &Path) -> Parts {
+fn of(raw: &RawParts, path: &Path) -> Parts {
     let base = path.parent().unwrap_or(Path::new("."));
     let named = [
         (&raw.http.certificate_file, false),
@@ -97,11 +102,18 @@ fn of(raw: &RawConfig, path: &Path) -> Parts {
     let named = named
         .into_iter()
         .filter_map(|(path, is_secret)| Some(Named { path: below(base, path.as_ref()?), is_secret }));
+    let credentials = [
+        ("http.key_credential", &raw.http.key_credential),
+        ("mail.smtp.password_credential", &raw.mail.smtp.password_credential),
+    ];
+    let credentials =
+        credentials.into_iter().filter(|(_, name)| name.is_some()).map(|(key, _)| key).collect();
     Parts {
         main: path.to_owned(),
         locations_dir: below(base, &raw.locations_dir),
         templates_dir: below(base, &raw.mail.templates_dir),
         named: named.collect(),
+        credentials,
         state_dir: below(base, &raw.state_dir),
     }
 }

@@ -78,9 +78,9 @@ pub fn admin_socket(path: &Path) -> Result<PathBuf, ConfigErrors> {
         }
         let reason = "you may not read it: use sudo, or say with --socket where the daemon's socket is";
         problems.add(path, "", reason);
-        return Err(ConfigErrors(problems.0));
+        return Err(ConfigErrors(problems.refused));
     }
-    let found = read::<RawSocket>(path, &[], &mut problems).ok_or(ConfigErrors(problems.0))?;
+    let found = read::<RawSocket>(path, &[], &mut problems).ok_or(ConfigErrors(problems.refused))?;
     Ok(path.parent().unwrap_or(Path::new(".")).join(found.admin_socket))
 }
 
@@ -98,14 +98,14 @@ pub fn load_with(path: &Path, draft: Option<&Draft>) -> Result<Loaded, ConfigErr
 pub fn load_drafts(path: &Path, drafts: &[Draft]) -> Result<Loaded, ConfigErrors> {
     let mut problems = Problems::default();
     let Some(raw) = read::<RawConfig>(path, drafts, &mut problems) else {
-        return Err(ConfigErrors(problems.0));
+        return Err(ConfigErrors(problems.refused));
     };
     let base = path.parent().unwrap_or(Path::new("."));
     let locations_dir = below(base, &raw.locations_dir);
     let locations = read_locations(&locations_dir, drafts, &mut problems);
     check::locations(&locations, &mut problems);
     let config = convert(raw, base, path, &mut problems);
-    let Problems(mut refused, warnings, https) = problems;
+    let Problems { mut refused, warnings, https } = problems;
     if !refused.is_empty() {
         refused.extend(https);
         return Err(ConfigErrors(refused));
@@ -126,7 +126,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path, drafts: &[Draft], problems:
 }
 
 pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str, problems: &mut Problems) -> Option<T> {
-    toml::from_str(text).map_err(|error| problems.0.push(unreadable(path, text, &error))).ok()
+    toml::from_str(text).map_err(|error| problems.refused.push(unreadable(path, text, &error))).ok()
 }
 
 fn unreadable(path: &Path, text: &str, error: &toml::de::Error) -> Problem {

@@ -41,30 +41,36 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// Problems found so far, each with its file, what is only worth telling, and what is wrong with the files that https
-/// needs.
+/// Found so far.
 #[derive(Default)]
-pub(super) struct Problems(pub(super) Vec<Problem>, pub(super) Vec<Problem>, pub(super) Vec<Problem>);
+pub(super) struct Problems {
+    /// The configuration is refused for them.
+    pub(super) refused: Vec<Problem>,
+    /// Only worth telling.
+    pub(super) warnings: Vec<Problem>,
+    /// Of the files that https needs.
+    pub(super) https: Vec<Problem>,
+}
 
 impl Problems {
     pub(super) fn add(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
-        self.0.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
+        self.refused.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
     }
 
     /// Nothing is refused for it.
     pub(super) fn warn(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
-        self.1.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
+        self.warnings.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
     }
 
     /// Only who wants https to change is refused for it: tunnels do not depend on a certificate.
     pub(super) fn add_of_https(&mut self, file: &Path, key: &str, reason: impl Into<String>) {
-        self.2.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
+        self.https.push(Problem { file: file.to_owned(), key: key.to_owned(), reason: reason.into() });
     }
 }
 
 #[cfg(test)]
 impl Problems {
     pub(super) fn into_texts(self) -> Vec<String> {
-        self.0.iter().map(ToString::to_string).collect()
+        self.refused.iter().map(ToString::to_string).collect()
     }
 }

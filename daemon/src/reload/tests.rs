@@ -85,6 +85,14 @@ fn a_location_that_ran_elsewhere_has_its_key_and_file_only_once_its_peers_are_co
 }
 
 #[test]
+fn nothing_changes_while_somebody_needs_everything_of_one_moment() {
+    let dir = a_folder();
+    let parts = started(dir.path());
+    assert!(parts.undisturbed(|| parts.turn.try_lock().is_err()));
+    assert!(parts.turn.try_lock().is_ok());
+}
+
+#[test]
 fn a_take_over_that_is_not_committed_leaves_no_file() {
     let dir = a_folder();
     let parts = started(dir.path());

@@ -165,6 +165,13 @@ impl Tx<'_> {
         Ok(sealed.is_empty() || sealed.iter().any(|place| place.preshared_key(key).is_ok()))
     }
 
+    /// No place has a preshared key any more: what they were sealed under is gone.
+    pub fn forget_preshared_keys(&self) -> Result<(), StoreError> {
+        self.execute("UPDATE fixed_place SET preshared_key = NULL", [])?;
+        self.touch_everything();
+        Ok(())
+    }
+
     /// Says whether a device may be where it has addresses of its own.
     pub fn grant_fixed_place(
         &self,

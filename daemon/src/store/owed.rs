@@ -5,7 +5,17 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use rusqlite::Row;
+
 use super::tx::{StoreError, Tx};
+
+/// In the order of the commits; [`names`] reads a row.
+pub(super) const OWED: &str = "SELECT source, target FROM owed_rename ORDER BY id";
+
+pub(super) fn names(row: &Row<'_>) -> rusqlite::Result<(PathBuf, PathBuf)> {
+    let path = |bytes: Vec<u8>| PathBuf::from(OsString::from_vec(bytes));
+    Ok((path(row.get(0)?), path(row.get(1)?)))
+}
 
 impl Tx<'_> {
     /// Once this is committed `source` is to be called `target`.
@@ -17,10 +27,7 @@ impl Tx<'_> {
 
     /// What was committed and perhaps not renamed: present and future names, in the order of the commits.
     pub fn owed_renames(&self) -> Result<Vec<(PathBuf, PathBuf)>, StoreError> {
-        let path = |bytes: Vec<u8>| PathBuf::from(OsString::from_vec(bytes));
-        self.all("SELECT source, target FROM owed_rename ORDER BY id", [], |row| {
-            Ok((path(row.get(0)?), path(row.get(1)?)))
-        })
+        self.all(OWED, [], names)
     }
 
     /// Nothing is owed any more.

@@ -1,12 +1,16 @@
-//! The database file as a whole: whether it can be used at all, and a copy of it. Nothing here changes it.
+//! The database file as a whole: whether it can be used at all, and a copy of it. What it says is never changed here;
+//! only what a first start left half made is taken back, as its journal says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::migrate;
 use super::tx::StoreError;
+use super::{migrate, owed};
+
+/// The database's file in the state folder.
+pub const DATABASE: &str = "postern.db";
 
 /// More mistakes than these tell nothing new.
 const MISTAKES: usize = 3;
@@ -33,6 +37,17 @@ pub fn copy(database: &Path, copy: &Path) -> Result<(), StoreError> {
     let target = copy.to_str().ok_or(StoreError::Unreadable("name of the copy"))?;
     source.execute("VACUUM INTO ?1", [target])?;
     Ok(())
+}
+
+/// [`super::Tx::owed_renames`] of a file of whatever schema.
+pub fn owed_renames(database: &Path) -> Result<Vec<(PathBuf, PathBuf)>, StoreError> {
+    let connection = read_only(database)?;
+    if !connection.table_exists(None, "owed_rename")? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare(owed::OWED)?;
+    let owed = statement.query_map([], owed::names)?;
+    Ok(owed.collect::<Result<_, _>>()?)
 }
 
 /// Refuses a file that is damaged or newer than this program, and says what it is.
@@ -115,7 +130,7 @@ mod tests {
     use crate::store::Store;
 
     /// A folder with a database of some users, checkpointed and closed.
-    fn a_database() -> (tempfile::TempDir, std::path::PathBuf) {
+    fn a_database() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("postern.db");
         let store = Store::open(&path).unwrap();

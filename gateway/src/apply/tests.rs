@@ -135,6 +135,35 @@ fn a_route_of_another_link_is_not_taken_and_everything_else_goes_on() {
 }
 
 #[test]
+fn a_network_moves_from_one_interface_to_another_in_one_turn() {
+    let network = "192.168.5.0/24".parse().unwrap();
+    let behind = |holder: &str| {
+        let mut wanted = two_interfaces();
+        let interface = wanted.interfaces.get_mut(&name(holder)).unwrap();
+        interface.routes.insert(network);
+        interface.peers.insert(key(3), peer(&["192.168.5.0/24"]));
+        wanted
+    };
+    let mut kernel = MemoryBackend::default();
+    for holder in ["wg-lab", "wg-hq", "wg-lab"] {
+        // Who it was behind may be gone before.
+        kernel.remove_peer(&name("wg-hq"), &key(3));
+        let outcome = reach(&mut kernel, &behind(holder));
+        assert_eq!(
+            outcome,
+            Outcome {
+                steps_done: outcome.steps_done,
+                changed: outcome.changed.clone(),
+                ..Outcome::default()
+            }
+        );
+        let observed = kernel.observed();
+        let routed = |interface: &str| observed.interfaces[&name(interface)].routes.contains(&network);
+        assert!(["wg-hq", "wg-lab"].iter().all(|interface| routed(interface) == (*interface == holder)));
+    }
+}
+
+#[test]
 fn what_was_done_is_counted() {
     let mut kernel = MemoryBackend::default();
     let outcome = reach(&mut kernel, &two_interfaces());

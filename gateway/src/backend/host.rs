@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::backend::batch::{Device, KernelWireguard};
 use crate::backend::firewall::NftTable;
-use crate::backend::rtnl::{Link, Rtnl};
+use crate::backend::rtnl::{Link, RoutesByName, Rtnl};
 use crate::backend::userspace::Userspace;
 use crate::backend::{Backend, BackendError, StepError};
 use crate::desired::DesiredPeer;
@@ -27,18 +27,28 @@ pub struct Host {
     wireguard: Option<KernelWireguard>,
     /// Opened by the first userspace interface.
     userspace: Option<Userspace>,
+    /// As they were when the first of a row of routes was to be added; read once for the row.
+    routes: Option<RoutesByName>,
 }
 
 impl Host {
     /// Needs `CAP_NET_ADMIN` for everything but looking.
     pub fn new(owner: Owner) -> Result<Self, BackendError> {
         let table = NftTable::of(&owner);
-        Ok(Self { owner, rtnl: Rtnl::open()?, table, wireguard: None, userspace: None })
+        Ok(Self { owner, rtnl: Rtnl::open()?, table, wireguard: None, userspace: None, routes: None })
     }
 
     /// Whether the kernel lets this process change network interfaces; nothing is changed.
     pub fn may_change(&self) -> Result<(), BackendError> {
         self.rtnl.may_change()
+    }
+
+    fn routes(&mut self) -> Result<&RoutesByName, BackendError> {
+        let known = match self.routes.take() {
+            Some(known) => known,
+            None => self.rtnl.routes_by_name()?,
+        };
+        Ok(self.routes.insert(known))
     }
 
     /// The kernel's WireGuard. Its module is loaded by the first link, so this is asked again until it is there.
@@ -247,6 +257,7 @@ impl Backend for Host {
     }
 
     fn observe(&mut self) -> Result<Observed, BackendError> {
+        self.routes = None;
         let mut observed = Observed { firewall: self.table.observe()?, ..Observed::default() };
         let mut by_index = BTreeMap::new();
         for (name, link) in self.rtnl.links()? {
@@ -283,10 +294,13 @@ impl Backend for Host {
         &mut self,
         interface: &InterfaceName,
     ) -> Result<BTreeMap<IpNet, String>, BackendError> {
-        self.rtnl.routes_elsewhere(interface)
+        Ok(self.rtnl.routes_by_name()?.elsewhere(interface))
     }
 
     fn perform(&mut self, step: &Step) -> Result<(), StepError> {
+        if !matches!(step, Step::AddRoute { .. }) {
+            self.routes = None;
+        }
         match step {
             Step::DeleteInterface { interface } => self.delete(interface)?,
             Step::ReplaceFirewall { firewall } => self.table.replace(firewall)?,
@@ -305,7 +319,10 @@ impl Backend for Host {
             Step::AddAddress { interface, address } => self.rtnl.add_address(interface, *address)?,
             Step::SetMtu { interface, mtu } => self.rtnl.set_mtu(interface, *mtu)?,
             Step::SetLinkUp { interface } => self.rtnl.set_up(interface)?,
-            Step::AddRoute { interface, destination } => self.rtnl.add_route(interface, *destination)?,
+            Step::AddRoute { interface, destination } => {
+                self.routes()?.may_add(interface, *destination)?;
+                self.rtnl.add_route(interface, *destination)?;
+            }
             Step::RemoveRoute { interface, destination } => {
                 self.rtnl.remove_route(interface, *destination)?;
             }

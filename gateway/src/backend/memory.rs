@@ -196,11 +196,7 @@ impl Backend for MemoryBackend {
         &mut self,
         interface: &InterfaceName,
     ) -> Result<BTreeMap<IpNet, String>, BackendError> {
-        let kernel = self.kernel();
-        let others = kernel.links.iter().chain(&kernel.unmarked).filter(|(name, _)| *name != interface);
-        let routes = others
-            .flat_map(|(name, link)| link.routes.iter().map(|destination| (*destination, name.to_string())));
-        Ok(routes.chain(kernel.routes_elsewhere.clone()).collect())
+        Ok(self.kernel().routes_elsewhere(interface))
     }
 
     fn perform(&mut self, step: &Step) -> Result<(), StepError> {
@@ -231,6 +227,13 @@ impl Kernel {
         }
     }
 
+    fn routes_elsewhere(&self, interface: &InterfaceName) -> BTreeMap<IpNet, String> {
+        let others = self.links.iter().chain(&self.unmarked).filter(|(name, _)| *name != interface);
+        let routes = others
+            .flat_map(|(name, link)| link.routes.iter().map(|destination| (*destination, name.to_string())));
+        routes.chain(self.routes_elsewhere.clone()).collect()
+    }
+
     /// Why a step cannot be done, if so.
     fn refusal(&self, step: &Step) -> Option<BackendError> {
         let refused = |kind| error(&step.to_string(), kind);
@@ -244,8 +247,8 @@ impl Kernel {
         if let Step::CreateInterface { interface, .. } = step {
             return self.has_link(interface).then(|| refused(io::ErrorKind::AlreadyExists));
         }
-        if let Step::AddRoute { destination, .. } = step
-            && let Some(link) = self.routes_elsewhere.get(destination)
+        if let Step::AddRoute { interface, destination } = step
+            && let Some(link) = self.routes_elsewhere(interface).get(destination)
         {
             let taken = format!("it is routed to {link}, which is not changed");
             return Some(BackendError::new(step.to_string(), taken));

@@ -42,6 +42,31 @@ pub(super) struct Link {
     pub(super) mtu: u32,
 }
 
+/// Who has which route.
+#[derive(Default)]
+pub(super) struct RoutesByName(BTreeMap<IpNet, Vec<String>>);
+
+impl RoutesByName {
+    /// Those that lead to other links than this one; of several links, one.
+    pub(super) fn elsewhere(&self, interface: &InterfaceName) -> BTreeMap<IpNet, String> {
+        let other =
+            |destination: &IpNet| Some((*destination, self.other(interface, destination)?.to_owned()));
+        self.0.keys().filter_map(other).collect()
+    }
+
+    /// Refuses to take a route from another link. Whatever the metrics are: one of ours would come before theirs.
+    pub(super) fn may_add(&self, interface: &InterfaceName, destination: IpNet) -> Result<(), BackendError> {
+        let Some(link) = self.other(interface, &destination) else { return Ok(()) };
+        let taken = format!("it is routed to {link}, which is not changed");
+        Err(BackendError::new(action_of_route(interface, destination), taken))
+    }
+
+    fn other(&self, interface: &InterfaceName, destination: &IpNet) -> Option<&str> {
+        let links = self.0.get(destination)?;
+        links.iter().map(String::as_str).find(|link| *link != interface.as_str())
+    }
+}
+
 impl Rtnl {
     pub(super) fn open() -> Result<Self, BackendError> {
         let failed = |source: io::Error| BackendError::new("open a netlink socket", source);
@@ -161,25 +186,23 @@ impl Rtnl {
         Ok(())
     }
 
-    /// Destinations of the main table that other links than this one have, with the links' names.
-    pub(super) fn routes_elsewhere(
-        &self,
-        interface: &InterfaceName,
-    ) -> Result<BTreeMap<IpNet, String>, BackendError> {
+    /// Destinations of the main table, whatever their metric, with the names of the links that they lead to.
+    pub(super) fn routes_by_name(&self) -> Result<RoutesByName, BackendError> {
         let messages: Vec<LinkMessage> =
             self.run("list the links", self.handle.link().get().execute().try_collect())?;
         let mut routes = self.routes()?;
-        let mut elsewhere = BTreeMap::new();
+        let mut by_name = RoutesByName::default();
         for message in &messages {
-            let Some(name) = name_of(message).filter(|name| *name != interface.as_str()) else { continue };
-            let of_link = routes.remove(&message.header.index).unwrap_or_default();
-            elsewhere.extend(of_link.into_iter().map(|destination| (destination, name.to_owned())));
+            let Some(name) = name_of(message) else { continue };
+            for destination in routes.remove(&message.header.index).unwrap_or_default() {
+                by_name.0.entry(destination).or_default().push(name.to_owned());
+            }
         }
-        Ok(elsewhere)
+        Ok(by_name)
     }
 
     /// A connected route, as the kernel itself makes it for an address with a prefix. One that is there already is no
-    /// error if it leads to this link, and never taken from another.
+    /// error if it leads to this link.
     pub(super) fn add_route(
         &self,
         interface: &InterfaceName,
@@ -188,7 +211,7 @@ impl Rtnl {
         let index = self.index_of(interface)?;
         let mut message = route_to(index, destination, RouteScope::Link);
         message.header.protocol = RouteProtocol::Kernel;
-        let action = format!("route {destination} to {interface}");
+        let action = action_of_route(interface, destination);
         let added = async {
             match self.handle.route().add(message).execute().await {
                 Err(rtnetlink::Error::NetlinkError(answer)) if answer.raw_code() == -libc::EEXIST => {
@@ -202,11 +225,8 @@ impl Rtnl {
         {
             return Ok(());
         }
-        let taken = match self.routes_elsewhere(interface)?.get(&destination) {
-            Some(link) => format!("it is routed to {link}, which is not changed"),
-            None => "there is another route for it, which is not changed".to_owned(),
-        };
-        Err(BackendError::new(action, taken))
+        // Unreachable, or over several links at once.
+        Err(BackendError::new(action, "there is another route for it, which is not changed"))
     }
 
     /// Whoever added it; one that is gone already is no error.
@@ -250,6 +270,10 @@ impl Rtnl {
             Err(late) => Err(BackendError::new(action, late)),
         }
     }
+}
+
+fn action_of_route(interface: &InterfaceName, destination: IpNet) -> String {
+    format!("route {destination} to {interface}")
 }
 
 /// `scope` is for IPv4; IPv6 knows none.

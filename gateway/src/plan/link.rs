@@ -1,6 +1,8 @@
 //! What differs about an interface apart from its peers: key and port (`ports` says when), addresses, MTU, up or down,
 //! routes.
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 
 use super::Step;
@@ -23,9 +25,14 @@ pub(super) fn set_device(name: &InterfaceName, wanted: &DesiredInterface) -> Ste
     }
 }
 
-/// Addresses, MTU, up or down, and routes, in this order.
-pub(super) fn link(name: &InterfaceName, wanted: &DesiredInterface, found: &ObservedInterface) -> Vec<Step> {
-    let mut steps = routes_given_up(name, wanted, found);
+/// Routes that go, among them those that another interface of ours needs; addresses, MTU, up or down, in this order.
+pub(super) fn link(
+    name: &InterfaceName,
+    wanted: &DesiredInterface,
+    found: &ObservedInterface,
+    needed: &BTreeSet<IpNet>,
+) -> Vec<Step> {
+    let mut steps = routes_given_up(name, wanted, found, needed);
     steps.extend(addresses(name, wanted, found));
     if found.mtu != wanted.mtu.get() {
         steps.push(Step::SetMtu { interface: name.clone(), mtu: wanted.mtu });
@@ -33,7 +40,6 @@ pub(super) fn link(name: &InterfaceName, wanted: &DesiredInterface, found: &Obse
     if !found.up {
         steps.push(Step::SetLinkUp { interface: name.clone() });
     }
-    steps.extend(routes(name, wanted, found));
     steps
 }
 
@@ -77,7 +83,11 @@ fn excludes(old: &IpNet, new: &IpNet) -> bool {
 /// missing the next turn sees that.
 ///
 /// What is behind peers is routed by nobody else, and routes end with a link's being up.
-fn routes(name: &InterfaceName, wanted: &DesiredInterface, found: &ObservedInterface) -> Vec<Step> {
+pub(super) fn routes(
+    name: &InterfaceName,
+    wanted: &DesiredInterface,
+    found: &ObservedInterface,
+) -> Vec<Step> {
     if !found.up {
         return add_routes(name, wanted.routes.iter()).collect();
     }
@@ -99,18 +109,25 @@ pub(super) fn add_routes<'a>(
     destinations.map(|destination| Step::AddRoute { interface: name.clone(), destination: *destination })
 }
 
-/// Routes to networks that were behind a peer and are behind none any more. Others that somebody added are let be.
-fn routes_given_up(name: &InterfaceName, wanted: &DesiredInterface, found: &ObservedInterface) -> Vec<Step> {
+/// Routes to networks that were behind a peer and are behind none any more, and those that are `needed`. Others that somebody
+/// added are let be.
+fn routes_given_up(
+    name: &InterfaceName,
+    wanted: &DesiredInterface,
+    found: &ObservedInterface,
+    needed: &BTreeSet<IpNet>,
+) -> Vec<Step> {
     let connected = |route: &IpNet| {
         let addresses = || wanted.addresses.iter().chain(&found.addresses);
         addresses().any(|address| connected_route(address) == Some(*route))
     };
     let is_given_up = |route: &&IpNet| {
         let held = |ips: &AllowedIps| ips.contains(route);
+        let was_behind_one = || found.peers.values().any(|peer| held(&peer.allowed_ips));
+        let is_behind_one = || wanted.peers.values().any(|peer| held(&peer.allowed_ips));
         !wanted.routes.contains(*route)
             && !connected(route)
-            && found.peers.values().any(|peer| held(&peer.allowed_ips))
-            && !wanted.peers.values().any(|peer| held(&peer.allowed_ips))
+            && (needed.contains(*route) || was_behind_one() && !is_behind_one())
     };
     let given_up = found.routes.iter().filter(is_given_up);
     given_up.map(|route| Step::RemoveRoute { interface: name.clone(), destination: *route }).collect()

@@ -6,8 +6,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use nix::sys::signal::Signal;
+
+use crate::crashes::model::Deed;
 use crate::crashes::{Dice, Scene, Seed};
-use crate::faults::{Disk, Faults};
+use crate::faults::{Disk, Faults, Place, Side};
 use crate::rig::Wireguard;
 
 /// A file by its inode.
@@ -38,18 +41,18 @@ enum Change {
 
 /// Everybody works until the power goes, again and again.
 pub(crate) fn a_power_loss_takes_nothing_that_was_answered_to(wireguard: Wireguard, times: usize) {
-    let (mut disk, mut paths) = (None, None);
+    let (mut disk, mut faults, mut paths) = (None, None, None);
     let scene = Scene::new(wireguard, |rig| {
         let (state, log) = (rig.path("state"), rig.path("power"));
         disk = Some(Disk::mount(&state, "64m"));
         fs::create_dir(state.join("keys")).unwrap();
-        let faults = Faults::new(rig.dir());
+        faults = Faults::new(rig.dir());
         let wishes = [format!("POWER_LOG={}", log.display()), format!("POWER_DIR={}", state.display())];
         let through = faults.iter().flat_map(Faults::through).map(str::to_owned).chain(wishes).collect();
         paths = Some((state, log));
         through
     });
-    let (Some(mut scene), Some((state, log))) = (scene, paths) else { return };
+    let (Some(mut scene), Some(faults), Some((state, log))) = (scene, faults, paths) else { return };
     let seed = Seed::choose();
     let mut dice = Dice::new(seed.0);
     let mut recorded = Recorded {
@@ -64,10 +67,30 @@ pub(crate) fn a_power_loss_takes_nothing_that_was_answered_to(wireguard: Wiregua
         recorded.lose(&mut dice);
         scene.start();
         scene.check();
+        let key = key_of_open(&scene);
+        ends_before_a_new_key_has_its_place(&mut scene, &faults);
+        recorded.play();
+        recorded.lose(&mut dice);
+        scene.start();
+        scene.check();
+        assert_ne!(key_of_open(&scene), key, "the new key was committed and is lost");
     }
     scene.is_whole();
     drop(scene);
     drop(disk);
+}
+
+/// The database says which key a location has now; the file has that key only once it is renamed.
+fn ends_before_a_new_key_has_its_place(scene: &mut Scene, faults: &Faults) {
+    faults.die(Place::Rename, Side::Before, 1);
+    let lane = &mut scene.lanes[0];
+    assert!(!scene.rig.gateway.enter(|| lane.perform(Deed::RotateKey("open".to_owned()))));
+    scene.rig.end(Signal::SIGKILL);
+    faults.live();
+}
+
+fn key_of_open(scene: &Scene) -> Option<String> {
+    scene.seen().places["open"].key.clone()
 }
 
 impl Recorded {

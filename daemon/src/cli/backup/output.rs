@@ -29,12 +29,9 @@ impl<'a, E: Write> Output<'a, E> {
     /// Begins it beside `place`. How far it is goes to `errors`.
     pub(super) fn beside(place: &Path, lock: &Lock, errors: &'a mut E) -> io::Result<Self> {
         let mut path = place.as_os_str().to_owned();
-        path.push(".tmp");
+        // Of its own: another backup may be under way to the same place.
+        path.push(format!(".{}.tmp", Clock::system().now().as_nanosecond()));
         let path = PathBuf::from(path);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         let mut this = Self { path, sealing: None, bytes: 0, told_at: Clock::system().now(), errors };
         this.sealing = Some(envelope::seal(lock, BufWriter::new(file))?);
@@ -96,5 +93,29 @@ pub(super) fn size(bytes: u64) -> String {
         format!("{} KiB", bytes.div_ceil(KIB))
     } else {
         format!("{} MiB", bytes.div_ceil(KIB * KIB))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::Passphrase;
+
+    #[test]
+    fn two_at_once_to_the_same_place_are_each_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("kept");
+        let lock = Lock::Under(Passphrase::new("correct horse battery staple"));
+        let [mut told, mut told_too] = [io::sink(), io::sink()];
+        let mut first = Output::beside(&place, &lock, &mut told).unwrap();
+        let mut second = Output::beside(&place, &lock, &mut told_too).unwrap();
+        first.write_all(b"longer").unwrap();
+        second.write_all(b"short").unwrap();
+        let length = first.place(&place).unwrap();
+        assert_eq!(fs::metadata(&place).unwrap().len(), length);
+        let other = second.place(&place).unwrap();
+        assert_eq!(fs::metadata(&place).unwrap().len(), other);
+        assert!(other < length);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

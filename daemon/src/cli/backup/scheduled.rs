@@ -10,16 +10,14 @@ use serde_json::{Value, json};
 
 use super::{configured, for_all, from_daemon, write};
 use crate::app::Clock;
-use crate::backup::KeyFiles;
+use crate::backup::{KeyFiles, MOMENT};
 use crate::cli::service_user::is_hidden;
 use crate::cli::{Cli, Failure};
 use crate::config::DEFAULT_FILE;
 
 /// In front of the moment, and after it.
 const NAME: (&str, &str) = ("postern-", ".tar.age");
-/// The moment, in UTC: names in their order are backups in theirs.
-const MOMENT: &str = "%Y-%m-%dT%H%M%SZ";
-/// A digit is any digit.
+/// [`MOMENT`], where a digit is any digit.
 const MOMENT_LIKE: &[u8] = b"0000-00-00T000000Z";
 
 pub(super) fn perform(cli: &Cli, errors: &mut impl Write) -> Result<Value, Failure> {
@@ -48,7 +46,7 @@ pub(super) fn perform(cli: &Cli, errors: &mut impl Write) -> Result<Value, Failu
     let moment = Clock::system().now().strftime(MOMENT);
     let path = dir.join(format!("{}{moment}{}", NAME.0, NAME.1));
     let mut answer = write(&path, &lock, errors, |out| from_daemon(cli, KeyFiles::With, out))?;
-    let old = too_many(dir, backups.keep).map_err(|error| cannot("read", dir, error))?;
+    let old = too_many(dir, backups.keep, &path).map_err(|error| cannot("read", dir, error))?;
     for path in &old {
         fs::remove_file(path).map_err(|error| cannot("remove", path, error))?;
     }
@@ -58,8 +56,9 @@ pub(super) fn perform(cli: &Cli, errors: &mut impl Write) -> Result<Value, Failu
     Ok(answer)
 }
 
-/// The oldest backups in a folder, beyond the `keep` newest. No other file is one.
-fn too_many(dir: &Path, keep: usize) -> std::io::Result<Vec<PathBuf>> {
+/// The oldest backups in a folder, beyond the `keep` newest. No other file is one, and `made` stays even if a wrong clock
+/// dated others later.
+fn too_many(dir: &Path, keep: usize, made: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -69,7 +68,8 @@ fn too_many(dir: &Path, keep: usize) -> std::io::Result<Vec<PathBuf>> {
     }
     names.sort();
     let old = names.len().saturating_sub(keep);
-    Ok(names.into_iter().take(old).map(|name| dir.join(name)).collect())
+    let paths = names.into_iter().map(|name| dir.join(name)).filter(|path| path != made);
+    Ok(paths.take(old).collect())
 }
 
 fn is_ours(name: &str) -> bool {
@@ -102,8 +102,11 @@ mod tests {
             fs::write(dir.path().join(name), "").unwrap();
         }
         fs::create_dir(dir.path().join(ours(6))).unwrap();
-        let old = too_many(dir.path(), 3).unwrap();
+        let path = |day| dir.path().join(ours(day));
+        let old = too_many(dir.path(), 3, &path(5)).unwrap();
         assert_eq!(old, [ours(1), ours(2)].map(|name| dir.path().join(name)));
-        assert_eq!(too_many(dir.path(), 5).unwrap(), Vec::<PathBuf>::new());
+        assert_eq!(too_many(dir.path(), 5, &path(5)).unwrap(), Vec::<PathBuf>::new());
+        // The clock was ahead when the others were made.
+        assert_eq!(too_many(dir.path(), 4, &path(1)).unwrap(), [path(2)]);
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::statvfs;
 
 use super::finding::Findings;
+use crate::backup::DATABASE;
 use crate::config::{Config, PasswordSource, Smtp};
 
 /// Below, the database cannot be written for long.
@@ -25,7 +26,7 @@ pub(super) fn secrets(config: &Config, findings: &mut Findings) {
         }
         Err(_) => return findings.unseen("secrets", format!("{}: only its owner may look", state.display())),
     };
-    let mut paths = vec![state.clone(), state.join("postern.db"), state.join("keys")];
+    let mut paths = vec![state.clone(), state.join(DATABASE), state.join("keys")];
     match fs::read_dir(state.join("keys")) {
         Ok(keys) => paths.extend(keys.filter_map(|key| Some(key.ok()?.path()))),
         Err(error) if error.kind() == ErrorKind::NotFound => {}

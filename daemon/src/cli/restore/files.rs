@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 
 use super::Target;
@@ -122,17 +122,18 @@ impl Done {
         if restored.is_in_the_way() {
             self.move_aside(path, target)?;
         }
-        make_folder(path, target).map_err(cannot("make the folder of", path))?;
+        let folder_mode = if restored.mode == Mode::Write { 0o770 } else { 0o750 };
+        make_folder(path, folder_mode, target).map_err(cannot("make the folder of", path))?;
         let mode = match restored.mode {
             Mode::Read => 0o640,
             Mode::Write => 0o660,
             Mode::Secret => 0o600,
         };
-        let changed = durable::write_bytes(path, &restored.file.bytes, mode);
+        let uid = |owner: Owner| if restored.mode == Mode::Secret { owner.uid } else { 0 };
+        let owner = target.owner.map(|owner| (uid(owner), owner.gid));
+        let changed = durable::replace(path, &restored.file.bytes, mode, owner);
         self.changed.push(changed.map_err(cannot("write", path))?);
-        let Some(Owner { uid, gid }) = target.owner else { return Ok(()) };
-        let uid = if restored.mode == Mode::Secret { uid } else { 0 };
-        chown(path, Some(uid), Some(gid)).map_err(cannot("give postern", path))
+        Ok(())
     }
 
     fn move_aside(&mut self, path: &Path, target: &Target) -> Result<(), Failure> {
@@ -167,11 +168,14 @@ fn restored<'a>(parts: &Parts, file: &'a ConfigFile) -> Option<Restored<'a>> {
     Some(Restored { path, file, mode })
 }
 
-fn make_folder(path: &Path, target: &Target) -> io::Result<()> {
+/// The folder of `path` with this mode; those above it are for reading only.
+fn make_folder(path: &Path, mode: u32, target: &Target) -> io::Result<()> {
     let Some(folder) = path.parent().filter(|folder| !folder.exists()) else { return Ok(()) };
-    make_folder(folder, target)?;
-    fs::DirBuilder::new().mode(0o770).create(folder)?;
-    target.owner.map_or(Ok(()), |owner| chown(folder, Some(0), Some(owner.gid)))
+    make_folder(folder, 0o750, target)?;
+    fs::DirBuilder::new().mode(mode).create(folder)?;
+    // Whatever the shell's umask takes away.
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode))?;
+    target.owner.map_or(Ok(()), |owner| lchown(folder, Some(0), Some(owner.gid)))
 }
 
 fn cannot(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure {

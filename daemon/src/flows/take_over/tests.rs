@@ -11,7 +11,7 @@ use crate::gateway_view::{LinkState, Surroundings};
 use crate::rules::wg_quick::tests::a_server;
 use crate::rules::wg_quick::{Parsed, parse};
 use crate::site::SiteLocation;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 proptest! {
     #[test]
@@ -121,16 +121,8 @@ fn a_preshared_key_that_does_not_open_concerns_its_peer_alone() {
     a_site(&store);
     // The first of all.
     let damaged = store.write_blocking(|tx| {
-        let key = postern_gateway::PrivateKey::from_random([20; 32]).public();
-        let owner = DeviceOwner::Machine(LocationId(1));
-        let device = tx.device(tx.insert_device(owner, "damaged", Some(key), None, at(1))?)?.unwrap();
-        tx.insert_fixed_place(
-            &device,
-            LocationId(1),
-            &["10.77.1.20/32".parse().unwrap()],
-            Some(b"damaged"),
-            None,
-        )
+        crate::fixtures::a_sealed_place(tx);
+        Ok::<_, StoreError>(())
     });
     damaged.unwrap();
     let mut site = taken_over(&store, &a_server_of(&[10]));

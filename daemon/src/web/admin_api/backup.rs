@@ -41,8 +41,8 @@ pub(super) async fn take(
     let keys = if request?.0.with_keys { KeyFiles::With } else { KeyFiles::Without };
     let (config_path, state_dir) = (admin.files.path(), admin.app.site().config.state_dir.clone());
     let now = admin.app.now();
-    let taken = tokio::task::spawn_blocking(move || backup::take(&config_path, &state_dir, keys, now)).await;
-    let taken = taken.map_err(|error| AdminError::NoBackup(error.to_string(), None))??;
+    let taken = admin.files.undisturbed(move || backup::take(&config_path, &state_dir, keys, now)).await;
+    let taken = taken??;
     let detail = format!(
         "{} files, {}",
         taken.manifest.files.len(),
@@ -51,7 +51,10 @@ pub(super) async fn take(
     let audited = admin.change(caller, move |tx, _, actor, now| {
         Ok(tx.audit(&actor.name, Action::BackupTake, "postern", Some(&detail), now)?)
     });
-    audited.await?;
+    if let Err(error) = audited.await {
+        // A backup is wanted most when nothing can be written any more.
+        tracing::error!(error = chain(&error), "that a backup was taken is not in the audit log");
+    }
     let summary = HeaderValue::from_bytes(taken.manifest.summary().to_string().as_bytes());
     let summary = summary.map_err(|error| AdminError::NoBackup(error.to_string(), None))?;
     let headers = [

@@ -18,7 +18,7 @@ const KEYS: u8 = 5;
 
 proptest! {
     #[test]
-    fn applying_a_plan_reaches_what_is_desired(now in world(), then in a_desired()) {
+    fn applying_a_plan_reaches_what_is_desired((now, then) in a_change()) {
         let mut kernel = now;
         let outcome = reach(&mut kernel, &then);
         let found = kernel.observed();
@@ -31,7 +31,7 @@ proptest! {
     }
 
     #[test]
-    fn no_step_names_or_disturbs_an_unchanged_peer(now in world(), then in a_desired()) {
+    fn no_step_names_or_disturbs_an_unchanged_peer((now, then) in a_change()) {
         let mut kernel = now;
         let before = kernel.observed();
         let unchanged = unchanged(&before, &then);
@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn an_allowed_ip_is_given_up_before_it_is_taken(now in world(), then in a_desired()) {
+    fn an_allowed_ip_is_given_up_before_it_is_taken((now, then) in a_change()) {
         let mut kernel = now;
         for step in plan(&then, &kernel.observed(), &Scope::Everything).steps {
             let Some(interface) = step.interface() else { continue };
@@ -63,7 +63,7 @@ proptest! {
     }
 
     #[test]
-    fn a_foreign_interface_is_in_no_step_unless_it_has_our_key(now in world(), then in a_desired()) {
+    fn a_foreign_interface_is_in_no_step_unless_it_has_our_key((now, then) in a_change()) {
         let found = now.observed();
         let is_adopted = |name: &InterfaceName| {
             found.unmarked.get(name).is_some_and(|link| link.public_key == Some(then.interfaces[name].private_key.public()))
@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn only_an_interface_that_changes_its_port_leaves_it(now in world(), then in a_desired()) {
+    fn only_an_interface_that_changes_its_port_leaves_it((now, then) in a_change()) {
         let found = now.observed();
         for step in plan(&then, &found, &Scope::Everything).steps {
             let Step::LeavePort { interface } = &step else { continue };
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn the_model_follows_the_kernel_step_by_step(now in world(), then in a_desired()) {
+    fn the_model_follows_the_kernel_step_by_step((now, then) in a_change()) {
         let mut kernel = now;
         let mut modelled = kernel.observed();
         for step in plan(&then, &modelled, &Scope::Everything).steps {
@@ -99,8 +99,7 @@ proptest! {
 
     #[test]
     fn the_model_follows_the_kernel_when_a_scoped_plan_takes_from_others(
-        now in world(),
-        then in a_desired(),
+        (now, then) in a_change(),
         keys in some_keys(),
         indexed in any::<bool>(),
     ) {
@@ -118,8 +117,7 @@ proptest! {
 
     #[test]
     fn a_scoped_plan_does_to_its_peers_what_a_full_one_does(
-        now in world(),
-        then in a_desired(),
+        (now, then) in a_change(),
         keys in some_keys(),
     ) {
         let found = now.observed();
@@ -133,6 +131,17 @@ proptest! {
         scoped.retain(|(name, _), _| lasting(name));
         prop_assert_eq!(full, scoped);
     }
+}
+
+/// A host, and what is to be reached there: no route that a link has which is nobody's of ours.
+fn a_change() -> impl Strategy<Value = (MemoryBackend, Desired)> {
+    (world(), a_desired()).prop_map(|(now, mut then)| {
+        let unmarked = now.observed().unmarked;
+        for interface in then.interfaces.values_mut() {
+            interface.routes.retain(|route| !unmarked.values().any(|link| link.routes.contains(route)));
+        }
+        (now, then)
+    })
 }
 
 /// A host on which something was reached and then disturbed.
@@ -171,8 +180,17 @@ fn a_desired() -> impl Strategy<Value = Desired> {
     let ports = Just([51820_u16, 51821, 51822, 51823]).prop_shuffle();
     (interfaces, ports).prop_map(|(all, ports)| {
         let present = all.into_iter().zip(ports);
-        let interfaces =
-            present.filter_map(|((name, interface), port)| Some((name, at_port(port, interface?))));
+        let mut routed = BTreeSet::new();
+        let interfaces = present.filter_map(|((name, interface), port)| {
+            let mut interface = at_port(port, interface?);
+            // Nothing is routed to two.
+            let own = |network: &IpNet| !routed.contains(&network.trunc());
+            interface.addresses.retain(own);
+            interface.routes.retain(own);
+            routed
+                .extend(interface.addresses.iter().map(IpNet::trunc).chain(interface.routes.iter().copied()));
+            Some((name, interface))
+        });
         Desired { interfaces: interfaces.collect() }
     })
 }
