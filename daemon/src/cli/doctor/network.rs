@@ -129,9 +129,8 @@ fn judge_name(host: &str, known: &[IpAddr], own: &BTreeSet<IpAddr>, findings: &m
         // Debian's installer writes the host's name there, with 127.0.1.1.
         let says =
             format!("{host} is {listed} by this host's own /etc/hosts: what others find is not known here");
-        let mend = format!(
-            "in /etc/hosts take {host} out of the line that begins with 127, and leave its other names"
-        );
+        // Its other names stay.
+        let mend = format!(r"sed -Ei '/^127\./s/\s{}(\s|$)/\1/' /etc/hosts", host.replace('.', r"\."));
         findings.warning("name", says, mend);
     } else if known.is_empty() {
         let mend = format!("add A and AAAA records for {host}, or postern setup --public-name NAME");
@@ -199,6 +198,22 @@ mod tests {
         assert_eq!(tried("[::]:443"), ["127.0.0.1:443", "[::1]:443", "192.0.2.1:443", "[2001:db8::1]:443"]);
         assert_eq!(tried("0.0.0.0:80"), ["127.0.0.1:80", "192.0.2.1:80"]);
         assert_eq!(tried("192.0.2.9:80"), ["192.0.2.9:80"]);
+    }
+
+    #[test]
+    fn the_hosts_file_loses_that_name_alone() {
+        let mut findings = Findings::default();
+        judge_name("vpn.example.com", &["127.0.1.1".parse().unwrap()], &BTreeSet::new(), &mut findings);
+        let hosts = tempfile::NamedTempFile::new().unwrap();
+        let before = "127.0.1.1\tvpn.example.com vpn\n127.0.1.1 old vpn.example.com\n192.0.2.1 vpn.example.com\n\
+                      127.0.1.1 vpn.example.com.test vpnxexample.com\n";
+        std::fs::write(hosts.path(), before).unwrap();
+        let mend = findings.all().iter().find_map(|finding| finding.mend.clone()).unwrap();
+        let mend = mend.replace("/etc/hosts", &hosts.path().display().to_string());
+        assert!(std::process::Command::new("sh").args(["-c", &mend]).status().unwrap().success());
+        let after = "127.0.1.1 vpn\n127.0.1.1 old\n192.0.2.1 vpn.example.com\n\
+                     127.0.1.1 vpn.example.com.test vpnxexample.com\n";
+        assert_eq!(std::fs::read_to_string(hosts.path()).unwrap(), after);
     }
 
     #[test]
