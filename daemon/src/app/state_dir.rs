@@ -65,7 +65,7 @@ impl StateDir {
         &self.path
     }
 
-    /// See [`AsOwner`].
+    /// Until this is dropped, root has no other rights to files on this thread than the folder's owner.
     pub fn as_owner(&self) -> io::Result<AsOwner> {
         AsOwner::of(&self.path)
     }
