@@ -176,6 +176,7 @@ fn mtu_of(link: &str) -> Option<u32> {
 mod tests {
     use super::super::finding::Verdict;
     use super::*;
+    use crate::cli::tools;
 
     #[test]
     fn a_port_is_judged_by_who_has_it() {
@@ -210,7 +211,7 @@ mod tests {
         std::fs::write(hosts.path(), before).unwrap();
         let mend = findings.all().iter().find_map(|finding| finding.mend.clone()).unwrap();
         let mend = mend.replace("/etc/hosts", &hosts.path().display().to_string());
-        assert!(std::process::Command::new("sh").args(["-c", &mend]).status().unwrap().success());
+        assert!(tools::run("sh", &["-c", &mend], Duration::from_secs(20)).unwrap().is_success);
         let after = "127.0.1.1 vpn\n127.0.1.1 old\n192.0.2.1 vpn.example.com\n\
                      127.0.1.1 vpn.example.com.test vpnxexample.com\n";
         assert_eq!(std::fs::read_to_string(hosts.path()).unwrap(), after);
