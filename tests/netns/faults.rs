@@ -147,6 +147,22 @@ fn only_the_kernel_stays_behind(scene: &mut Scene, harm: impl FnOnce(), heal: im
     scene.check();
 }
 
+/// That it comes up once the module is there, `kernel_daemon` shows.
+#[test]
+fn without_wireguard_in_the_kernel_the_daemon_runs_and_says_what_to_do() {
+    let Some(mut rig) = Rig::new(Userspace) else { return };
+    let Some(faults) = Faults::new(rig.dir()) else { return };
+    rig.configure("");
+    rig.locate("open", 1, "");
+    rig.locate("waiting", 2, "backend = \"kernel\"");
+    faults.hide_wireguard(true);
+    rig.launch(&faults.through());
+    rig.answers();
+    eventually("what to do", || rig.complains_of("waiting").contains("modprobe wireguard"));
+    assert_eq!(rig.complains_of("open"), "");
+    rig.reload_in_part();
+}
+
 #[test]
 fn a_file_that_cannot_be_put_in_its_place_follows_later() {
     let Some((mut scene, faults)) = a_gateway() else { return };
@@ -222,6 +238,62 @@ fn a_damaged_database_is_refused_and_left_as_it_is() {
         assert!(fs::read(&path).unwrap() == bytes, "{what}: the file was changed");
     }
     fs::write(&path, whole).unwrap();
+    scene.start();
+    scene.check();
+}
+
+#[test]
+fn a_damaged_write_ahead_log_is_refused_and_left_as_it_is() {
+    let Some((mut scene, _faults)) = a_gateway() else { return };
+    scene.rig.end(Signal::SIGKILL);
+    all_ended(&scene.rig);
+    let path = scene.rig.path("state/postern.db-wal");
+    let whole = fs::read(&path).unwrap();
+    let mut bytes = whole.clone();
+    // Amid the commits of the first start.
+    bytes[32 + 5 * 4120 + 100] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let said = scene.rig.run_in_vain(&[]);
+    assert_eq!(said.code, 78, "{said:?}");
+    for words in ["the database is damaged (its write-ahead log", "nothing was changed", "postern restore"] {
+        assert!(said.errors.contains(words), "{words}: {said:?}");
+    }
+    assert!(fs::read(&path).unwrap() == bytes, "the log was changed");
+    fs::write(&path, whole).unwrap();
+    scene.start();
+    scene.check();
+}
+
+#[test]
+fn a_database_damaged_under_a_running_daemon_takes_nothing_any_more_and_stops_no_tunnel() {
+    let Some((mut scene, _faults)) = a_gateway() else { return };
+    let path = scene.rig.path("state/postern.db");
+    let all_in_one =
+        "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')";
+    assert!(program("python3").args(["-c", all_in_one]).arg(&path).status().unwrap().success());
+    let whole = fs::read(&path).unwrap();
+    let mut bytes = whole.clone();
+    bytes[4096..].fill(0xa5);
+    fs::write(&path, &bytes).unwrap();
+    let kernel = |scene: &Scene| scene.rig.gateway.sh("ip -o addr; ip route; nft list ruleset");
+    let (pid, before) = (scene.rig.pid(), kernel(&scene));
+    eventually("a refusal that says what to do", || {
+        let said = scene.rig.postern(&["group", "create", "ops"]);
+        said.code == 1
+            && said.errors.contains("the database is damaged")
+            && said.errors.contains("postern restore")
+    });
+    let shown = scene.rig.postern(&["status"]);
+    assert!((shown.out + &shown.errors).contains("the database is damaged"));
+    assert!(scene.rig.log().contains("the database is damaged: nothing can be changed, tunnels go on"));
+    assert_eq!((kernel(&scene), scene.rig.pid()), (before, pid));
+    scene.rig.end(Signal::SIGKILL);
+    all_ended(&scene.rig);
+    assert!(fs::read(&path).unwrap() == bytes, "the damaged file was written to");
+    assert_eq!(scene.rig.run_in_vain(&[]).code, 78);
+    fs::write(&path, whole).unwrap();
+    let log = scene.rig.path("state/postern.db-wal");
+    assert_eq!(fs::metadata(log).map_or(0, |log| log.len()), 0, "the log was written to");
     scene.start();
     scene.check();
 }

@@ -252,6 +252,12 @@ impl Rtnl {
     }
 }
 
+/// Whether the kernel does not know what was asked for.
+pub(super) fn is_unsupported(error: &BackendError) -> bool {
+    let said = error.source.downcast_ref::<rtnetlink::Error>();
+    matches!(said, Some(rtnetlink::Error::NetlinkError(said)) if said.raw_code() == -libc::EOPNOTSUPP)
+}
+
 /// `scope` is for IPv4; IPv6 knows none.
 fn route_to(index: u32, destination: IpNet, scope: RouteScope) -> RouteMessage {
     let prefix = destination.prefix_len();
