@@ -117,10 +117,15 @@ fn a_database_that_somebody_holds_stops_changes_only() {
 
 #[test]
 fn a_kernel_that_takes_nothing_is_told_of_and_tried_again() {
-    for error in [Errno::ENOBUFS, Errno::EPERM, Errno::EBUSY] {
+    for (error, only_changes) in
+        [(Errno::ENOBUFS, true), (Errno::EPERM, true), (Errno::EBUSY, true), (Errno::ENOBUFS, false)]
+    {
         let Some((mut scene, faults)) = a_gateway() else { return };
+        faults.only_changes(only_changes);
         let set = |error| faults.fail(Place::Netlink, error);
-        only_the_kernel_stays_behind(&mut scene, || set(Some(error)), || set(None), error.desc());
+        let names_it = if only_changes { "location open: " } else { "" };
+        let words = [names_it, error.desc()];
+        only_the_kernel_stays_behind(&mut scene, || set(Some(error)), || set(None), &words);
     }
 }
 
@@ -128,17 +133,18 @@ fn a_kernel_that_takes_nothing_is_told_of_and_tried_again() {
 fn a_kernel_that_does_not_answer_is_told_of_and_tried_again() {
     let Some((mut scene, faults)) = a_gateway() else { return };
     let lose = |is_lost| faults.lose(Place::Netlink, is_lost);
-    only_the_kernel_stays_behind(&mut scene, || lose(true), || lose(false), "");
+    only_the_kernel_stays_behind(&mut scene, || lose(true), || lose(false), &[]);
 }
 
 /// While the kernel takes nothing: what needs it is accepted, and visibly not done; nobody who enrolls is hindered.
-fn only_the_kernel_stays_behind(scene: &mut Scene, harm: impl FnOnce(), heal: impl FnOnce(), words: &str) {
+fn only_the_kernel_stays_behind(scene: &mut Scene, harm: impl FnOnce(), heal: impl FnOnce(), words: &[&str]) {
     harm();
     scene.rig.locate("open", 1, "mtu = 1380");
     let said = scene.rig.postern(&["reload"]);
     assert_eq!(said.code, 4, "{said:?}");
     let problems = || scene.rig.ask(&["status"])["problems"].clone();
-    eventually("a complaint", || problems() != json!([]) && problems().to_string().contains(words));
+    let tells = |word: &&str| problems().to_string().contains(*word);
+    eventually("a complaint", || problems() != json!([]) && words.iter().all(tells));
     assert!(scene.enrolls("somebody-else"), "who enrolls meanwhile is not hindered");
     heal();
     let mtu = || scene.rig.gateway.look("ip link show pst-open").contains("mtu 1380");
@@ -205,10 +211,20 @@ fn without_descriptors_the_daemon_waits_for_some() {
 #[test]
 fn a_clock_that_jumps_by_a_day_harms_nobody() {
     let Some((mut scene, faults)) = a_gateway() else { return };
+    let guess = |scene: &Scene| {
+        scene.rig.gateway.look(&format!(
+            "curl -sm 5 -o /dev/null -w '%{{http_code}}' -H 'X-Forwarded-For: 198.51.100.99' -d '{{\"token\":\"x\"}}' \
+             http://{}:8080/api/v1/enrollment/start",
+            rig::GATEWAY
+        ))
+    };
     for (day, name) in [(1, "tomorrow"), (0, "today"), (-1, "yesterday"), (0, "again")] {
         faults.clock(day * 86_400);
         assert!(scene.enrolls(name));
         scene.check();
+        // Whoever guessed too often, by whatever clock, waits no longer than by the right one.
+        eventually("an answer to somebody who had guessed too often", || guess(&scene) == "401");
+        eventually("somebody who guesses too often", || guess(&scene) == "429");
     }
 }
 
@@ -221,10 +237,13 @@ fn a_damaged_database_is_refused_and_left_as_it_is() {
         "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')";
     assert!(program("python3").args(["-c", all_in_one]).arg(&path).status().unwrap().success());
     let whole = fs::read(&path).unwrap();
-    let damages: [(&str, Damage); 3] = [
-        ("a page in the middle", |bytes| bytes[4096 * 3..4096 * 5].fill(0xa5)),
-        ("its head", |bytes| bytes[..100].fill(0)),
-        ("its end", |bytes| bytes.truncate(4096 * 4 + 100)),
+    // Of an index that no start looks anything up in.
+    let page = page_of(&path, "audit_action");
+    let damages: [(&str, Damage); 4] = [
+        ("a page in the middle", Box::new(|bytes| bytes[4096 * 3..4096 * 5].fill(0xa5))),
+        ("a page that nobody reads", Box::new(move |bytes| bytes[4096 * (page - 1)..4096 * page].fill(0xa5))),
+        ("its head", Box::new(|bytes| bytes[..100].fill(0))),
+        ("its end", Box::new(|bytes| bytes.truncate(4096 * 4 + 100))),
     ];
     for (what, damage) in damages {
         let mut bytes = whole.clone();
@@ -336,7 +355,16 @@ fn a_first_start_that_ends_at_any_call_is_made_up_for() {
     }
 }
 
-type Damage = fn(&mut Vec<u8>);
+type Damage = Box<dyn Fn(&mut Vec<u8>)>;
+
+/// The first page of a table or an index of a database, counted from 1.
+fn page_of(path: &Path, name: &str) -> usize {
+    let script = "import sqlite3, sys
+db = sqlite3.connect('file:' + sys.argv[1] + '?immutable=1', uri=True)
+print(db.execute('SELECT rootpage FROM sqlite_schema WHERE name = ?', [sys.argv[2]]).fetchone()[0])";
+    let found = program("python3").args(["-c", script]).arg(path).arg(name).output().unwrap().stdout;
+    String::from_utf8(found).unwrap().trim().parse().unwrap()
+}
 
 impl Scene {
     /// Whether somebody new gets a device and a password.

@@ -48,7 +48,8 @@ const COUNTDOWN: u64 = 16;
 const ERRORS: u64 = 20;
 const CALLS: u64 = 44;
 const NO_WIREGUARD: u64 = 68;
-const LENGTH: u64 = 72;
+const ONLY_CHANGES: u64 = 72;
+const LENGTH: u64 = 80;
 
 /// The library, and the file of wishes.
 pub(crate) struct Faults {
@@ -100,6 +101,11 @@ impl Faults {
     /// From now on what is sent is lost on the way, or no more.
     pub(crate) fn lose(&self, place: Place, is_lost: bool) {
         self.put(ERRORS + 4 * place.number(), &(-i32::from(is_lost)).to_ne_bytes());
+    }
+
+    /// Whether only changes of the kernel are calls of [`Place::Netlink`], and looking at it is none.
+    pub(crate) fn only_changes(&self, is_so: bool) {
+        self.put(ONLY_CHANGES, &i32::from(is_so).to_ne_bytes());
     }
 
     /// Whether the kernel has no WireGuard, as far as the program hears.
