@@ -31,7 +31,7 @@ struct board {
     int32_t errors[PLACES];   /* errno that every call there fails with; 0: none; -1: what is sent is lost on the way */
     uint32_t calls[PLACES];   /* how many there were */
     int32_t no_wireguard;     /* the kernel has none: what is asked of it by that name has another there */
-    int32_t only_changes;     /* what is looked up in the kernel is no call of NETLINK: only changes fail */
+    int32_t only_changes;     /* only changes of links, addresses and routes are calls of NETLINK; looking is none */
 };
 
 static struct board *board;
@@ -143,7 +143,11 @@ static enum place place_of_sent(int fd, const void *bytes, size_t count) {
     enum place place = place_of(fd);
     const struct nlmsghdr *head = bytes;
     if (place != NETLINK || !board->only_changes || count < sizeof *head) return place;
-    return (head->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP ? PLACES : NETLINK;
+    int protocol = -1;
+    socklen_t length = sizeof protocol;
+    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
+    int is_asked = (head->nlmsg_type & 3) == 2; /* of four types in a row the third: RTM_GETLINK and so on */
+    return protocol == NETLINK_ROUTE && !is_asked ? NETLINK : PLACES;
 }
 
 /* What is sent to the kernel with the name of its WireGuard, a link's kind or a family, in it, while it is to have none: a copy

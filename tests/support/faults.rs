@@ -103,7 +103,7 @@ impl Faults {
         self.put(ERRORS + 4 * place.number(), &(-i32::from(is_lost)).to_ne_bytes());
     }
 
-    /// Whether only changes of the kernel are calls of [`Place::Netlink`], and looking at it is none.
+    /// Whether only changes of links, addresses and routes are calls of [`Place::Netlink`], and looking is none.
     pub(crate) fn only_changes(&self, is_so: bool) {
         self.put(ONLY_CHANGES, &i32::from(is_so).to_ne_bytes());
     }
