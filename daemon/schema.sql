@@ -21,7 +21,7 @@ CREATE TABLE audit (
     action TEXT NOT NULL,
     object TEXT NOT NULL,
     detail TEXT
-, source TEXT) STRICT;
+, source TEXT, refused TEXT CHECK (refused <> '')) STRICT;
 
 CREATE INDEX audit_action ON audit (action);
 

@@ -150,7 +150,10 @@ enum Command {
     /// Show who did what, oldest first.
     #[command(
         after_help = "Example:\n  postern audit --since 1h\n\nJSON:\n  [{\"at\", \"actor\", \"action\": noun.verb, \
-                      \"object\", \"detail\", \"source\": address or null}]"
+                      \"object\", \"detail\", \"source\": address or null, \"outcome\": \"done\" or \"refused\", \
+                      \"reason\": a word or null}]\n\n\
+                      Refusals: one entry of each kind for a client and an hour (device.poll: a day), 500 at once in all, then \
+                      one in 5 minutes; DETAIL counts those that were left out."
     )]
     Audit(audit::AuditArgs),
     /// Write database, keys and configuration into one encrypted file, while the daemon runs.

@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use postern_gateway::backend::host::is_kernel_wireguard_loaded;
 use postern_gateway::{BackendKind, PrivateKey, chain};
 
 use crate::app::App;
@@ -154,7 +155,7 @@ struct Parts {
 }
 
 impl Reloader {
-    /// `path` is `postern.toml`; `available` is what the host can run.
+    /// `path` is `postern.toml`; `available` is what the host can run at the start.
     pub fn new(app: App, path: &Path, keys: Keys, available: Vec<BackendKind>) -> Self {
         Self(Arc::new(Parts { app, path: path.to_owned(), keys, available, turn: Mutex::default() }))
     }
@@ -222,7 +223,7 @@ impl Parts {
         let (mut staged, mut cut_off) = (Vec::new(), Vec::new());
         let (value, revision) = self.app.store.write_blocking(|tx| {
             let value = within(tx)?;
-            let fit = fit(tx, loaded, &self.available)?;
+            let fit = fit(tx, loaded, &self.available(), &self.app.site().backends())?;
             let other_keys = placing::other_keys(tx, &change, self.app.random())?;
             staged = placing::stage(tx, &self.keys, &change, &other_keys)?;
             let site = with_keys::<ReloadError>(tx, fit, &self.keys, || self.app.random(), &other_keys)?;
@@ -270,7 +271,7 @@ impl Parts {
         let loaded = self.planned(plan)?.loaded;
         let judged = self.app.store.write_blocking(|tx| {
             let value = within(tx)?;
-            fit(tx, loaded, &self.available).map_err(ReloadError::from)?;
+            fit(tx, loaded, &self.available(), &self.app.site().backends()).map_err(ReloadError::from)?;
             Err::<(), _>(Judged::Well(value))
         });
         match judged.err() {
@@ -278,6 +279,15 @@ impl Parts {
             Some(Judged::Not(error)) => Err(error),
             None => Err(StoreError::Panicked("nothing was judged".to_owned()).into()),
         }
+    }
+
+    /// What the host can run: the kernel's module may be loaded while the daemon runs.
+    fn available(&self) -> Vec<BackendKind> {
+        let mut available = self.available.clone();
+        if !available.contains(&BackendKind::Kernel) && is_kernel_wireguard_loaded() {
+            available.push(BackendKind::Kernel);
+        }
+        available
     }
 
     fn planned(

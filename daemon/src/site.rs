@@ -73,6 +73,11 @@ impl Site {
         self.locations.values().find(|location| location.config.name.eq_ignore_ascii_case(name))
     }
 
+    /// Where the WireGuard of each location runs, by name.
+    pub fn backends(&self) -> BTreeMap<String, BackendKind> {
+        self.locations().map(|location| (location.config.name.clone(), location.backend)).collect()
+    }
+
     /// The mark our links carry.
     pub fn owner(&self) -> Owner {
         Owner::of_instance(&self.instance.to_string())

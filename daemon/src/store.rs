@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use postern_gateway::chain;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub mod account;
@@ -25,6 +24,7 @@ pub mod fixed;
 mod full;
 pub mod instance;
 pub mod location;
+mod log;
 pub mod measure;
 pub mod membership;
 mod migrate;
@@ -38,7 +38,7 @@ pub mod whole;
 pub mod withdrawn;
 
 pub use signals::{Changes, Revision, Touched};
-pub use tx::{StoreError, Tx};
+pub use tx::{StoreError, Trouble, Tx};
 
 /// How many connections read at once.
 const READERS: usize = 4;
@@ -61,7 +61,7 @@ pub struct Store {
     places: Arc<tokio::sync::Semaphore>,
     path: Option<Arc<PathBuf>>,
     changes: Changes,
-    trouble: Arc<Mutex<Option<String>>>,
+    trouble: Arc<Mutex<Option<Trouble>>>,
 }
 
 impl Store {
@@ -136,6 +136,10 @@ impl Store {
         E: From<StoreError>,
     {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Trouble::Damaged(what)) = self.trouble() {
+            // What is written to a damaged file may do more harm.
+            return Err(StoreError::Damaged(what).into());
+        }
         let begun = writer.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = begun.map_err(|error| self.not_written(error))?;
         let tx = Tx::new(&transaction).from(source);
@@ -148,9 +152,9 @@ impl Store {
         Ok((value, self.changes.publish(touched)))
     }
 
-    /// Why the last write that failed did: the disk is full, another process holds the database. `None`: what was tried
-    /// since then succeeded.
-    pub fn trouble(&self) -> Option<String> {
+    /// Why the last write that failed did, `None`: what was tried since then succeeded. Damage, by whomever it was found, stays
+    /// until the daemon ends.
+    pub fn trouble(&self) -> Option<Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -166,19 +170,28 @@ impl Store {
 
     fn not_written(&self, error: rusqlite::Error) -> StoreError {
         let error = StoreError::from(error);
-        self.remember(Some(chain(&error)));
+        self.remember(Some(Trouble::of(&error)));
         error
     }
 
-    fn remember(&self, trouble: Option<String>) {
+    fn remember(&self, trouble: Option<Trouble>) {
         let Some(trouble) = trouble else { return };
-        let before = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).replace(trouble.clone());
-        if before.is_none() {
-            tracing::error!(
-                error = trouble,
-                "the database cannot be written: nothing can be changed, tunnels go on"
-            );
+        let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*known, &trouble) {
+            (Some(Trouble::Damaged(_)), _) => return,
+            (_, Trouble::Damaged(error)) => tracing::error!(
+                error,
+                "the database is damaged: nothing can be changed, tunnels go on; `postern restore FILE` puts back the last backup"
+            ),
+            (None, Trouble::Unwritable(error)) => {
+                tracing::error!(
+                    error,
+                    "the database cannot be written: nothing can be changed, tunnels go on"
+                );
+            }
+            (Some(Trouble::Unwritable(_)), Trouble::Unwritable(_)) => {}
         }
+        *known = Some(trouble);
     }
 
     /// Runs `work` over one consistent state of the database; it cannot write.
@@ -220,7 +233,8 @@ impl Store {
         };
         let result = {
             let transaction = reader.transaction().map_err(StoreError::from)?;
-            work(&Tx::new(&transaction))
+            let tx = Tx::new(&transaction);
+            work(&tx).inspect_err(|_| self.remember(tx.trouble()))
         };
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
         result
@@ -263,10 +277,36 @@ mod tests {
         assert_eq!(store.trouble(), None);
         assert!(store.write_blocking(|tx| tx.instance(uuid::Uuid::nil())).is_err());
         assert!(store.try_again().await.is_err());
-        assert!(store.trouble().is_some_and(|why| why.contains("readonly")), "{:?}", store.trouble());
+        assert!(
+            matches!(store.trouble(), Some(Trouble::Unwritable(why)) if why.contains("readonly")),
+            "{:?}",
+            store.trouble()
+        );
         store.free_the_disk().unwrap();
         store.try_again().await.unwrap();
         assert_eq!(store.trouble(), None);
+    }
+
+    #[tokio::test]
+    async fn damage_is_told_of_whoever_finds_it_and_nothing_is_written_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("postern.db");
+        drop(Store::open(&path).unwrap());
+        let sound = std::fs::read(&path).unwrap();
+        let mut bytes = sound.clone();
+        let store = Store::open(&path).unwrap();
+        bytes[4096..].fill(0xa5);
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(store.read_blocking(|tx| Ok::<_, StoreError>(tx.users()?.len())).is_err());
+        let damaged = |trouble| matches!(trouble, Some(Trouble::Damaged(_)));
+        assert!(damaged(store.trouble()));
+        // Who knows what else is wrong there.
+        std::fs::write(&path, &sound).unwrap();
+        let refused = store.write_blocking(|tx| tx.insert_group("ops"));
+        assert!(matches!(refused, Err(StoreError::Damaged(_))));
+        assert!(store.try_again().await.is_err() && damaged(store.trouble()));
+        drop(store);
+        assert!(std::fs::read(&path).unwrap() == sound, "it was changed");
     }
 
     #[test]

@@ -35,9 +35,11 @@ mod live;
 pub mod metrics;
 mod pages;
 pub mod redirect;
+mod refusals;
 
 use error::WebError;
 use limit::Limits;
+use refusals::Refusals;
 
 /// For what is no page, looked at as one all the same: it loads nothing and is framed nowhere.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -51,11 +53,12 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 /// Below `/api/` everything is JSON; elsewhere what cannot be answered is a page for who takes pages.
 pub fn router(app: App, view: GatewayView) -> Router {
     let (passwords, limits) = (Passwords::default(), Arc::new(Limits::knowing(&app)));
-    let api = client_api::routes(app.clone(), passwords.clone(), Arc::clone(&limits))
+    let refusals = Arc::new(Refusals::new(app.clone()));
+    let api = client_api::routes(app.clone(), passwords.clone(), Arc::clone(&limits), Arc::clone(&refusals))
         .fallback(|| async { WebError::NotFound })
         .method_not_allowed_fallback(|| async { WebError::Method })
         .layer(from_fn_with_state(app.clone(), outermost));
-    let pages = pages::routes(app.clone(), passwords, limits, view);
+    let pages = pages::routes(app.clone(), passwords, limits, refusals, view);
     let measured = Arc::clone(&app.metrics);
     let pages = pages.merge(assets::routes()).layer(from_fn_with_state(app, outermost));
     let routes = tower::service_fn(move |request: Request| {

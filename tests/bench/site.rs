@@ -1,5 +1,6 @@
 //! A folder with the configuration, the database and the keys of a daemon that is measured.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
@@ -63,7 +64,8 @@ impl Folder {
     pub(crate) fn put_into_force(&self, store: &Store) -> Site {
         let keys = Keys::open(&self.path("state")).unwrap();
         let site = store.write_blocking(|tx| {
-            let fit = fit(tx, load_with(&self.path("postern.toml"), None)?, &[BackendKind::Kernel])?;
+            let loaded = load_with(&self.path("postern.toml"), None)?;
+            let fit = fit(tx, loaded, &[BackendKind::Kernel], &BTreeMap::new())?;
             put_into_force::<ReloadError>(tx, fit, &keys, rand::random::<[u8; 32]>)
         });
         site.unwrap_or_else(|error| panic!("{error}")).0

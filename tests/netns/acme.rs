@@ -120,6 +120,25 @@ fn the_first_certificate_is_proven_on_port_80_and_kept_for_the_daemon_alone() {
 }
 
 #[test]
+fn an_authority_that_nothing_is_heard_of_keeps_visitors_out_and_nothing_else() {
+    let Some((mut rig, mut pebble)) = a_host(&port_80()) else { return };
+    pebble.start(&[]);
+    pebble.swallows(true);
+    rig.launch(&[]);
+    runs_without_certificate(&rig);
+    assert!(rig.order(&["status"]).contains("there is no certificate yet"));
+    eventually("a failure that is shown", || failure(&rig).contains("took longer than"));
+    rig.order(&["group", "create", "ops"]);
+    rig.gateway.sh("ip addr flush dev pst-open");
+    let address = || rig.gateway.look("ip -o addr show dev pst-open").contains("10.77.1.1");
+    eventually("a repaired address", address);
+    let pid = rig.pid();
+    pebble.swallows(false);
+    obtains(&rig);
+    assert_eq!(rig.pid(), pid);
+}
+
+#[test]
 fn without_a_listener_on_port_80_it_is_proven_on_port_443() {
     let Some((mut rig, mut pebble)) = a_host("") else { return };
     pebble.start(&[]);

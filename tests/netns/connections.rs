@@ -10,8 +10,9 @@
 mod rig;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use rig::{GATEWAY, Host, Rig, eventually};
 /// Of these descriptors half are for connections, 128, and of those an eighth for one client.
 const FEW_DESCRIPTORS: [&str; 2] = ["prlimit", "--nofile=256:256"];
 const OF_ONE_CLIENT: usize = 16;
+/// Connections of commands at once.
+const OF_COMMANDS: usize = 64;
 
 /// A gateway whose daemon has few descriptors.
 fn a_small_gateway(http: &str) -> Option<Rig> {
@@ -43,7 +46,7 @@ fn connect() -> TcpStream {
 }
 
 /// Whether the daemon ended a connection; waits a moment for that.
-fn ended(mut stream: &TcpStream) -> bool {
+fn ended(mut stream: impl Read) -> bool {
     match stream.read(&mut [0]) {
         Ok(count) => count == 0,
         Err(error) => !matches!(error.kind(), std::io::ErrorKind::WouldBlock),
@@ -80,7 +83,7 @@ fn idle_connections_stop_neither_the_turns_nor_other_clients() {
                     // Whoever is sent away comes again.
                     for stream in &mut held {
                         stream.set_nonblocking(true).unwrap();
-                        if ended(stream) {
+                        if ended(&*stream) {
                             *stream = connect();
                         }
                     }
@@ -114,6 +117,30 @@ fn a_head_that_does_not_come_is_not_waited_for() {
         eventually("the end of a connection without a request", || ended(&idle));
     });
     assert_eq!(answered(&host, 1), 1);
+}
+
+#[test]
+fn the_command_lines_socket_has_so_many_places_and_waits_for_nobody_who_does_not_ask() {
+    let Some(rig) = a_small_gateway("") else { return };
+    let connect = || {
+        let stream = UnixStream::connect(rig.path("admin.sock")).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        stream
+    };
+    let mut held: Vec<_> = (0..OF_COMMANDS).map(|_| connect()).collect();
+    for slow in held.iter_mut().take(5) {
+        slow.write_all(b"GET /status HTTP/1.1\r\nHost: ").unwrap();
+    }
+    eventually("the end of one too many", || ended(&connect()));
+    assert!(!ended(&held[OF_COMMANDS - 1]));
+    assert!(rig.log().contains(&format!("{OF_COMMANDS} commands ask at once")));
+    let url = format!("http://{GATEWAY}:8080/api/v1/health");
+    assert_eq!(rig.gateway.look(&format!("curl -sm 5 {url}")), "alive");
+    rig.gateway.sh("ip addr flush dev pst-open");
+    let shown = || rig.gateway.look("ip -o addr show dev pst-open");
+    eventually("a repaired address", || shown().contains("10.77.1.1"));
+    eventually("the end of all that do not ask", || held.iter().all(ended));
+    assert_eq!(rig.complains_of("open"), "");
 }
 
 #[test]

@@ -14,7 +14,10 @@ mod rig;
 mod visitor;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use authority::Authority;
 use rcgen::{KeyPair, PKCS_RSA_SHA256, RsaKeySize};
@@ -216,9 +219,27 @@ fn handshakes_that_do_not_go_on_keep_nobody_out() {
     let Some((mut rig, _authority, visitor)) = a_gateway() else { return };
     let crowd = rig.host("crowd");
     crowd.enter(|| {
-        let begin = || std::net::TcpStream::connect((GATEWAY, 443)).unwrap();
+        let begin = || TcpStream::connect((GATEWAY, 443)).unwrap();
         let held: Vec<_> = (0..600).map(|_| begin()).collect();
         assert_eq!(visitor.curl(&format!("https://{NAME}/api/v1/health")), "alive");
+        drop(held);
+    });
+}
+
+#[test]
+fn idle_and_slow_connections_at_the_redirect_keep_nobody_out() {
+    let Some((mut rig, _authority, visitor)) = a_gateway() else { return };
+    rig.host("crowd").enter(|| {
+        let begin = || TcpStream::connect((GATEWAY, 80)).unwrap();
+        let mut slow = begin();
+        slow.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        slow.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
+        let held: Vec<_> = (0..600).map(|_| begin()).collect();
+        assert_eq!(visitor.curl(&format!("https://{NAME}/api/v1/health")), "alive");
+        assert!(visitor.curl(&format!("-i http://{NAME}/")).starts_with("HTTP/1.1 308"));
+        let is_over =
+            |slow: &mut TcpStream| slow.write_all(b"a").is_err() || matches!(slow.read(&mut [0]), Ok(0));
+        eventually("the end of a connection whose head does not end", || is_over(&mut slow));
         drop(held);
     });
 }

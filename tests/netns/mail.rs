@@ -15,13 +15,14 @@ mod rig;
 mod server;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::time::Duration;
 
 use mail_tables::mail_tables;
 use nix::sys::signal::Signal;
-use rig::Rig;
 use rig::Wireguard::Userspace;
 use rig::eventually;
+use rig::{Host, Rig};
 use serde_json::Value;
 use server::Server;
 
@@ -33,6 +34,73 @@ fn a_host(mode: &str) -> Option<(Rig, Server)> {
     rig.locate("open", 1, "");
     rig.start();
     Some((rig, server))
+}
+
+/// A gateway host whose daemon finds the mail server by a name, which it asks `resolver`, a host that drops every question.
+fn a_host_without_names() -> Option<(Rig, Server, Host)> {
+    let mut rig = Rig::new(Userspace)?;
+    let server = Server::start_through(&["ip", "netns", "exec", rig.gateway.name()], "starttls")?;
+    let resolver = rig.host("resolver");
+    resolver.sh("nft 'add table inet hole; add chain inet hole in { type filter hook input priority 0; policy drop; }'");
+    rig.configure(&format!("{}timeout = \"2s\"\n", mail_tables(&server)));
+    rig.locate("open", 1, "");
+    for (name, text) in
+        [("hosts", ""), ("resolv.conf", "nameserver 192.0.2.10\n"), ("nsswitch.conf", "hosts: files dns\n")]
+    {
+        fs::write(rig.path(name), text).unwrap();
+    }
+    let over = ["hosts", "resolv.conf", "nsswitch.conf"]
+        .map(|name| format!("mount --bind {} /etc/{name}", rig.path(name).display()));
+    let script = format!("{}; exec \"$@\"", over.join("; "));
+    rig.launch(&["unshare", "--mount", "sh", "-ec", &script, "sh"]);
+    rig.answers();
+    Some((rig, server, resolver))
+}
+
+/// While mail cannot leave: it waits, which is shown with the reason, and nothing else waits with it.
+fn only_mail_waits(rig: &Rig, username: &str, words: &str) {
+    let email = invite(rig, username);
+    let troubled = || {
+        let mails = rig.ask(&["mail", "list"]);
+        let mut mails = mails.as_array().unwrap().iter();
+        mails.any(|mail| mail["to"] == email && mail.to_string().contains(words))
+    };
+    eventually(words, troubled);
+    let shown = rig.order(&["status"]);
+    assert!(shown.contains("messages could not be delivered"), "{shown}");
+    rig.order(&["group", "create", &format!("of-{username}")]);
+    let health = format!("curl -sm 5 http://{}:8080/api/v1/health", rig::GATEWAY);
+    assert_eq!(rig.gateway.look(&health), "alive");
+    rig.gateway.sh("ip addr flush dev pst-open");
+    let address = || rig.gateway.look("ip -o addr show dev pst-open").contains("10.77.1.1");
+    eventually("a repaired address", address);
+}
+
+/// Everything that waits leaves.
+fn mail_leaves(rig: &Rig, server: &Server, count: usize) {
+    eventually("every mail", || {
+        for mail in rig.ask(&["mail", "list"]).as_array().unwrap() {
+            // It would be tried again in half a minute by itself; the administrator may be quicker.
+            rig.postern(&["mail", "retry", &mail["id"].to_string()]);
+        }
+        server.mails().len() >= count
+    });
+    eventually("an empty outbox", || rig.ask(&["mail", "list"]) == Value::Array(Vec::new()));
+    assert!(rig.order(&["status"]).contains("All is well."));
+}
+
+#[test]
+fn a_mail_server_whose_name_is_never_resolved_or_that_never_speaks_delays_mail_alone() {
+    let Some((rig, server, _resolver)) = a_host_without_names() else { return };
+    let pid = rig.pid();
+    only_mail_waits(&rig, "ann", "did not answer within 2 s");
+    fs::write(rig.path("hosts"), "127.0.0.1 localhost\n").unwrap();
+    mail_leaves(&rig, &server, 1);
+    server.behave("starttls stall");
+    only_mail_waits(&rig, "ben", "at the greeting");
+    server.behave("starttls");
+    mail_leaves(&rig, &server, 2);
+    assert_eq!(rig.pid(), pid);
 }
 
 /// Invites somebody by mail; gives the address.

@@ -1,6 +1,7 @@
 //! Users, groups, devices and the audit log: what is printed, what `--json` holds, exit statuses, and that the gateway
 //! follows before a command returns.
 
+use postern::rules::action::{Action, Reason};
 use serde_json::{Value, json};
 
 use crate::running::{Postern, Said, key};
@@ -173,6 +174,16 @@ fn every_listing_has_a_table_and_json() {
     }
     let log = postern.run(&["audit", "--since", "1h"]).out;
     assert!(log.contains("unix:root") && log.contains("user.invite"), "{log}");
+    let log = postern.json(&["audit"]);
+    assert_eq!((&log[0]["outcome"], &log[0]["reason"]), (&json!("done"), &Value::Null));
+    let (store, now) = (&postern.app.store, postern.app.now());
+    store
+        .write_blocking(|tx| tx.audit_refused("-", Action::EnrollmentStart, Reason::Limit, None, now))
+        .unwrap();
+    let log = postern.json(&["audit", "--refused"]);
+    assert_eq!(log.as_array().unwrap().len(), 1, "{log}");
+    assert_eq!((&log[0]["outcome"], &log[0]["reason"]), (&json!("refused"), &json!("limit")));
+    assert!(postern.run(&["audit", "--refused"]).out.contains("refused: limit"));
     let users = postern.json(&["user", "list"]);
     assert_eq!((&users[0]["username"], &users[0]["enrollment"]["state"]), (&json!("ada"), &json!("unused")));
 }

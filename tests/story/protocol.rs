@@ -8,6 +8,8 @@ mod support;
 
 #[path = "protocol/arbitrary.rs"]
 mod arbitrary;
+#[path = "protocol/audit.rs"]
+mod audit;
 #[path = "protocol/bad_input.rs"]
 mod bad_input;
 #[path = "protocol/cookies.rs"]

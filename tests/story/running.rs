@@ -6,6 +6,7 @@
 #[path = "../support/binary.rs"]
 mod binary;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -212,7 +213,7 @@ fn site_of(dir: &tempfile::TempDir, store: &Store, available: &[BackendKind]) ->
     let main = dir.path().join("postern.toml");
     let keys = Keys::open(&dir.path().join("state")).unwrap();
     let made = store.write_blocking(|tx| {
-        let fit = fit(tx, load_with(&main, None)?, available)?;
+        let fit = fit(tx, load_with(&main, None)?, available, &BTreeMap::new())?;
         put_into_force::<ReloadError>(tx, fit, &keys, rand::random::<[u8; 32]>)
     });
     made.map(|(site, _)| site)

@@ -34,6 +34,11 @@ fn root_and_the_group_are_admitted_by_primary_or_supplementary_membership_and_no
     fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
     let (code, said) = ask(&STRANGER, &here);
     assert!(code == 1 && said.contains("you may not administer postern"), "{code} {said}");
+    ask(&STRANGER, &here);
+    let log = running.json(&["audit", "--refused"]);
+    assert_eq!(log.as_array().map(Vec::len), Some(1), "{log}");
+    let found = ["actor", "action", "reason"].map(|key| log[0][key].as_str().unwrap_or_default());
+    assert_eq!(found, ["unix:12345", "admin.connect", "not-allowed"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@ struct board {
     int32_t countdown;        /* the how manieth call; 1: the next */
     int32_t errors[PLACES];   /* errno that every call there fails with; 0: none; -1: what is sent is lost on the way */
     uint32_t calls[PLACES];   /* how many there were */
+    int32_t no_wireguard;     /* the kernel has none: what is asked of it by that name has another there */
+    int32_t only_changes;     /* only changes of links, addresses and routes are calls of NETLINK; looking is none */
 };
 
 static struct board *board;
@@ -135,6 +138,32 @@ static enum place place_of(int fd) {
     return domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX ? ANSWER : PLACES;
 }
 
+/* The same for what is sent to it. */
+static enum place place_of_sent(int fd, const void *bytes, size_t count) {
+    enum place place = place_of(fd);
+    const struct nlmsghdr *head = bytes;
+    if (place != NETLINK || !board->only_changes || count < sizeof *head) return place;
+    int protocol = -1;
+    socklen_t length = sizeof protocol;
+    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
+    int is_asked = (head->nlmsg_type & 3) == 2; /* of four types in a row the third: RTM_GETLINK and so on */
+    return protocol == NETLINK_ROUTE && !is_asked ? NETLINK : PLACES;
+}
+
+/* What is sent to the kernel with the name of its WireGuard, a link's kind or a family, in it, while it is to have none: a copy
+ * in which the kernel does not know the name, as if the module were not there. */
+static const void *as_known(int fd, const void *bytes, size_t count) {
+    static const char name[] = "wireguard";
+    static __thread char *copy;
+    if (!board || !board->no_wireguard || place_of(fd) != NETLINK) return bytes;
+    if (!memmem(bytes, count, name, sizeof name - 1)) return bytes;
+    copy = realloc(copy, count);
+    if (!copy) abort();
+    memcpy(copy, bytes, count);
+    for (char *at; (at = memmem(copy, count, name, sizeof name - 1));) *at = 'W';
+    return copy;
+}
+
 /* `afterwards` may look at the result; `seeming` is the result of what only seems to succeed. */
 #define WRAP_SENDING(type, name, place, parameters, arguments, afterwards, seeming) \
     type name parameters {                                                      \
@@ -163,11 +192,11 @@ WRAP(ssize_t, pwrite64, place_of(fd), (int fd, const void *bytes, size_t count, 
 WRAP(ssize_t, writev, place_of(fd), (int fd, const struct iovec *parts, int count), (fd, parts, count), )
 WRAP(int, ftruncate, place_of(fd), (int fd, off_t length), (fd, length), cut(fd, result, length))
 WRAP(int, ftruncate64, place_of(fd), (int fd, off64_t length), (fd, length), cut(fd, result, length))
-WRAP_SENDING(ssize_t, send, place_of(fd), (int fd, const void *bytes, size_t count, int flags),
-             (fd, bytes, count, flags), , count)
-WRAP_SENDING(ssize_t, sendto, place_of(fd),
+WRAP_SENDING(ssize_t, send, place_of_sent(fd, bytes, count), (int fd, const void *bytes, size_t count, int flags),
+             (fd, as_known(fd, bytes, count), count, flags), , count)
+WRAP_SENDING(ssize_t, sendto, place_of_sent(fd, bytes, count),
              (int fd, const void *bytes, size_t count, int flags, const struct sockaddr *to, socklen_t length),
-             (fd, bytes, count, flags, to, length), , count)
+             (fd, as_known(fd, bytes, count), count, flags, to, length), , count)
 WRAP(ssize_t, sendmsg, place_of(fd), (int fd, const struct msghdr *message, int flags), (fd, message, flags), )
 
 int clock_gettime(clockid_t clock, struct timespec *now) {

@@ -47,7 +47,9 @@ const KILL_AFTER: u64 = 12;
 const COUNTDOWN: u64 = 16;
 const ERRORS: u64 = 20;
 const CALLS: u64 = 44;
-const LENGTH: u64 = 72;
+const NO_WIREGUARD: u64 = 68;
+const ONLY_CHANGES: u64 = 72;
+const LENGTH: u64 = 80;
 
 /// The library, and the file of wishes.
 pub(crate) struct Faults {
@@ -99,6 +101,16 @@ impl Faults {
     /// From now on what is sent is lost on the way, or no more.
     pub(crate) fn lose(&self, place: Place, is_lost: bool) {
         self.put(ERRORS + 4 * place.number(), &(-i32::from(is_lost)).to_ne_bytes());
+    }
+
+    /// Whether only changes of links, addresses and routes are calls of [`Place::Netlink`], and looking is none.
+    pub(crate) fn only_changes(&self, is_so: bool) {
+        self.put(ONLY_CHANGES, &i32::from(is_so).to_ne_bytes());
+    }
+
+    /// Whether the kernel has no WireGuard, as far as the program hears.
+    pub(crate) fn hide_wireguard(&self, is_hidden: bool) {
+        self.put(NO_WIREGUARD, &i32::from(is_hidden).to_ne_bytes());
     }
 
     /// The program's clock is ahead by so much.

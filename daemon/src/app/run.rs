@@ -219,9 +219,7 @@ async fn listen_for_administrators(
     let listener = admin_api::bind(&app.site().config.admin_socket)?;
     let (router, stop) = (admin_api::router(app.clone(), view, reloader.clone()), stop.clone());
     parts.start_loop("the command line's socket", |mut pulse| async move {
-        if let Err(error) = pulse.while_waiting(admin_api::serve(listener, router, stop)).await {
-            tracing::error!(error = chain(&error), "the command line's socket ended");
-        }
+        pulse.while_waiting(admin_api::serve(listener, router, stop)).await;
     });
     Ok(())
 }

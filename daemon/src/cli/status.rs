@@ -7,6 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::reload::Form;
+use super::text::is_true;
 use super::{Cli, Failure, table};
 
 #[derive(Args)]
@@ -34,14 +35,7 @@ fn show(status: &Value, out: &mut impl Write) -> io::Result<()> {
     let headings =
         ["LOCATION", "INTERFACE", "BACKEND", "PEERS", "CONNECTED", "LAST HANDSHAKE", "REPAIRED", "STATE"];
     table::write(out, headings, &rows)?;
-    let in_process: Vec<String> = list("locations")
-        .iter()
-        .filter(|location| cell(location, "backend") == "userspace")
-        .map(|location| cell(location, "name"))
-        .collect();
-    if !in_process.is_empty() {
-        writeln!(out, "Userspace tunnels end with the daemon: {}", in_process.join(", "))?;
-    }
+    show_in_process(list("locations"), out)?;
     writeln!(out)?;
     let count = |group: &str, key: &str| status.pointer(&format!("/{group}/{key}")).map_or(0, number);
     writeln!(
@@ -56,6 +50,26 @@ fn show(status: &Value, out: &mut impl Write) -> io::Result<()> {
     show_certificate(status, out)?;
     writeln!(out)?;
     show_trouble(status, list("problems"), [list("pending"), list("waiting")], out)
+}
+
+/// Tunnels that end with the daemon, and which of them need not.
+fn show_in_process(locations: &[Value], out: &mut impl Write) -> io::Result<()> {
+    let names = |is_meant: fn(&Value) -> bool| {
+        let meant = locations.iter().filter(|location| is_meant(location));
+        meant.map(|location| cell(location, "name")).collect::<Vec<_>>().join(", ")
+    };
+    let in_process = names(|location| cell(location, "backend") == "userspace");
+    if !in_process.is_empty() {
+        writeln!(out, "Userspace tunnels end with the daemon: {in_process}")?;
+    }
+    let movable = names(|location| is_true(location, "kernel_at_restart"));
+    if !movable.is_empty() {
+        writeln!(
+            out,
+            "The kernel has WireGuard now. `systemctl restart postern` moves to it, interrupting tunnels once: {movable}"
+        )?;
+    }
+    Ok(())
 }
 
 fn show_certificate(status: &Value, out: &mut impl Write) -> io::Result<()> {
@@ -168,7 +182,7 @@ mod tests {
             "locations": [{
                 "name": "hq", "interface": "wg-hq", "backend": "userspace", "peers": 2, "wanted_peers": 3,
                 "connected": 1, "last_handshake": "2026-01-01T00:01:30Z", "drift_repaired": 0,
-                "failing": "the name is taken",
+                "failing": "the name is taken", "kernel_at_restart": true,
             }],
             "users": {"total": 3, "not_enrolled": 1, "disabled": 0}, "devices": 2,
             "mail": {"sent": true, "waiting": 0, "troubled": 0},
@@ -187,6 +201,7 @@ mod tests {
         LOCATION  INTERFACE  BACKEND    PEERS   CONNECTED  LAST HANDSHAKE  REPAIRED  STATE
         hq        wg-hq      userspace  2 of 3  1          30 s ago        0         failing
         Userspace tunnels end with the daemon: hq
+        The kernel has WireGuard now. `systemctl restart postern` moves to it, interrupting tunnels once: hq
 
         Users: 3 (1 not enrolled, 0 disabled). Devices: 2. Mail: 0 waiting, 0 in trouble.
         Certificate (files): vpn.example.com, by CN=Test, until 2026-03-01T00:00:00Z.

@@ -1,6 +1,8 @@
 //! Puts a configuration into force, at boot and at a reload: numbers and keys for its locations, and every device's
 //! addresses where they now belong.
 
+use std::collections::BTreeMap;
+
 use postern_gateway::{BackendKind, PrivateKey};
 
 use super::permit::settle_all;
@@ -28,21 +30,40 @@ pub struct Fit {
 
 /// Judges a configuration: groups must be there, and backends. Nothing is changed or made.
 ///
-/// `available` is what the host can run.
-pub fn fit(tx: &Tx<'_>, loaded: Loaded, available: &[BackendKind]) -> Result<Fit, ConfigureError> {
+/// `available` is what the host can run; `running` where each location runs that is in force: it stays there while it may,
+/// for moving it would end its tunnels.
+pub fn fit(
+    tx: &Tx<'_>,
+    loaded: Loaded,
+    available: &[BackendKind],
+    running: &BTreeMap<String, BackendKind>,
+) -> Result<Fit, ConfigureError> {
     let problems = unknown_groups(tx, &loaded)?;
-    judged(loaded, available, problems)
+    judged(loaded, problems, |location, choice| match (choice, running.get(&location.name)) {
+        (BackendChoice::Auto | BackendChoice::Kernel, Some(BackendKind::Kernel)) => Ok(BackendKind::Kernel),
+        (BackendChoice::Auto | BackendChoice::Userspace, Some(BackendKind::Userspace)) => {
+            Ok(BackendKind::Userspace)
+        }
+        (_, Some(_) | None) => backend(choice, available),
+    })
 }
 
 /// The same for a daemon that starts: groups are made while it runs, so one that is not there yet keeps nobody from
-/// starting it; nobody joins by it. Says which these are.
+/// starting it; nobody joins by it. Says which these are. Nor does a module that may be loaded later: until then the location
+/// waits.
 pub fn fit_at_start(
     tx: &Tx<'_>,
     loaded: Loaded,
     available: &[BackendKind],
 ) -> Result<(Fit, Vec<Problem>), ConfigureError> {
     let unknown = unknown_groups(tx, &loaded)?;
-    Ok((judged(loaded, available, Vec::new())?, unknown))
+    let fit = judged(loaded, Vec::new(), |_, choice| {
+        backend(choice, available).or_else(|missing| match choice {
+            BackendChoice::Auto | BackendChoice::Kernel => Ok(BackendKind::Kernel),
+            BackendChoice::Userspace => Err(missing),
+        })
+    })?;
+    Ok((fit, unknown))
 }
 
 fn unknown_groups(tx: &Tx<'_>, loaded: &Loaded) -> Result<Vec<Problem>, StoreError> {
@@ -61,12 +82,12 @@ fn unknown_groups(tx: &Tx<'_>, loaded: &Loaded) -> Result<Vec<Problem>, StoreErr
 
 fn judged(
     loaded: Loaded,
-    available: &[BackendKind],
     mut problems: Vec<Problem>,
+    backend: impl Fn(&Location, BackendChoice) -> Result<BackendKind, String>,
 ) -> Result<Fit, ConfigureError> {
     let mut backends = Vec::new();
     for (name, location) in &loaded.config.locations {
-        match backend(location, loaded.config.backend, available) {
+        match backend(location, location.backend.unwrap_or(loaded.config.backend)) {
             Ok(backend) => backends.push(backend),
             Err(reason) => problems.push(loaded.problem(name, "backend", reason)),
         }
@@ -104,14 +125,10 @@ impl Fit {
     }
 }
 
-fn backend(
-    location: &Location,
-    common: BackendChoice,
-    available: &[BackendKind],
-) -> Result<BackendKind, String> {
+fn backend(choice: BackendChoice, available: &[BackendKind]) -> Result<BackendKind, String> {
     let missing = |wanted, hint| Err(format!("this host has no {wanted} WireGuard: {hint}"));
     let has = |kind| available.contains(&kind);
-    match location.backend.unwrap_or(common) {
+    match choice {
         BackendChoice::Auto | BackendChoice::Kernel if has(BackendKind::Kernel) => Ok(BackendKind::Kernel),
         BackendChoice::Kernel => {
             missing("kernel", "load the module (modprobe wireguard), or use backend = \"auto\"")
@@ -189,6 +206,31 @@ mod tests {
     }
 
     #[test]
+    fn a_start_waits_for_the_kernels_module_and_a_reload_moves_no_location_that_runs() {
+        use BackendKind::{Kernel, Userspace};
+        let dir = tempfile::tempdir().unwrap();
+        let at_start = |more: &str, available: &[BackendKind]| {
+            let (loaded, store) = (loaded(dir.path(), more), Store::in_memory().unwrap());
+            store.read_blocking(|tx| fit_at_start(tx, loaded, available)).map(|(fit, _)| fit.backends).ok()
+        };
+        let now = |more: &str, available: &[BackendKind], running| {
+            let (loaded, running) = (loaded(dir.path(), more), [("hq".to_owned(), running)].into());
+            let store = Store::in_memory().unwrap();
+            store.read_blocking(|tx| fit(tx, loaded, available, &running)).map(|fit| fit.backends).ok()
+        };
+        let (kernel, userspace) = ("backend = \"kernel\"\n", "backend = \"userspace\"\n");
+        assert_eq!(at_start(kernel, &[Userspace]), Some(vec![Kernel]));
+        assert_eq!(at_start("", &[]), Some(vec![Kernel]));
+        assert_eq!(at_start("", &[Userspace]), Some(vec![Userspace]));
+        assert_eq!(at_start(userspace, &[]), None);
+        assert_eq!(now(kernel, &[Userspace], Kernel), Some(vec![Kernel]), "it waits already");
+        assert_eq!(now("", &[Userspace], Kernel), Some(vec![Kernel]));
+        assert_eq!(now("", &[Kernel, Userspace], Userspace), Some(vec![Userspace]), "its tunnels go on");
+        assert_eq!(now(kernel, &[Userspace], Userspace), None, "its tunnels would end for nothing");
+        assert_eq!(now(kernel, &[Kernel, Userspace], Userspace), Some(vec![Kernel]), "as was asked for");
+    }
+
+    #[test]
     fn a_start_waits_for_no_group_but_says_which_is_missing() {
         let dir = tempfile::tempdir().unwrap();
         let loaded = loaded(dir.path(), "groups = [\"ops\"]\n");
@@ -206,6 +248,6 @@ mod tests {
     }
 
     fn fitting(loaded: Loaded, available: &[BackendKind]) -> Result<Fit, ConfigureError> {
-        Store::in_memory().unwrap().read_blocking(|tx| fit(tx, loaded, available))
+        Store::in_memory().unwrap().read_blocking(|tx| fit(tx, loaded, available, &BTreeMap::new()))
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::flows::welcome::welcome_when_done;
-use crate::rules::action::Action;
+use crate::rules::action::{Action, Reason};
 use crate::rules::enrollment::{Enrollment, EnrollmentKind, OpenError, Stage, Subject};
 use crate::rules::fact::Fact;
 use crate::rules::ids::{EnrollmentId, LocationId, UserId};
@@ -157,7 +157,8 @@ pub fn activate(
     tx.activate_user(user.id, password_hash, phone.as_ref().ok().and_then(|phone| phone.as_deref()))?;
     if let Err(error) = phone {
         // Clients do not show a refusal (protocol 1.4); a missing number harms less than a missing password.
-        tx.audit(&user.username, Action::PhoneRefuse, &user.username, Some(&error.to_string()), now)?;
+        let why = error.to_string();
+        tx.audit_refused(&user.username, Action::PhoneRefuse, Reason::Value, Some(&why), now)?;
     }
     tx.password_set_in(session.id(), now)?;
     tx.audit(&user.username, Action::PasswordSet, &user.username, None, now)?;

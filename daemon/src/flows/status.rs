@@ -7,13 +7,13 @@ use postern_gateway::{BackendKind, PeerStats, PublicKey};
 use serde::Serialize;
 
 use crate::applied::Applied;
-use crate::config::Tls;
+use crate::config::{BackendChoice, Tls};
 use crate::gateway_view::{Stats, is_connected};
 use crate::rules::certificate::Certificate;
 use crate::rules::ids::LocationId;
 use crate::site::{Site, SiteLocation};
 use crate::store::census::{Census, Pending, Refused};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Trouble, Tx};
 
 /// How far back refused activations are shown, in seconds.
 const REFUSALS_SECONDS: i64 = 24 * 60 * 60;
@@ -51,6 +51,8 @@ struct LocationStatus {
     interface: String,
     listen_port: u16,
     backend: BackendKind,
+    /// Whether a restart moves it into the kernel, whose WireGuard was not there when the daemon started.
+    kernel_at_restart: bool,
     /// Peers that should be there.
     wanted_peers: u64,
     /// Peers that are.
@@ -138,8 +140,10 @@ pub struct World<'a> {
     pub certificate: Option<Certificate>,
     /// When something went wrong with it or its successor, and what, as a sentence.
     pub certificate_trouble: Option<(Timestamp, String)>,
+    /// Whether the kernel has WireGuard at hand.
+    pub has_kernel_wireguard: bool,
     /// Why the database cannot be written.
-    pub store_trouble: Option<String>,
+    pub store_trouble: Option<Trouble>,
 }
 
 /// Puts the overview together.
@@ -150,7 +154,8 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
         .locations()
         .map(|location| {
             let count = |counts: &BTreeMap<_, u64>| counts.get(&location.id).copied().unwrap_or(0);
-            LocationStatus::new(location, (count(&wanted), count(&waiting)), world, now)
+            let seen = LocationStatus::new(location, (count(&wanted), count(&waiting)), world, now);
+            LocationStatus { kernel_at_restart: is_stand_in(site, location, world), ..seen }
         })
         .collect();
     let named = |id| site.location(id).map(|location| location.config.name.clone());
@@ -184,14 +189,16 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
     Ok(status)
 }
 
+/// Whether it runs in this process only because the kernel had no WireGuard when the daemon started, which it has now.
+fn is_stand_in(site: &Site, location: &SiteLocation, world: &World<'_>) -> bool {
+    let choice = location.config.backend.unwrap_or(site.config.backend);
+    let runs_here = location.backend == BackendKind::Userspace;
+    world.has_kernel_wireguard && runs_here && choice != BackendChoice::Userspace
+}
+
 impl Status {
     fn find_problems(&self, world: &World<'_>, census: &Census) -> Vec<String> {
-        let unwritable = |why| {
-            format!(
-                "nothing can be changed, as {why}; tunnels go on; free space on the disk, or end who else uses the database"
-            )
-        };
-        let mut problems: Vec<String> = world.store_trouble.as_ref().map(unwritable).into_iter().collect();
+        let mut problems: Vec<String> = world.store_trouble.iter().map(of_store).collect();
         problems.extend(world.applied.failing.iter().cloned());
         problems
             .extend(world.stats.as_ref().err().map(|error| format!("WireGuard cannot be asked: {error}")));
@@ -219,6 +226,18 @@ impl Status {
             problems.push(format!("mail: {} messages could not be delivered", census.mail_troubled));
         }
         problems
+    }
+}
+
+fn of_store(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Unwritable(why) => format!(
+            "nothing can be changed, as {why}; tunnels go on; free space on the disk, or end who else uses the database"
+        ),
+        Trouble::Damaged(what) => format!(
+            "nothing can be changed, as the database is damaged ({what}); tunnels go on; end postern and put back the last \
+             backup with `postern restore FILE`"
+        ),
     }
 }
 
@@ -288,6 +307,7 @@ impl LocationStatus {
             interface: location.config.interface.to_string(),
             listen_port: location.config.listen_port.get(),
             backend: location.backend,
+            kernel_at_restart: false,
             wanted_peers,
             waiting,
             peers: state.map_or(0, |state| state.peers),

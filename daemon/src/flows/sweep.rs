@@ -110,6 +110,9 @@ mod tests {
         made.unwrap();
         assert_eq!(count(YEAR / 5), (2, 1));
         assert_eq!(count(YEAR), (1, 1));
-        assert_eq!(count(3 * YEAR), (1, 0));
+        // That it is forgotten is an entry.
+        assert_eq!(count(3 * YEAR), (1, 1));
+        let left = store.read_blocking(|tx| tx.audit_since(0, 9)).unwrap();
+        assert_eq!(left[0].action, Action::AuditForget.name());
     }
 }

@@ -29,7 +29,7 @@ fn started(dir: &Path) -> Parts {
     let store = Store::open(&dir.join("postern.db")).unwrap();
     let available = vec![BackendKind::Kernel];
     let site = store.write_blocking(|tx| {
-        let fit = fit(tx, load_with(&path, None)?, &available)?;
+        let fit = fit(tx, load_with(&path, None)?, &available, &BTreeMap::new())?;
         put_into_force::<ReloadError>(tx, fit, &keys, || [1; 32])
     });
     let site = site.unwrap_or_else(|error| panic!("{error}")).0;

@@ -1,15 +1,15 @@
-//! What the audit log knows: every deed has one name, `noun.verb`. Names are stored and scripts match on them, so they
-//! never change.
+//! What the audit log knows: every deed has one name, `noun.verb`, and every reason to refuse one has a word. They are
+//! stored and scripts match on them, so they never change.
 
-macro_rules! actions {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// A deed as the audit log names it.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Action {
+macro_rules! names {
+    ($(#[$of:meta])* $kind:ident: $($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        $(#[$of])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $kind {
             $($(#[$doc])* $variant,)*
         }
 
-        impl Action {
+        impl $kind {
             /// All there are.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
@@ -23,7 +23,9 @@ macro_rules! actions {
     };
 }
 
-actions! {
+names! {
+    /// A deed as the audit log names it.
+    Action:
     /// An administrator invited somebody.
     UserInvite = "user.invite",
     /// A fresh link for somebody who has not finished.
@@ -108,6 +110,43 @@ actions! {
     BackupRestore = "backup.restore",
     /// The files were put into force as they are.
     ConfigurationReload = "configuration.reload",
+    /// A device asked for its configuration. Only refusals are written down.
+    DevicePoll = "device.poll",
+    /// A browser or client presented its session. Only refusals are written down.
+    SessionPresent = "session.present",
+    /// A process connected to the command line's socket. Only refusals are written down.
+    AdminConnect = "admin.connect",
+    /// Entries of this log were old enough to go.
+    AuditForget = "audit.forget",
+}
+
+names! {
+    /// Why a deed was refused.
+    Reason:
+    /// More attempts than are allowed.
+    Limit = "limit",
+    /// Nobody knows the token.
+    Unknown = "unknown",
+    /// The token was not used in time.
+    Expired = "expired",
+    /// The token was used.
+    Used = "used",
+    /// The token was taken back.
+    Withdrawn = "withdrawn",
+    /// The token is for something else.
+    Misused = "misused",
+    /// The account is disabled.
+    Disabled = "disabled",
+    /// Whoever asks has not the right to.
+    NotAllowed = "not-allowed",
+    /// Something that was sent is not accepted.
+    Value = "value",
+    /// The key, or the name, is taken.
+    Taken = "taken",
+    /// No more with this link.
+    Enough = "enough",
+    /// There is no location for it, or no address.
+    NoPlace = "no-place",
 }
 
 #[cfg(test)]
@@ -127,5 +166,12 @@ mod tests {
             assert!(is_word(noun) && is_word(verb), "{name}");
             assert!(seen.insert(name), "{name} twice");
         }
+    }
+
+    #[test]
+    fn every_reason_is_a_word_of_its_own() {
+        let words: std::collections::BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(words.len(), Reason::ALL.len());
+        assert!(words.iter().all(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-')));
     }
 }

@@ -17,7 +17,7 @@ use crate::rules::ids::{DeviceId, LocationId};
 pub enum StoreError {
     /// A statement, or the file, failed.
     #[error("the database failed")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
     /// A row holds what this version cannot have written.
     #[error("the database holds an unreadable {0}")]
     Unreadable(&'static str),
@@ -42,6 +42,17 @@ pub enum StoreError {
     Panicked(String),
 }
 
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            // The file is at fault, and not the machine.
+            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error.to_string()),
+            Some(_) | None => Self::Sqlite(error),
+        }
+    }
+}
+
 impl StoreError {
     /// Whether trying again is of no use before somebody has put the file right.
     pub fn is_lasting(&self) -> bool {
@@ -54,6 +65,27 @@ impl StoreError {
     }
 }
 
+/// What keeps the database from taking anything, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// It may be over soon: the disk is full, another process holds it.
+    Unwritable(String),
+    /// Its file is damaged: only a backup helps.
+    Damaged(String),
+}
+
+impl Trouble {
+    pub(super) fn of(error: &StoreError) -> Self {
+        match error {
+            StoreError::Damaged(what) => Self::Damaged(what.clone()),
+            StoreError::Sqlite(_)
+            | StoreError::Unreadable(_)
+            | StoreError::Newer { .. }
+            | StoreError::Panicked(_) => Self::Unwritable(chain(error)),
+        }
+    }
+}
+
 /// An open transaction.
 pub struct Tx<'a> {
     transaction: &'a Transaction<'a>,
@@ -61,7 +93,7 @@ pub struct Tx<'a> {
     locations: RefCell<BTreeSet<LocationId>>,
     afterwards: RefCell<Vec<Afterwards>>,
     source: Option<IpAddr>,
-    trouble: RefCell<Option<String>>,
+    trouble: RefCell<Option<Trouble>>,
 }
 
 /// What is done once a transaction is committed.
@@ -93,8 +125,8 @@ impl<'a> Tx<'a> {
         (self.touched.into_inner(), self.afterwards.into_inner())
     }
 
-    /// Why a statement could not write, unless its values were to blame.
-    pub(super) fn trouble(&self) -> Option<String> {
+    /// Why a statement could not write, unless its values were to blame, or could not read what is damaged.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
         self.trouble.borrow().clone()
     }
 
@@ -102,7 +134,18 @@ impl<'a> Tx<'a> {
         written.map_err(|error| {
             let error = StoreError::from(error);
             if !error.is_conflict() {
-                *self.trouble.borrow_mut() = Some(chain(&error));
+                *self.trouble.borrow_mut() = Some(Trouble::of(&error));
+            }
+            error
+        })
+    }
+
+    /// What reading fails of passes, unless the file is damaged.
+    fn read<T>(&self, read: rusqlite::Result<T>) -> Result<T, StoreError> {
+        read.map_err(|error| {
+            let error = StoreError::from(error);
+            if let trouble @ Trouble::Damaged(_) = Trouble::of(&error) {
+                *self.trouble.borrow_mut() = Some(trouble);
             }
             error
         })
@@ -153,13 +196,13 @@ impl<'a> Tx<'a> {
 
     /// Runs one statement and says how many rows it changed.
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut statement = self.read(self.transaction.prepare_cached(sql))?;
         self.noted(statement.execute(params))
     }
 
     /// Runs one `INSERT` and gives the new row's number.
     pub(super) fn insert(&self, sql: &str, params: impl Params) -> Result<i64, StoreError> {
-        let mut statement = self.transaction.prepare_cached(sql)?;
+        let mut statement = self.read(self.transaction.prepare_cached(sql))?;
         self.noted(statement.insert(params))
     }
 
@@ -170,9 +213,12 @@ impl<'a> Tx<'a> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
-        let mut statement = self.transaction.prepare_cached(sql)?;
-        let mut rows = statement.query(params)?;
-        Ok(rows.next()?.map(read).transpose()?)
+        let one = || {
+            let mut statement = self.transaction.prepare_cached(sql)?;
+            let mut rows = statement.query(params)?;
+            rows.next()?.map(read).transpose()
+        };
+        self.read(one())
     }
 
     /// All rows.
@@ -182,9 +228,11 @@ impl<'a> Tx<'a> {
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.transaction.prepare_cached(sql)?;
-        let rows = statement.query_map(params, read)?;
-        Ok(rows.collect::<rusqlite::Result<Vec<T>>>()?)
+        let all = || {
+            let mut statement = self.transaction.prepare_cached(sql)?;
+            statement.query_map(params, read)?.collect()
+        };
+        self.read(all())
     }
 }
 

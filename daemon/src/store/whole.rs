@@ -72,11 +72,12 @@ pub(super) fn inspect(database: &Path) -> Result<(), StoreError> {
     if database.metadata().map_or(0, |found| found.len()) == 0 {
         return Ok(());
     }
+    super::log::inspect(database)?;
     match judge(&read_only(database)?) {
         Err(StoreError::Sqlite(error)) if is_half_made(&error) => {
             // Whoever reads it as a writer has SQLite put back what its journal says.
             let writer = Connection::open(database)?;
-            let _: i64 = writer.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(damage)?;
+            let _: i64 = writer.pragma_query_value(None, "user_version", |row| row.get(0))?;
             drop(writer);
             judge(&read_only(database)?).map(drop)
         }
@@ -91,28 +92,18 @@ fn is_half_made(error: &rusqlite::Error) -> bool {
 
 /// The schema of a sound database.
 fn judge(connection: &Connection) -> Result<i64, StoreError> {
-    let schema: i64 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(damage)?;
+    let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let known = migrate::newest();
     if schema > known {
         return Err(StoreError::Newer { found: schema, known });
     }
-    let mut statement = connection.prepare("PRAGMA quick_check(3)").map_err(damage)?;
-    let mistakes = statement.query_map([], |row| row.get::<_, String>(0)).map_err(damage)?;
-    let mistakes: Vec<String> = mistakes.take(MISTAKES).collect::<Result<_, _>>().map_err(damage)?;
+    let mut statement = connection.prepare("PRAGMA quick_check(3)")?;
+    let mistakes = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let mistakes: Vec<String> = mistakes.take(MISTAKES).collect::<Result<_, _>>()?;
     if mistakes != ["ok"] {
         return Err(StoreError::Damaged(mistakes.join("; ")));
     }
     Ok(schema)
-}
-
-/// A failure that says that the file, and not the machine, is at fault.
-fn damage(error: rusqlite::Error) -> StoreError {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    match error.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(error.to_string()),
-        Some(_) | None => error.into(),
-    }
 }
 
 fn read_only(database: &Path) -> Result<Connection, StoreError> {

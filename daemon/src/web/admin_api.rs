@@ -1,23 +1,23 @@
 //! The JSON that the command line speaks, over a Unix socket. The kernel says who is on the other end: root and the
 //! members of the group `postern-admin` may ask, nobody else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::net::UnixListener;
-use tokio::sync::watch;
 
 use crate::app::App;
 use crate::flows::invite::Actor;
 use crate::flows::refusal::Refusal;
 use crate::gateway_view::GatewayView;
 use crate::reload::Reloader;
+use crate::rules::action::{Action, Reason};
 use crate::site::Site;
 use crate::store::Tx;
 
@@ -25,6 +25,7 @@ mod accounts;
 mod audit;
 mod backup;
 mod caller;
+mod connections;
 mod devices;
 mod error;
 mod groups;
@@ -36,9 +37,11 @@ mod status;
 mod users;
 mod wg_quick;
 
+use super::refusals::{Client, Refusals};
 use caller::Caller;
 use error::AdminError;
 
+pub use connections::serve;
 pub use socket::{BindError, bind};
 
 /// How long a command waits for the gateway; beyond it the change is committed, and visibly not applied yet.
@@ -99,6 +102,7 @@ impl Admin {
 
 /// What the command line may ask.
 pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
+    let refusals = Arc::new(Refusals::new(app.clone()));
     Router::new()
         .route("/plan", get(status::plan))
         .route("/status", get(status::overview))
@@ -118,29 +122,17 @@ pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
         .route("/backup", post(backup::take))
         .fallback(|| async { AdminError::UnknownPath })
         .method_not_allowed_fallback(|| async { AdminError::UnknownPath })
-        .layer(from_fn(admit))
+        .layer(from_fn_with_state(refusals, admit))
         .with_state(Admin { app, gateway, files })
 }
 
-/// Answers until `shutdown` turns true; what is being answered then is finished.
-pub async fn serve(
-    listener: UnixListener,
-    router: Router,
-    mut shutdown: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<Caller>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(async move {
-            // A closed channel ends the service as well.
-            let _ = shutdown.wait_for(|stop| *stop).await;
-        })
-        .await
-}
-
-async fn admit(request: Request, next: Next) -> Response {
-    let caller = request.extensions().get::<axum::extract::ConnectInfo<Caller>>();
-    match caller {
-        Some(caller) if caller.0.may_administer() => next.run(request).await,
-        Some(_) | None => AdminError::NotAllowed.into_response(),
+async fn admit(State(refusals): State<Arc<Refusals>>, request: Request, next: Next) -> Response {
+    let caller = request.extensions().get::<ConnectInfo<Caller>>().copied();
+    let Some(ConnectInfo(caller)) = caller else { return AdminError::NotAllowed.into_response() };
+    if caller.may_administer() {
+        return next.run(request).await;
     }
+    let (client, who) = (Client::Account(caller.uid()), format!("unix:{}", caller.account()));
+    refusals.write(client, Action::AdminConnect, Reason::NotAllowed, Some(who)).await;
+    AdminError::NotAllowed.into_response()
 }

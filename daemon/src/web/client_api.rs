@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -17,12 +18,14 @@ use super::cookie::{self, Cookie, SameSite};
 use super::error::WebError;
 use super::limit::{self, Admission, Limits, Presented};
 use super::live;
+use super::refusals::Refusals;
 use super::seconds_of;
 use crate::app::App;
 use crate::flows::enroll::{self, EnrollError};
 use crate::flows::session_view::view;
 use crate::flows::{client_config, enroll_audit};
 use crate::password::Passwords;
+use crate::rules::action::Action;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenHash};
 
@@ -38,11 +41,12 @@ struct Api {
     app: App,
     passwords: Passwords,
     limits: Arc<Limits>,
+    refusals: Arc<Refusals>,
 }
 
 /// The routes below `/api/v1`.
-pub(super) fn routes(app: App, passwords: Passwords, limits: Arc<Limits>) -> Router {
-    let api = Api { app, passwords, limits };
+pub(super) fn routes(app: App, passwords: Passwords, limits: Arc<Limits>, refusals: Arc<Refusals>) -> Router {
+    let api = Api { app, passwords, limits, refusals };
     Router::new()
         .route("/api/v1/enrollment/start", post(start))
         .route("/api/v1/enrollment/create_device", post(create_device))
@@ -64,9 +68,13 @@ async fn start(State(api): State<Api>, request: Request) -> Result<Response, Web
     let client = api.client_of(&request);
     let body: TokenRequest = parsed(request.into_body()).await?;
     let token = Token::presented(&body.token);
-    let admission = api.admit(Presented::EnrollmentToken, token.hash(), client)?;
-    let started = open_session(&api, token).await;
-    settle(admission, started)
+    let hash = token.hash();
+    let admission = api.admit(Presented::EnrollmentToken, hash, client).await?;
+    let started = settle(admission, open_session(&api, token).await);
+    if started.as_ref().is_err_and(WebError::is_about_a_token) {
+        api.refusals.no_start(client, hash).await;
+    }
+    started
 }
 
 async fn open_session(api: &Api, token: Token) -> Result<Response, WebError> {
@@ -102,8 +110,12 @@ async fn create_device(
     State(api): State<Api>,
     request: Request,
 ) -> Result<Json<DeviceConfigAnswer>, WebError> {
-    let (session, admission) = api.session_of(&request)?;
+    let client = api.client_of(&request);
+    let (session, admission) = api.session_of(request.headers(), client).await?;
     let created = register(&api, session, request.into_body()).await;
+    if let Err(WebError::Enroll(refused)) = &created {
+        api.refusals.no_device(client, Action::DeviceRegister, session, refused).await;
+    }
     settle(admission, created).map(Json)
 }
 
@@ -129,7 +141,8 @@ async fn register(api: &Api, session: TokenHash, body: Body) -> Result<DeviceCon
 }
 
 async fn activate_user(State(api): State<Api>, request: Request) -> Result<Json<NothingAnswer>, WebError> {
-    let (session, admission) = api.session_of(&request)?;
+    let client = api.client_of(&request);
+    let (session, admission) = api.session_of(request.headers(), client).await?;
     let now = api.app.now();
     let outcome = activate(&api, session, request.into_body()).await;
     if let Err(error) = &outcome
@@ -163,7 +176,8 @@ async fn network_info(
     State(api): State<Api>,
     request: Request,
 ) -> Result<Json<DeviceConfigAnswer>, WebError> {
-    let (session, admission) = api.session_of(&request)?;
+    let client = api.client_of(&request);
+    let (session, admission) = api.session_of(request.headers(), client).await?;
     let found = configuration_of_key(&api, session, request.into_body()).await;
     settle(admission, found).map(Json)
 }
@@ -192,13 +206,14 @@ async fn poll(State(api): State<Api>, request: Request) -> Result<Json<PollAnswe
     let client = api.client_of(&request);
     let body: TokenRequest = parsed(request.into_body()).await?;
     let token = Token::presented(&body.token);
-    let admission = api.admit(Presented::Other, token.hash(), client)?;
+    let admission = api.admit(Presented::PollingToken, token.hash(), client).await?;
     let app = api.app.clone();
     let outcome = api.app.store.read(move |tx| {
         let site = app.site();
         client_config::poll(tx, &site, &token).map(|config| DeviceConfigAnswer::new(&site, config, None))
     });
     let polled = outcome.await.map_err(WebError::from);
+    api.refusals.no_poll(client, &polled).await;
     settle(admission, polled).map(|device_config| Json(PollAnswer { device_config }))
 }
 
@@ -207,13 +222,15 @@ async fn register_mfa_start(
     State(api): State<Api>,
     request: Request,
 ) -> Result<Json<MfaStartAnswer>, WebError> {
-    any_session(&api, api.session_of(&request)?).await?;
+    let client = api.client_of(&request);
+    any_session(&api, api.session_of(request.headers(), client).await?).await?;
     let _: MfaRequest = parsed(request.into_body()).await?;
     Ok(Json(MfaStartAnswer { totp_secret: None }))
 }
 
 async fn register_mfa_finish(State(api): State<Api>, request: Request) -> Result<Response, WebError> {
-    any_session(&api, api.session_of(&request)?).await?;
+    let client = api.client_of(&request);
+    any_session(&api, api.session_of(request.headers(), client).await?).await?;
     Err(WebError::NoMfa)
 }
 
@@ -229,20 +246,39 @@ impl Api {
         limit::client_address(request, &self.app.site().config.http.trusted_proxies)
     }
 
-    fn admit(&self, what: Presented, bearer: TokenHash, client: IpAddr) -> Result<Admission<'_>, WebError> {
-        let admitted = self.limits.admit(what, bearer, client, self.app.now());
-        admitted.map_err(|wait| WebError::TooMany { seconds: seconds_of(wait) })
+    async fn admit(
+        &self,
+        what: Presented,
+        bearer: TokenHash,
+        client: IpAddr,
+    ) -> Result<Admission<'_>, WebError> {
+        match self.limits.admit(what, bearer, client, self.app.now()) {
+            Ok(admission) => Ok(admission),
+            Err(wait) => {
+                self.refusals.limited(client, what).await;
+                Err(WebError::TooMany { seconds: seconds_of(wait) })
+            }
+        }
     }
 
     /// The session that a request's cookie names, which may be none.
-    fn session_of(&self, request: &Request) -> Result<(TokenHash, Admission<'_>), WebError> {
-        self.session_in(cookie::CLIENT, request)
+    async fn session_of(
+        &self,
+        headers: &HeaderMap,
+        client: IpAddr,
+    ) -> Result<(TokenHash, Admission<'_>), WebError> {
+        self.session_in(cookie::CLIENT, headers, client).await
     }
 
-    fn session_in(&self, name: &str, request: &Request) -> Result<(TokenHash, Admission<'_>), WebError> {
-        let id = cookie::find(request.headers(), name).ok_or(EnrollError::NoSession)?;
+    async fn session_in(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        client: IpAddr,
+    ) -> Result<(TokenHash, Admission<'_>), WebError> {
+        let id = cookie::find(headers, name).ok_or(EnrollError::NoSession)?;
         let session = Token::presented(&id).hash();
-        Ok((session, self.admit(Presented::Other, session, self.client_of(request))?))
+        Ok((session, self.admit(Presented::Session, session, client).await?))
     }
 }
 

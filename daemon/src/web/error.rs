@@ -85,6 +85,12 @@ impl WebError {
         )
     }
 
+    /// Whether a token was refused that opens a session.
+    pub(super) fn is_about_a_token(&self) -> bool {
+        self.is_about_an_unknown_bearer()
+            || matches!(self, Self::Forbidden | Self::Reset(ResetError::Forbidden))
+    }
+
     /// Protocol 0.4 and the tables of section 1.
     fn status(&self) -> StatusCode {
         match self {

@@ -12,6 +12,7 @@ use postern_gateway::chain;
 
 use super::allowance::Allowances;
 use crate::app::App;
+use crate::rules::action::Action;
 use crate::rules::ids::UserId;
 use crate::rules::token::TokenHash;
 
@@ -46,8 +47,24 @@ pub(super) struct Limits {
 pub(super) enum Presented {
     /// A token that opens a session.
     EnrollmentToken,
-    /// A session or a polling token.
-    Other,
+    /// A token that opens one in which a password is reset.
+    ResetToken,
+    /// What a device reads its configuration with.
+    PollingToken,
+    /// A session.
+    Session,
+}
+
+impl Presented {
+    /// What it is presented for.
+    pub(super) fn action(self) -> Action {
+        match self {
+            Self::EnrollmentToken => Action::EnrollmentStart,
+            Self::ResetToken => Action::PasswordReset,
+            Self::PollingToken => Action::DevicePoll,
+            Self::Session => Action::SessionPresent,
+        }
+    }
 }
 
 /// Admits one request; says afterwards whether what it presented is known.
@@ -103,8 +120,8 @@ impl Limits {
             return Ok(admission);
         }
         let strangers = match what {
-            Presented::EnrollmentToken => &self.guesses,
-            Presented::Other => &self.strangers,
+            Presented::EnrollmentToken | Presented::ResetToken => &self.guesses,
+            Presented::PollingToken | Presented::Session => &self.strangers,
         };
         let network = network_of(address);
         strangers.take(network, now)?;
@@ -268,7 +285,8 @@ mod tests {
         let limits = Limits::default();
         let revoked = TokenHash([1; 32]);
         limits.issued(revoked, at(0));
-        let poll = || limits.admit(Presented::Other, revoked, ip("192.0.2.1"), at(0)).map(Admission::unknown);
+        let poll =
+            || limits.admit(Presented::PollingToken, revoked, ip("192.0.2.1"), at(0)).map(Admission::unknown);
         let admitted = (0..500).filter(|_| poll().is_ok()).count();
         assert_eq!(admitted, 101, "once as known, then as a stranger");
     }

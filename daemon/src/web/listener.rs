@@ -196,7 +196,7 @@ impl Visit {
 }
 
 /// Answers until the client ends it, it took `whole`, it is `silent`, or the daemon stops.
-async fn converse<C>(
+pub(super) async fn converse<C>(
     connection: C,
     whole: Duration,
     silent: impl Future<Output = ()>,

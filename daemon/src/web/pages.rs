@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::cookie::{Cookie, SameSite};
 use super::limit::{Admission, Limits, Presented};
+use super::refusals::Refusals;
 use crate::app::App;
 use crate::gateway_view::GatewayView;
 use crate::password::Passwords;
@@ -53,12 +54,19 @@ pub(super) struct Pages {
     app: App,
     passwords: Passwords,
     limits: Arc<Limits>,
+    refusals: Arc<Refusals>,
     lamp: Lamp,
 }
 
 /// All pages, with an answer for everything else.
-pub(super) fn routes(app: App, passwords: Passwords, limits: Arc<Limits>, view: GatewayView) -> Router {
-    let pages = Pages { app, passwords, limits, lamp: Lamp::new(view) };
+pub(super) fn routes(
+    app: App,
+    passwords: Passwords,
+    limits: Arc<Limits>,
+    refusals: Arc<Refusals>,
+    view: GatewayView,
+) -> Router {
+    let pages = Pages { app, passwords, limits, refusals, lamp: Lamp::new(view) };
     Router::new()
         .route("/", get(link::show))
         .route("/enroll", get(link::show))
@@ -117,9 +125,19 @@ async fn from_here(State(pages): State<Pages>, request: Request, next: Next) -> 
 
 impl Pages {
     /// Counts a request that presents something, known or not.
-    fn admit(&self, what: Presented, bearer: TokenHash, visit: &Visit) -> Result<Admission<'_>, Trouble> {
-        let admitted = self.limits.admit(what, bearer, visit.client, self.app.now());
-        admitted.map_err(|wait| Trouble::TooMany(super::seconds_of(wait)))
+    async fn admit(
+        &self,
+        what: Presented,
+        bearer: TokenHash,
+        visit: &Visit,
+    ) -> Result<Admission<'_>, Trouble> {
+        match self.limits.admit(what, bearer, visit.client, self.app.now()) {
+            Ok(admission) => Ok(admission),
+            Err(wait) => {
+                self.refusals.limited(visit.client, what).await;
+                Err(Trouble::TooMany(super::seconds_of(wait)))
+            }
+        }
     }
 
     /// A new session identifier and its hash.

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::backend::batch::{Device, KernelWireguard};
 use crate::backend::firewall::NftTable;
-use crate::backend::rtnl::{Link, RoutesByName, Rtnl};
+use crate::backend::rtnl::{self, Link, RoutesByName, Rtnl};
 use crate::backend::userspace::Userspace;
 use crate::backend::{Backend, BackendError, StepError};
 use crate::desired::DesiredPeer;
@@ -29,6 +29,22 @@ pub struct Host {
     userspace: Option<Userspace>,
     /// As they were when the first of a row of routes was to be added; read once for the row.
     routes: Option<RoutesByName>,
+}
+
+/// Whether the kernel of this thread's namespace has WireGuard at hand. Nothing is loaded; the call blocks for a moment.
+pub fn is_kernel_wireguard_loaded() -> bool {
+    KernelWireguard::open().is_ok()
+}
+
+/// Says what to do where the kernel does not know WireGuard's links; any other error stays what it is.
+fn explained(interface: &InterfaceName, error: BackendError) -> BackendError {
+    if !rtnl::is_unsupported(&error) || is_kernel_wireguard_loaded() {
+        return error;
+    }
+    BackendError::new(
+        format!("create the interface {interface}"),
+        "the kernel's WireGuard is not loaded: run `modprobe wireguard`; it is tried again until then",
+    )
 }
 
 impl Host {
@@ -65,7 +81,7 @@ impl Host {
 
     /// Making a link loads the module, where there is one.
     fn has_kernel_wireguard(&mut self) -> bool {
-        if KernelWireguard::open().is_ok() {
+        if is_kernel_wireguard_loaded() {
             return true;
         }
         let probe = self.owner.unfinished_link();
@@ -78,7 +94,7 @@ impl Host {
     fn create_wireguard(&mut self, interface: &InterfaceName, mtu: Mtu) -> Result<(), BackendError> {
         let unfinished = self.owner.unfinished_link();
         self.discard(&unfinished)?;
-        self.rtnl.create_wireguard(&unfinished, mtu)?;
+        self.rtnl.create_wireguard(&unfinished, mtu).map_err(|error| explained(interface, error))?;
         let marked = self.rtnl.mark(&unfinished, &self.owner);
         let index = marked.and_then(|()| self.rtnl.index_of(&unfinished));
         let named = index.and_then(|index| self.rtnl.rename(&unfinished, index, interface));

@@ -3,6 +3,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "the kernel's attributes are many and not ours")]
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
@@ -20,6 +21,7 @@ use netlink_packet_route::route::{
 use nix::libc;
 use rtnetlink::{Handle, LinkUnspec, LinkWireguard, RouteMessageBuilder};
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::backend::BackendError;
 use crate::net::{InterfaceName, Mtu, Owner};
@@ -30,7 +32,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// rtnetlink in the network namespace of the thread that opened it.
 pub(super) struct Rtnl {
     runtime: Runtime,
+    connection: RefCell<Connection>,
+}
+
+/// The task that speaks with the kernel, and where it is asked. It ends for ever with the first error of its socket, and
+/// whoever waits for an answer then is told that there are no more answers: nothing says that something is wrong.
+struct Connection {
     handle: Handle,
+    task: JoinHandle<()>,
 }
 
 /// A network interface of the host.
@@ -71,17 +80,19 @@ impl Rtnl {
     pub(super) fn open() -> Result<Self, BackendError> {
         let failed = |source: io::Error| BackendError::new("open a netlink socket", source);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-        let (connection, handle, _) =
-            runtime.block_on(async { rtnetlink::new_connection() }).map_err(failed)?;
-        runtime.spawn(connection);
-        Ok(Self { runtime, handle })
+        let connection = RefCell::new(connect(&runtime).map_err(failed)?);
+        Ok(Self { runtime, connection })
+    }
+
+    fn handle(&self) -> Handle {
+        self.connection.borrow().handle.clone()
     }
 
     /// Whether the kernel lets us change anything: it asks that before it looks for the link, which there is not.
     pub(super) fn may_change(&self) -> Result<(), BackendError> {
         const NO_LINK: u32 = i32::MAX.unsigned_abs();
         let asked = async {
-            match self.handle.link().del(NO_LINK).execute().await {
+            match self.handle().link().del(NO_LINK).execute().await {
                 Err(rtnetlink::Error::NetlinkError(answer)) if answer.raw_code() != -libc::EPERM => Ok(()),
                 answer => answer,
             }
@@ -93,14 +104,14 @@ impl Rtnl {
     /// have them.
     pub(super) fn links(&self) -> Result<BTreeMap<InterfaceName, Link>, BackendError> {
         let messages: Vec<LinkMessage> =
-            self.run("list the links", self.handle.link().get().execute().try_collect())?;
+            self.run("list the links", self.handle().link().get().execute().try_collect())?;
         Ok(messages.iter().filter_map(link).collect())
     }
 
     /// All addresses by link, link-local ones left out.
     pub(super) fn addresses(&self) -> Result<BTreeMap<u32, BTreeSet<IpNet>>, BackendError> {
         let messages: Vec<AddressMessage> =
-            self.run("list the addresses", self.handle.address().get().execute().try_collect())?;
+            self.run("list the addresses", self.handle().address().get().execute().try_collect())?;
         let mut addresses: BTreeMap<u32, BTreeSet<IpNet>> = BTreeMap::new();
         for message in &messages {
             if let Some(address) = address(message).filter(|address| !is_link_local(address)) {
@@ -117,7 +128,7 @@ impl Rtnl {
             [RouteMessageBuilder::<Ipv4Addr>::new().build(), RouteMessageBuilder::<Ipv6Addr>::new().build()];
         for ask in asked {
             let messages: Vec<RouteMessage> =
-                self.run("list the routes", self.handle.route().get(ask).execute().try_collect())?;
+                self.run("list the routes", self.handle().route().get(ask).execute().try_collect())?;
             for (index, destination) in messages.iter().filter_map(route) {
                 routes.entry(index).or_default().insert(destination);
             }
@@ -129,7 +140,7 @@ impl Rtnl {
     pub(super) fn create_wireguard(&self, interface: &InterfaceName, mtu: Mtu) -> Result<(), BackendError> {
         let action = format!("create the WireGuard interface {interface}");
         let message = LinkWireguard::new(interface.as_str()).mtu(mtu.get()).down().build();
-        self.run(&action, self.handle.link().add(message).execute())
+        self.run(&action, self.handle().link().add(message).execute())
     }
 
     /// Gives a link that is down another name.
@@ -148,11 +159,11 @@ impl Rtnl {
         let action = format!("mark {interface} as postern's");
         // A link's creation ignores the alias (net/core/rtnetlink.c, rtnl_newlink_create), its change does not.
         let message = LinkUnspec::new_with_name(interface.as_str()).alias(owner.alias()).build();
-        self.run(&action, self.handle.link().change(message).execute())
+        self.run(&action, self.handle().link().change(message).execute())
     }
 
     pub(super) fn delete(&self, interface: &InterfaceName, index: u32) -> Result<(), BackendError> {
-        self.run(&format!("remove the interface {interface}"), self.handle.link().del(index).execute())
+        self.run(&format!("remove the interface {interface}"), self.handle().link().del(index).execute())
     }
 
     pub(super) fn set_mtu(&self, interface: &InterfaceName, mtu: Mtu) -> Result<(), BackendError> {
@@ -167,7 +178,7 @@ impl Rtnl {
 
     pub(super) fn add_address(&self, interface: &InterfaceName, address: IpNet) -> Result<(), BackendError> {
         let index = self.index_of(interface)?;
-        let request = self.handle.address().add(index, address.addr(), address.prefix_len());
+        let request = self.handle().address().add(index, address.addr(), address.prefix_len());
         self.run(&format!("give {interface} the address {address}"), request.execute())
     }
 
@@ -178,10 +189,12 @@ impl Rtnl {
     ) -> Result<(), BackendError> {
         let index = self.index_of(interface)?;
         let action = format!("take the address {wanted} off {interface}");
-        let messages: Vec<AddressMessage> = self
-            .run(&action, self.handle.address().get().set_link_index_filter(index).execute().try_collect())?;
+        let messages: Vec<AddressMessage> = self.run(
+            &action,
+            self.handle().address().get().set_link_index_filter(index).execute().try_collect(),
+        )?;
         for message in messages.into_iter().filter(|message| address(message) == Some(wanted)) {
-            self.run(&action, self.handle.address().del(message).execute())?;
+            self.run(&action, self.handle().address().del(message).execute())?;
         }
         Ok(())
     }
@@ -189,7 +202,7 @@ impl Rtnl {
     /// Destinations of the main table, whatever their metric, with the names of the links that they lead to.
     pub(super) fn routes_by_name(&self) -> Result<RoutesByName, BackendError> {
         let messages: Vec<LinkMessage> =
-            self.run("list the links", self.handle.link().get().execute().try_collect())?;
+            self.run("list the links", self.handle().link().get().execute().try_collect())?;
         let mut routes = self.routes()?;
         let mut by_name = RoutesByName::default();
         for message in &messages {
@@ -213,7 +226,7 @@ impl Rtnl {
         message.header.protocol = RouteProtocol::Kernel;
         let action = action_of_route(interface, destination);
         let added = async {
-            match self.handle.route().add(message).execute().await {
+            match self.handle().route().add(message).execute().await {
                 Err(rtnetlink::Error::NetlinkError(answer)) if answer.raw_code() == -libc::EEXIST => {
                     Ok(false)
                 }
@@ -238,7 +251,7 @@ impl Rtnl {
         let mut message = route_to(self.index_of(interface)?, destination, RouteScope::NoWhere);
         message.header.protocol = RouteProtocol::Unspec;
         let removed = async {
-            match self.handle.route().del(message).execute().await {
+            match self.handle().route().del(message).execute().await {
                 Err(rtnetlink::Error::NetlinkError(answer)) if answer.raw_code() == -libc::ESRCH => Ok(()),
                 answer => answer,
             }
@@ -248,7 +261,7 @@ impl Rtnl {
 
     pub(super) fn index_of(&self, interface: &InterfaceName) -> Result<u32, BackendError> {
         let action = format!("find the interface {interface}");
-        let request = self.handle.link().get().match_name(interface.to_string());
+        let request = self.handle().link().get().match_name(interface.to_string());
         let found = self.run(&action, async move { request.execute().try_next().await })?;
         let link =
             found.ok_or_else(|| BackendError::new(action, io::Error::from(io::ErrorKind::NotFound)))?;
@@ -256,7 +269,7 @@ impl Rtnl {
     }
 
     fn change(&self, action: &str, message: LinkMessage) -> Result<(), BackendError> {
-        self.run(action, self.handle.link().change(message).execute())
+        self.run(action, self.handle().link().change(message).execute())
     }
 
     fn run<T>(
@@ -265,7 +278,14 @@ impl Rtnl {
         request: impl Future<Output = Result<T, rtnetlink::Error>>,
     ) -> Result<T, BackendError> {
         let bounded = async { tokio::time::timeout(PATIENCE, request).await };
-        match self.runtime.block_on(bounded) {
+        let answer = self.runtime.block_on(bounded);
+        if self.connection.borrow().task.is_finished() {
+            if let Ok(another) = connect(&self.runtime) {
+                *self.connection.borrow_mut() = another;
+            }
+            return Err(BackendError::new(action, "the connection to the kernel broke off"));
+        }
+        match answer {
             Ok(answer) => answer.map_err(|source| BackendError::new(action, source)),
             Err(late) => Err(BackendError::new(action, late)),
         }
@@ -274,6 +294,18 @@ impl Rtnl {
 
 fn action_of_route(interface: &InterfaceName, destination: IpNet) -> String {
     format!("route {destination} to {interface}")
+}
+
+fn connect(runtime: &Runtime) -> io::Result<Connection> {
+    let _within = runtime.enter();
+    let (connection, handle, _) = rtnetlink::new_connection()?;
+    Ok(Connection { handle, task: runtime.spawn(connection) })
+}
+
+/// Whether the kernel does not know what was asked for.
+pub(super) fn is_unsupported(error: &BackendError) -> bool {
+    let said = error.source.downcast_ref::<rtnetlink::Error>();
+    matches!(said, Some(rtnetlink::Error::NetlinkError(said)) if said.raw_code() == -libc::EOPNOTSUPP)
 }
 
 /// `scope` is for IPv4; IPv6 knows none.

@@ -115,6 +115,15 @@ impl Pebble {
         }
     }
 
+    /// Whether whatever is sent to its host is lost.
+    pub(crate) fn swallows(&self, is_lost: bool) {
+        self.host.sh(if is_lost {
+            "nft 'add table inet hole; add chain inet hole in { type filter hook input priority 0; policy drop; }'"
+        } else {
+            "nft delete table inet hole"
+        });
+    }
+
     /// Somebody who trusts what it issues.
     pub(crate) fn visitor(&self, rig: &mut Rig) -> Visitor {
         Visitor::new(rig.host("visitor"), &self.asks(":15000/roots/0"))

@@ -148,7 +148,9 @@ async fn a_machines_link_says_how_to_use_it() {
     page.shows(200, &["edge-box", &format!("dg enroll --token {token} --url https://vpn.example.com/")]);
     let started = Browser::new(&postern).post("/enroll/start", &[("token", &token)]).await;
     started.shows(200, &["edge-box"]);
-    assert!(postern.audited().is_empty(), "nothing was started");
+    assert_eq!(postern.audited(), ["enrollment.start edge-box"], "nothing was started");
+    let refused = postern.app.store.read_blocking(|tx| tx.refused_since(0, 9)).unwrap();
+    assert_eq!(refused[0].refused.as_deref(), Some("misused"));
 }
 
 #[tokio::test]

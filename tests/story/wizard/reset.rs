@@ -165,6 +165,9 @@ async fn the_json_door_leads_to_the_same() {
     let token = token_in(&letters(&postern, dir.path(), 1).await[0]);
     assert_eq!(postern.present(START, "nonsense").await.status, 401);
     assert_eq!(postern.present(START, &enrollment).await.status, 403);
+    let log = postern.app.store.read_blocking(|tx| tx.refused_since(0, 9)).unwrap();
+    let refused = log.iter().map(|entry| (entry.action.as_str(), entry.refused.as_deref().unwrap()));
+    assert_eq!(refused.collect::<Vec<_>>(), [("password.reset", "unknown"), ("password.reset", "misused")]);
     let started = postern.present(START, &token).await;
     assert_eq!(started.json(), serde_json::json!({ "deadline_timestamp": NOW + 600 }));
     let cookie = started.cookie.unwrap();

@@ -12,6 +12,7 @@ use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
 use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::kept::{self, Kept, KeptError, Obtained};
@@ -22,6 +23,8 @@ use crate::tls::presented::{Presented, Proof};
 /// How often an authority is asked whether it is done, and for how long.
 const PATIENCE: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(500)).backoff(1.5).timeout(Duration::from_mins(2));
+/// For its directory and the account with it: one that nothing is heard of is told of soon.
+const DIRECTORY_WITHIN: Duration = Duration::from_secs(20);
 /// What an authority calls an account that it does not know.
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 
@@ -75,7 +78,8 @@ pub(super) async fn obtain(
     presented: &Presented,
     replaces: Option<CertificateIdentifier<'static>>,
 ) -> Result<Obtained, AcmeError> {
-    let account = account(acme, kept).await?;
+    let account = timeout(DIRECTORY_WITHIN, account(acme, kept)).await;
+    let account = account.map_err(|_| AcmeError::TooSlow(DIRECTORY_WITHIN))??;
     let identifiers = [Identifier::Dns(acme.host.clone())];
     let anew = NewOrder::new(&identifiers);
     let ordered = match replaces {

@@ -47,6 +47,7 @@ fn world(applied: &Applied, stats: Stats, started_at: Timestamp) -> World<'_> {
         applied,
         stats: Ok(stats),
         started_at,
+        has_kernel_wireguard: false,
         certificate: None,
         certificate_trouble: None,
         store_trouble: None,

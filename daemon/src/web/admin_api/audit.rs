@@ -17,6 +17,8 @@ const MOST: u32 = 100_000;
 #[serde(deny_unknown_fields)]
 pub(super) struct ListRequest {
     since_seconds: Option<u64>,
+    #[serde(default)]
+    refused: bool,
     limit: u32,
 }
 
@@ -30,13 +32,15 @@ pub(super) async fn list(
         .look(move |tx, _, now| {
             let length = request.since_seconds.map(|since| i64::try_from(since).unwrap_or(i64::MAX));
             let since = length.map_or(i64::MIN, |length| now.as_second().saturating_sub(length));
-            Ok(tx.audit_since(since, request.limit.min(MOST))?)
+            let limit = request.limit.min(MOST);
+            Ok(if request.refused { tx.refused_since(since, limit) } else { tx.audit_since(since, limit) }?)
         })
         .await?;
     let shown = entries.into_iter().map(|entry| {
         json!({
             "at": time(entry.at), "actor": entry.actor, "action": entry.action, "object": entry.object,
             "detail": entry.detail, "source": entry.source,
+            "outcome": if entry.refused.is_some() { "refused" } else { "done" }, "reason": entry.refused,
         })
     });
     Ok(Json(shown.collect()))

@@ -4,10 +4,8 @@ use std::ffi::CString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
-use tokio::net::UnixListener;
+use tokio::net::UnixStream;
 
 use crate::flows::invite::Actor;
 use crate::store::{StoreError, Tx};
@@ -28,18 +26,17 @@ struct Credentials {
     vouched: Option<Gid>,
 }
 
-impl Connected<IncomingStream<'_, UnixListener>> for Caller {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let Ok(found) = stream.io().peer_cred() else { return Self(None) };
-        let address = stream.io().local_addr().ok();
+impl Caller {
+    /// Who is on the other end of a connection.
+    pub(super) fn of(stream: &UnixStream) -> Self {
+        let Ok(found) = stream.peer_cred() else { return Self(None) };
+        let address = stream.local_addr().ok();
         let file = address.as_ref().and_then(|address| address.as_pathname());
         let uid = Uid::from_raw(found.uid());
         let vouched = file.and_then(|file| vouched_by(file, uid));
         Self(Some(Credentials { uid, gid: Gid::from_raw(found.gid()), vouched }))
     }
-}
 
-impl Caller {
     /// Root, or in the group by its primary or a supplementary membership: the process's own, which the kernel checked
     /// against the socket's file, or the user's in the group database.
     pub(super) fn may_administer(self) -> bool {
@@ -54,12 +51,20 @@ impl Caller {
 
     /// For the audit log.
     pub(super) fn actor(self, tx: &Tx<'_>) -> Result<Actor, StoreError> {
-        let uid = self.0.map_or(u32::MAX, |found| found.uid.as_raw());
-        let name = match User::from_uid(Uid::from_raw(uid)) {
+        Actor::of_uid(tx, self.uid(), &self.account())
+    }
+
+    /// Its Unix account.
+    pub(super) fn uid(self) -> u32 {
+        self.0.map_or(u32::MAX, |found| found.uid.as_raw())
+    }
+
+    /// The name of its Unix account, or the number where it has none.
+    pub(super) fn account(self) -> String {
+        match User::from_uid(Uid::from_raw(self.uid())) {
             Ok(Some(user)) => user.name,
-            Ok(None) | Err(_) => uid.to_string(),
-        };
-        Actor::of_uid(tx, uid, &name)
+            Ok(None) | Err(_) => self.uid().to_string(),
+        }
     }
 }
 

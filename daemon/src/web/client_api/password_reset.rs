@@ -28,15 +28,20 @@ struct StartAnswer {
 pub(super) async fn request(State(api): State<Api>, request: Request) -> Result<(), WebError> {
     let client = api.client_of(&request);
     let body: ForgottenRequest = parsed(request.into_body()).await?;
-    forgotten::request(&api.app, &api.limits, client, &body.email).await
+    forgotten::request(&api.app, &api.limits, &api.refusals, client, &body.email).await
 }
 
 pub(super) async fn start(State(api): State<Api>, request: Request) -> Result<Response, WebError> {
     let client = api.client_of(&request);
     let body: TokenRequest = parsed(request.into_body()).await?;
     let token = Token::presented(&body.token);
-    let admission = api.admit(Presented::EnrollmentToken, token.hash(), client)?;
-    settle(admission, open(&api, token).await)
+    let hash = token.hash();
+    let admission = api.admit(Presented::ResetToken, hash, client).await?;
+    let started = settle(admission, open(&api, token).await);
+    if started.as_ref().is_err_and(WebError::is_about_a_token) {
+        api.refusals.no_reset(client, hash).await;
+    }
+    started
 }
 
 async fn open(api: &Api, token: Token) -> Result<Response, WebError> {
@@ -54,7 +59,8 @@ async fn open(api: &Api, token: Token) -> Result<Response, WebError> {
 }
 
 pub(super) async fn reset(State(api): State<Api>, request: Request) -> Result<Response, WebError> {
-    let (session, admission) = api.session_in(cookie::CLIENT_RESET, &request)?;
+    let client = api.client_of(&request);
+    let (session, admission) = api.session_in(cookie::CLIENT_RESET, request.headers(), client).await?;
     let set = set(&api, session, request.into_body()).await;
     settle(admission, set)?;
     let mut answer = ().into_response();

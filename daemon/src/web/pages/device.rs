@@ -21,6 +21,7 @@ use crate::config::DeviceStep;
 use crate::flows::client_config::PLACEHOLDER_KEY;
 use crate::flows::enroll::{self, EnrollError};
 use crate::flows::wizard::{self, Progress};
+use crate::rules::action::Action;
 use crate::rules::ids::DeviceId;
 use crate::rules::links::deep_link;
 use crate::rules::wizard::Step;
@@ -163,7 +164,11 @@ pub(super) async fn replace_key(
     let replaced = pages.change(&visit, move |tx, site, session| {
         enroll::replace_key(tx, site, session, new.device, &new.pubkey, now)
     });
-    let (device, revision) = replaced.await??;
+    let replaced = replaced.await?;
+    if let Err(refused) = &replaced {
+        pages.tell_refused(&visit, Action::DeviceRekey, refused).await?;
+    }
+    let (device, revision) = replaced?;
     crate::web::live::until_live(&pages.app, device.id, revision).await;
     pages.answer(device).await
 }
@@ -286,12 +291,19 @@ impl Pages {
                 Ok(Ok(device))
             }
             Err(error) => {
-                if let Some(session) = visit.session(Seat::Enrollment, &self.app.site()) {
-                    crate::web::live::tell_exhausted(&self.app, session, &error).await?;
-                }
+                self.tell_refused(visit, Action::DeviceRegister, &error).await?;
                 Ok(Err(error))
             }
         }
+    }
+
+    /// Tells the administrators that a visitor's device was refused.
+    async fn tell_refused(&self, visit: &Visit, action: Action, why: &EnrollError) -> Result<(), Trouble> {
+        if let Some(session) = visit.session(Seat::Enrollment, &self.app.site()) {
+            crate::web::live::tell_exhausted(&self.app, session, why).await?;
+            self.refusals.no_device(visit.client, action, session, why).await;
+        }
+        Ok(())
     }
 
     async fn answer(&self, device: Device) -> Result<Response, Trouble> {

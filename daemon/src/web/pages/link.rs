@@ -106,7 +106,7 @@ async fn paste(pages: &Pages, visit: &Visit) -> Result<Response, Trouble> {
 }
 
 async fn show_link(pages: &Pages, visit: &Visit, token: Token) -> Result<Response, Trouble> {
-    let admission = pages.admit(Presented::EnrollmentToken, token.hash(), visit)?;
+    let admission = pages.admit(Presented::EnrollmentToken, token.hash(), visit).await?;
     let (app, now, hash) = (pages.app.clone(), pages.app.now(), token.hash());
     let cookie = visit.session(Seat::Enrollment, &app.site());
     let looked = pages.app.store.read(move |tx| {
@@ -194,7 +194,7 @@ pub(super) async fn start(
     body: Body,
 ) -> Result<Response, Trouble> {
     let token = pasted(Form::read(body).await?.get("token"));
-    let admission = pages.admit(Presented::EnrollmentToken, token.hash(), &visit)?;
+    let admission = pages.admit(Presented::EnrollmentToken, token.hash(), &visit).await?;
     let (session, session_hash) = pages.new_session();
     match open(&pages, &token, session_hash).await? {
         Ok((deadline, next)) => {
@@ -209,6 +209,7 @@ pub(super) async fn start(
             } else {
                 admission.known();
             }
+            pages.refusals.no_start(visit.client, token.hash()).await;
             shown(&pages.app.site(), &visit, link, &token)
         }
     }
@@ -245,11 +246,12 @@ pub(super) async fn ask_for_another(
     body: Body,
 ) -> Result<Response, Trouble> {
     let token = pasted(Form::read(body).await?.get("token"));
-    let admission = pages.admit(Presented::EnrollmentToken, token.hash(), &visit)?;
+    let admission = pages.admit(Presented::EnrollmentToken, token.hash(), &visit).await?;
     let (app, now, hash) = (pages.app.clone(), pages.app.now(), token.hash());
     let link = pages.app.store.read(move |tx| look(tx, &app.site(), hash, now)).await?;
     if matches!(link, Link::Unknown) {
         admission.unknown();
+        pages.refusals.no_start(visit.client, hash).await;
     } else {
         admission.known();
     }

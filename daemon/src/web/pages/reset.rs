@@ -84,7 +84,7 @@ pub(super) async fn request(
         let shown = page(&AskPage { frame, email, error })?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response());
     }
-    forgotten::request(&pages.app, &pages.limits, visit.client, &email).await?;
+    forgotten::request(&pages.app, &pages.limits, &pages.refusals, visit.client, &email).await?;
     Ok(see_other("/password/sent"))
 }
 
@@ -105,7 +105,7 @@ pub(super) async fn show(
     let query = query.unwrap_or_default();
     let token = form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == "token");
     let Some(token) = token.map(|pair| Token::presented(&pair.1)) else { return Ok(see_other("/password")) };
-    let admission = pages.admit(Presented::EnrollmentToken, token.hash(), &visit)?;
+    let admission = pages.admit(Presented::ResetToken, token.hash(), &visit).await?;
     let (app, now, hash) = (pages.app.clone(), pages.app.now(), token.hash());
     let is_good = pages.app.store.read(move |tx| password_reset::is_good(tx, &app.site(), hash, now)).await?;
     if is_good {
@@ -123,7 +123,8 @@ pub(super) async fn start(
     body: Body,
 ) -> Result<Response, Trouble> {
     let token = Token::presented(Form::read(body).await?.get("token"));
-    let admission = pages.admit(Presented::EnrollmentToken, token.hash(), &visit)?;
+    let token_hash = token.hash();
+    let admission = pages.admit(Presented::ResetToken, token_hash, &visit).await?;
     let (session, session_hash) = pages.new_session();
     let (app, now) = (pages.app.clone(), pages.app.now());
     let started =
@@ -138,6 +139,7 @@ pub(super) async fn start(
         Err(ResetError::Store(error)) => Err(error.into()),
         Err(_) => {
             admission.unknown();
+            pages.refusals.no_reset(visit.client, token_hash).await;
             start_page(&pages, &visit, None)
         }
     }
@@ -189,7 +191,7 @@ impl Pages {
     /// The session of a visit, whose password it changes, and until when.
     async fn resetting(&self, visit: &Visit) -> Result<(TokenHash, User, i64), Trouble> {
         let cookie = visit.session(Seat::Reset, &self.app.site()).ok_or(Trouble::NoReset)?;
-        let admission = self.admit(Presented::Other, cookie, visit)?;
+        let admission = self.admit(Presented::Session, cookie, visit).await?;
         let now = self.app.now();
         let found = self.app.store.read(move |tx| password_reset::session(tx, cookie, now)).await;
         if matches!(found, Err(ResetError::NoSession)) {

@@ -68,7 +68,7 @@ impl Pages {
         work: impl FnOnce(&Tx<'_>, &Site, &Session) -> Result<T, EnrollError> + Send + 'static,
     ) -> Result<Result<(T, Revision), EnrollError>, Trouble> {
         let cookie = visit.session(Seat::Enrollment, &self.app.site()).ok_or(Trouble::NoSession)?;
-        let admission = self.admit(Presented::Other, cookie, visit)?;
+        let admission = self.admit(Presented::Session, cookie, visit).await?;
         let (app, now) = (self.app.clone(), self.app.now());
         let outcome = self.app.store.write(move |tx| {
             let site = app.site();
@@ -90,7 +90,7 @@ impl Pages {
         work: impl FnOnce(&Tx<'_>, &Site, TokenHash, jiff::Timestamp) -> Result<T, EnrollError> + Send + 'static,
     ) -> Result<T, Trouble> {
         let cookie = visit.session(Seat::Enrollment, &self.app.site()).ok_or(Trouble::NoSession)?;
-        let admission = self.admit(Presented::Other, cookie, visit)?;
+        let admission = self.admit(Presented::Session, cookie, visit).await?;
         let (app, now) = (self.app.clone(), self.app.now());
         let outcome = self.app.store.read(move |tx| work(tx, &app.site(), cookie, now)).await;
         if matches!(outcome, Err(EnrollError::NoSession)) {
