@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0006_audit_of.sql"),
     include_str!("../../migrations/0007_fixed_place.sql"),
     include_str!("../../migrations/0008_audit_owed_rename.sql"),
+    include_str!("../../migrations/0009_sign_in.sql"),
 ];
 
 /// The schema that the last step leads to.
