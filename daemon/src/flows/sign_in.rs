@@ -79,6 +79,12 @@ impl Found {
         self.account.as_ref().filter(|user| user.disabled_at.is_none())?.password_hash.clone()
     }
 
+    /// Whether the account still has the password that it was found with.
+    fn is_still(&self, user: &User) -> bool {
+        let found = self.account.as_ref();
+        found.is_some_and(|found| found.id == user.id && found.password_hash == user.password_hash)
+    }
+
     fn name(&self) -> &str {
         self.account.as_ref().map_or(UNKNOWN, |user| user.username.as_str())
     }
@@ -98,9 +104,7 @@ pub fn find(tx: &Tx<'_>, name: &str, browser: Option<TokenHash>) -> Result<Found
 /// refused after all.
 pub fn enter(tx: &Tx<'_>, found: &Found, entry: &Entry, now: Timestamp) -> Result<bool, StoreError> {
     let user = found.account().map(|id| tx.user(id)).transpose()?.flatten();
-    let is_same =
-        |user: &User| user.disabled_at.is_none() && Some(&user.password_hash) == found.stored().as_ref();
-    let Some(user) = user.filter(is_same) else {
+    let Some(user) = user.filter(|user| user.disabled_at.is_none() && found.is_still(user)) else {
         refuse(tx, found, now)?;
         return Ok(false);
     };
@@ -174,7 +178,7 @@ pub fn change_password(
     now: Timestamp,
 ) -> Result<(), SignInError> {
     let SignedIn { user, .. } = session(tx, site, token, now)?;
-    if Some(&user.password_hash) != found.stored().as_ref() || found.account() != Some(user.id) {
+    if !found.is_still(&user) {
         return Err(SignInError::NoSession);
     }
     tx.change_password(user.id, password_hash, now)?;
@@ -182,13 +186,6 @@ pub fn change_password(
     tell(tx, site, &Message::PasswordChanged { user: user.id }, now)?;
     tx.audit(&user.username, Action::PasswordChange, &user.username, None, now)?;
     Ok(())
-}
-
-impl Found {
-    /// What was stored when it was found.
-    fn stored(&self) -> Option<Option<String>> {
-        self.account.as_ref().map(|user| user.password_hash.clone())
-    }
 }
 
 fn seat(tx: &Tx<'_>, user: &User, entry: &Entry, now: Timestamp) -> Result<(), StoreError> {

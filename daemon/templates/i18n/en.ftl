@@ -229,7 +229,8 @@ sign-out = Sign out
 account-link = See your devices, or change your password
 trouble-signed-out-text = You are not signed in any more. Please sign in again.
 refused-empty = Enter your username and your password.
-refused-sign-in = That did not work. Check the name and the password. After ten attempts that failed, the right password does not work for an hour either.
+refused-sign-in = That did not work. Check the name and the password.
+refused-sign-in-hint = After ten attempts that failed, the right password does not work for an hour either.
 refused-too-often = { $minutes ->
     [one] Too many attempts failed. For one minute no password works here, not even the right one. Wait that long, or use the link for a forgotten password.
    *[other] Too many attempts failed. For { $minutes } minutes no password works here, not even the right one. Wait that long, or use the link for a forgotten password.

@@ -237,7 +237,8 @@ sign-out = Wyloguj się
 account-link = Zobacz swoje urządzenia lub zmień hasło
 trouble-signed-out-text = Nie jesteś już zalogowany. Zaloguj się ponownie.
 refused-empty = Podaj nazwę użytkownika i hasło.
-refused-sign-in = Nie udało się. Sprawdź nazwę i hasło. Po dziesięciu nieudanych próbach przez godzinę nie działa nawet prawidłowe hasło.
+refused-sign-in = Nie udało się. Sprawdź nazwę i hasło.
+refused-sign-in-hint = Po dziesięciu nieudanych próbach przez godzinę nie działa nawet prawidłowe hasło.
 refused-too-often = { $minutes ->
     [one] Zbyt wiele nieudanych prób. Przez minutę nie zadziała tu żadne hasło, nawet prawidłowe. Odczekaj ten czas albo użyj linku dla zapomnianego hasła.
     [few] Zbyt wiele nieudanych prób. Przez { $minutes } minuty nie zadziała tu żadne hasło, nawet prawidłowe. Odczekaj ten czas albo użyj linku dla zapomnianego hasła.

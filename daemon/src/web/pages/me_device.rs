@@ -100,7 +100,7 @@ pub(super) async fn remove(
     let id = numbered(Form::read(body).await?.get("device"))?;
     let removed =
         pages.change_own(&visit, move |tx, site, who, now| own_devices::remove(tx, site, who, id, now));
-    let (_, revision) = removed.await??;
+    let ((), revision) = removed.await??;
     pages.app.applied(revision, GONE_WITHIN).await;
     Ok(see_other("/me?done=removed"))
 }

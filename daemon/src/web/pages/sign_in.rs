@@ -28,6 +28,8 @@ struct SignInPage {
     /// As typed.
     name: String,
     error: Option<Phrase>,
+    /// What else is good to know then.
+    hint: Option<Phrase>,
     help_text: String,
     /// Whether a forgotten password can be replaced: that takes a mail.
     sends_mail: bool,
@@ -36,7 +38,7 @@ struct SignInPage {
 /// What became of a name and a password.
 pub(super) enum Judged {
     /// They belong together.
-    Right(Found),
+    Right(Box<Found>),
     /// They do not, or the account may not sign in.
     Wrong,
     /// Nobody looked; for so many seconds nobody will.
@@ -71,7 +73,9 @@ pub(super) async fn enter(
     let name = form.get("username").trim().to_owned();
     let password = Zeroizing::new(form.get("password").to_owned());
     let refused = |status, error| {
-        let shown = page(&sign_in_page(&pages, &visit, name.clone(), Some(error)))?;
+        let hint =
+            (status == StatusCode::UNAUTHORIZED).then(|| visit.language.say(Key("refused-sign-in-hint")));
+        let shown = page(&SignInPage { hint, ..sign_in_page(&pages, &visit, name.clone(), Some(error)) })?;
         Ok((status, shown).into_response())
     };
     let wrong = || visit.language.say(Key("refused-sign-in"));
@@ -79,7 +83,7 @@ pub(super) async fn enter(
         return refused(StatusCode::UNPROCESSABLE_ENTITY, visit.language.say(Key("refused-empty")));
     }
     match pages.judge(&visit, &name, password).await? {
-        Judged::Right(found) => match pages.enter(&visit, found).await? {
+        Judged::Right(found) => match pages.enter(&visit, *found).await? {
             Some(keepsakes) => Ok(pages.keeping("/me", &keepsakes)),
             None => refused(StatusCode::UNAUTHORIZED, wrong()),
         },
@@ -150,7 +154,7 @@ impl Pages {
         // Right, or not found out.
         permit.give_back();
         verified?;
-        Ok(Judged::Right(found))
+        Ok(Judged::Right(Box::new(found)))
     }
 
     /// Signs in whoever was right; `None`: the account changed meanwhile.
@@ -190,6 +194,7 @@ fn sign_in_page(pages: &Pages, visit: &Visit, name: String, error: Option<Phrase
         frame: Frame::new(&site, visit),
         name,
         error,
+        hint: None,
         help_text: site.config.branding.help_text.clone(),
         sends_mail: site.config.mail.is_sent(),
     }
