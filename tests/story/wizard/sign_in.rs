@@ -175,6 +175,19 @@ async fn a_known_browser_fails_ten_times_of_its_own_and_is_known_to_its_account_
 }
 
 #[tokio::test]
+async fn a_browser_of_two_people_is_known_to_both() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    enrolled(&postern, "ann").await;
+    let mut shared = signed_in(&postern, "jdoe").await;
+    assert_eq!(sign_in(&mut shared, "ann", PASSWORD).await.went_to(), "/me");
+    for name in ["jdoe", "ann"] {
+        while sign_in(&mut Browser::new(&postern), name, "wrong").await.status == 401 {}
+        assert_eq!(sign_in(&mut shared, name, PASSWORD).await.went_to(), "/me", "{name}");
+    }
+}
+
+#[tokio::test]
 async fn who_is_kept_out_by_strangers_gets_in_with_a_link_by_mail() {
     let dir = tempfile::tempdir().unwrap();
     let postern = mailing(dir.path());
