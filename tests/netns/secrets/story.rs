@@ -130,7 +130,7 @@ impl Story<'_> {
         let next = ["ben's next sign-in", "ben's next browser"];
         let head = self.form("me/password", &cookies, &fields("Zange-Hammer-99"), &next);
         let cookies = self.keepsakes(&head, next);
-        let out = self.form("sign-out", &cookies, &[], &[]);
+        let out = self.form("sign-out", &cookies, &[("", "")], &[]);
         assert!(out.contains("/sign-in"), "{out}");
     }
 
