@@ -231,9 +231,10 @@ trouble-signed-out-text = Sie sind nicht mehr angemeldet. Bitte melden Sie sich 
 refused-empty = Geben Sie Ihren Benutzernamen und Ihr Passwort ein.
 refused-sign-in = Das hat nicht geklappt. Prüfen Sie Namen und Passwort.
 refused-sign-in-hint = Nach zehn Fehlversuchen gilt eine Stunde lang auch das richtige Passwort nicht.
+refused-too-often-hint = Warten Sie so lange, oder nehmen Sie den Link für ein vergessenes Passwort.
 refused-too-often = { $minutes ->
-    [one] Zu viele Fehlversuche. Eine Minute lang gilt hier kein Passwort, auch nicht das richtige. Warten Sie so lange, oder nehmen Sie den Link für ein vergessenes Passwort.
-   *[other] Zu viele Fehlversuche. { $minutes } Minuten lang gilt hier kein Passwort, auch nicht das richtige. Warten Sie so lange, oder nehmen Sie den Link für ein vergessenes Passwort.
+    [one] Zu viele Fehlversuche. Eine Minute lang gilt hier kein Passwort, auch nicht das richtige.
+   *[other] Zu viele Fehlversuche. { $minutes } Minuten lang gilt hier kein Passwort, auch nicht das richtige.
 }
 
 # Was einem selbst gehört.

@@ -231,9 +231,10 @@ trouble-signed-out-text = You are not signed in any more. Please sign in again.
 refused-empty = Enter your username and your password.
 refused-sign-in = That did not work. Check the name and the password.
 refused-sign-in-hint = After ten attempts that failed, the right password does not work for an hour either.
+refused-too-often-hint = Wait that long, or use the link for a forgotten password.
 refused-too-often = { $minutes ->
-    [one] Too many attempts failed. For one minute no password works here, not even the right one. Wait that long, or use the link for a forgotten password.
-   *[other] Too many attempts failed. For { $minutes } minutes no password works here, not even the right one. Wait that long, or use the link for a forgotten password.
+    [one] Too many attempts failed. For one minute no password works here, not even the right one.
+   *[other] Too many attempts failed. For { $minutes } minutes no password works here, not even the right one.
 }
 
 # What is one's own.

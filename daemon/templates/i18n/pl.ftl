@@ -239,11 +239,12 @@ trouble-signed-out-text = Nie jesteś już zalogowany. Zaloguj się ponownie.
 refused-empty = Podaj nazwę użytkownika i hasło.
 refused-sign-in = Nie udało się. Sprawdź nazwę i hasło.
 refused-sign-in-hint = Po dziesięciu nieudanych próbach przez godzinę nie działa nawet prawidłowe hasło.
+refused-too-often-hint = Odczekaj ten czas albo użyj linku dla zapomnianego hasła.
 refused-too-often = { $minutes ->
-    [one] Zbyt wiele nieudanych prób. Przez minutę nie zadziała tu żadne hasło, nawet prawidłowe. Odczekaj ten czas albo użyj linku dla zapomnianego hasła.
-    [few] Zbyt wiele nieudanych prób. Przez { $minutes } minuty nie zadziała tu żadne hasło, nawet prawidłowe. Odczekaj ten czas albo użyj linku dla zapomnianego hasła.
-    [many] Zbyt wiele nieudanych prób. Przez { $minutes } minut nie zadziała tu żadne hasło, nawet prawidłowe. Odczekaj ten czas albo użyj linku dla zapomnianego hasła.
-   *[other] Zbyt wiele nieudanych prób. Przez { $minutes } minuty nie zadziała tu żadne hasło, nawet prawidłowe. Odczekaj ten czas albo użyj linku dla zapomnianego hasła.
+    [one] Zbyt wiele nieudanych prób. Przez minutę nie zadziała tu żadne hasło, nawet prawidłowe.
+    [few] Zbyt wiele nieudanych prób. Przez { $minutes } minuty nie zadziała tu żadne hasło, nawet prawidłowe.
+    [many] Zbyt wiele nieudanych prób. Przez { $minutes } minut nie zadziała tu żadne hasło, nawet prawidłowe.
+   *[other] Zbyt wiele nieudanych prób. Przez { $minutes } minuty nie zadziała tu żadne hasło, nawet prawidłowe.
 }
 
 # To, co własne.

@@ -72,25 +72,29 @@ pub(super) async fn enter(
     let form = Form::read(body).await?;
     let name = form.get("username").trim().to_owned();
     let password = Zeroizing::new(form.get("password").to_owned());
-    let refused = |status, error| {
-        let hint =
-            (status == StatusCode::UNAUTHORIZED).then(|| visit.language.say(Key("refused-sign-in-hint")));
-        let shown = page(&SignInPage { hint, ..sign_in_page(&pages, &visit, name.clone(), Some(error)) })?;
+    let say = |key| visit.language.say(key);
+    let refused = |status, error, hint: Option<Key>| {
+        let plain = sign_in_page(&pages, &visit, name.clone(), Some(error));
+        let shown = page(&SignInPage { hint: hint.map(say), ..plain })?;
         Ok((status, shown).into_response())
     };
-    let wrong = || visit.language.say(Key("refused-sign-in"));
     if name.is_empty() || password.is_empty() {
-        return refused(StatusCode::UNPROCESSABLE_ENTITY, visit.language.say(Key("refused-empty")));
+        return refused(StatusCode::UNPROCESSABLE_ENTITY, say(Key("refused-empty")), None);
     }
-    match pages.judge(&visit, &name, password).await? {
-        Judged::Right(found) => match pages.enter(&visit, *found).await? {
-            Some(keepsakes) => Ok(pages.keeping("/me", &keepsakes)),
-            None => refused(StatusCode::UNAUTHORIZED, wrong()),
-        },
-        Judged::Wrong => refused(StatusCode::UNAUTHORIZED, wrong()),
+    let entered = match pages.judge(&visit, &name, password).await? {
+        Judged::Right(found) => pages.enter(&visit, *found).await?,
+        Judged::Wrong => None,
         Judged::TooOften(seconds) => {
-            let answer = refused(StatusCode::TOO_MANY_REQUESTS, too_often(&visit, seconds));
-            answer.map(|answer| retry_after(answer, seconds))
+            let hint = pages.app.site().config.mail.is_sent().then_some(Key("refused-too-often-hint"));
+            let answer = refused(StatusCode::TOO_MANY_REQUESTS, too_often(&visit, seconds), hint);
+            return answer.map(|answer| retry_after(answer, seconds));
+        }
+    };
+    match entered {
+        Some(keepsakes) => Ok(pages.keeping("/me", &keepsakes)),
+        None => {
+            let hint = Some(Key("refused-sign-in-hint"));
+            refused(StatusCode::UNAUTHORIZED, say(Key("refused-sign-in")), hint)
         }
     }
 }
@@ -145,16 +149,21 @@ impl Pages {
                 return Ok(Judged::TooOften(seconds_of(wait)));
             }
         };
-        let verified = self.passwords.verify(password, found.password_hash()).await;
-        if matches!(verified, Ok(false)) || !permit.counts() {
-            verified?;
-            self.app.store.write(move |tx| sign_in::refuse(tx, &found, now)).await?;
-            return Ok(Judged::Wrong);
+        match self.passwords.verify(password, found.password_hash()).await {
+            Ok(is_right) if is_right && permit.counts() => {
+                permit.give_back();
+                Ok(Judged::Right(Box::new(found)))
+            }
+            Ok(_) => {
+                self.app.store.write(move |tx| sign_in::refuse(tx, &found, now)).await?;
+                Ok(Judged::Wrong)
+            }
+            Err(error) => {
+                // Nobody looked.
+                permit.give_back();
+                Err(error.into())
+            }
         }
-        // Right, or not found out.
-        permit.give_back();
-        verified?;
-        Ok(Judged::Right(Box::new(found)))
     }
 
     /// Signs in whoever was right; `None`: the account changed meanwhile.
