@@ -134,6 +134,15 @@ CREATE TABLE instance (
     uuid TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE known_browser (
+    token_hash BLOB NOT NULL CHECK (length(token_hash) = 32),
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    last_used_at INTEGER NOT NULL,
+    PRIMARY KEY (token_hash, user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX known_browser_user ON known_browser (user_id);
+
 CREATE TABLE location (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE COLLATE NOCASE,
@@ -181,6 +190,18 @@ CREATE TABLE password_reset (
 ) STRICT;
 
 CREATE INDEX password_reset_user ON password_reset (user_id);
+
+CREATE TABLE session (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    token_hash BLOB NOT NULL UNIQUE CHECK (length(token_hash) = 32),
+    created_at INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL,
+    browser TEXT NOT NULL,
+    address TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX session_user ON session (user_id);
 
 CREATE TABLE user (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

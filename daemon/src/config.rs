@@ -10,6 +10,7 @@ mod problem;
 mod raw;
 mod restart;
 pub mod settings;
+mod sign_in;
 mod smtp;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postern_gateway::{HostService, InterfaceName, ListenPort, Mtu};
 
 use crate::rules::addressing::Pool;
+use crate::rules::session::Timeouts;
 use crate::texts::Texts;
 
 pub use backup::{Backups, Named, Parts, backups, parts, parts_of};
@@ -59,6 +61,8 @@ pub struct Config {
     pub texts: Texts,
     /// Tokens, sessions and what people are told.
     pub enrollment: Enrollment,
+    /// How long people stay signed in.
+    pub sign_in: Timeouts,
     /// Where WireGuard runs, unless a location says otherwise.
     pub backend: BackendChoice,
     /// How often everything is compared with the kernel even if nothing happened.

@@ -12,6 +12,7 @@ use crate::config::{
 use crate::rules::colour::Colour;
 use crate::rules::ids::UserId;
 use crate::rules::seal::SealKey;
+use crate::rules::session::Timeouts;
 use crate::rules::token::TokenKey;
 use crate::site::{Site, SiteKeys, SiteLocation};
 use crate::store::account::NewUser;
@@ -115,6 +116,7 @@ fn config() -> Config {
             device_step: DeviceStep::Required,
             devices_per_session: 3,
         },
+        sign_in: Timeouts { idle: 60 * minute, absolute: 24 * 60 * minute },
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
         metrics_listen: Vec::new(),

@@ -18,6 +18,7 @@ pub mod link;
 pub mod locations;
 pub mod new_link;
 pub mod outbox;
+pub mod own_devices;
 pub mod password_reset;
 pub mod permit;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod races;
 pub mod refusal;
 pub mod roster;
 pub mod session_view;
+pub mod sign_in;
 pub mod status;
 pub mod sweep;
 pub mod take_over;

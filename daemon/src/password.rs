@@ -2,6 +2,7 @@
 //! a burst of requests must not take the machine.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
@@ -14,6 +15,10 @@ use zeroize::Zeroizing;
 const WIDTH: usize = 2;
 /// How many more may wait: a second's work. Beyond that it is better to say so than to let everybody wait.
 const QUEUE: usize = 64;
+
+/// What passwords are compared with where there is no account: made as all others are, of 32 random bytes.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$YSjAI9/NLdVwZ1R+bkeSXA$aZF8m2BlSYgnHzlatoNUsVdCySCfEOyW/eAe3qIUqDU";
 
 /// Why no hash came out.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +41,7 @@ type Work = Box<dyn FnOnce() + Send>;
 pub struct Passwords {
     queue: Arc<Semaphore>,
     work: mpsc::Sender<Work>,
+    count: Arc<AtomicU64>,
 }
 
 impl Default for Passwords {
@@ -49,7 +55,7 @@ impl Default for Passwords {
             // One that does not start leaves the work to the other; without any, whoever wants some is told.
             let _ = thread::Builder::new().name("passwords".to_owned()).spawn(move || work_through(&waiting));
         }
-        Self { queue: Arc::new(Semaphore::new(WIDTH + QUEUE)), work }
+        Self { queue: Arc::new(Semaphore::new(WIDTH + QUEUE)), work, count: Arc::default() }
     }
 }
 
@@ -73,9 +79,22 @@ impl Passwords {
         .await?
     }
 
-    /// Whether a password belongs to a PHC string.
-    pub async fn verify(&self, password: Zeroizing<String>, hash: String) -> Result<bool, PasswordError> {
-        self.run(move || Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok()).await
+    /// Whether a password belongs to a PHC string. None belongs to none, and that takes as long to find out.
+    pub async fn verify(
+        &self,
+        password: Zeroizing<String>,
+        hash: Option<String>,
+    ) -> Result<bool, PasswordError> {
+        let is_any = hash.is_some();
+        let hash = hash.unwrap_or_else(|| NOBODYS.to_owned());
+        let belongs =
+            self.run(move || Argon2::default().verify_password(password.as_bytes(), hash.as_str()).is_ok());
+        Ok(belongs.await? && is_any)
+    }
+
+    /// How many passwords were worked on so far.
+    pub fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     async fn run<T: Send + 'static>(
@@ -85,8 +104,10 @@ impl Passwords {
         let queued = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
         let (answer, answered) = oneshot::channel();
         // The place is kept until the work is done, even if the caller goes away.
+        let count = Arc::clone(&self.count);
         let work = move || {
             let _queued = queued;
+            count.fetch_add(1, Ordering::Relaxed);
             let _ = answer.send(work());
         };
         self.work.send(Box::new(work)).map_err(|_| PasswordError::Died)?;
@@ -104,8 +125,22 @@ mod tests {
         let secret = |text: &str| Zeroizing::new(text.to_owned());
         let hash = passwords.hash(secret(" pass word "), [7; 16]).await.unwrap();
         assert!(hash.starts_with("$argon2id$"));
-        assert!(passwords.verify(secret(" pass word "), hash.clone()).await.unwrap());
-        assert!(!passwords.verify(secret("pass word"), hash).await.unwrap());
+        assert!(passwords.verify(secret(" pass word "), Some(hash.clone())).await.unwrap());
+        assert!(!passwords.verify(secret("pass word"), Some(hash)).await.unwrap());
+    }
+
+    /// Or whoever measures learns whether there is an account.
+    #[tokio::test]
+    async fn what_stands_for_nobodys_password_takes_the_same_work_as_any() {
+        let passwords = Passwords::default();
+        let fresh = passwords.hash(Zeroizing::new("x".to_owned()), [7; 16]).await.unwrap();
+        let shape = |hash: &str| {
+            let parts: Vec<&str> = hash.split('$').collect();
+            (parts[..4].join("$"), parts[4].len(), parts[5].len(), parts.len())
+        };
+        assert_eq!(shape(NOBODYS), shape(&fresh));
+        assert!(!passwords.verify(Zeroizing::new("x".to_owned()), None).await.unwrap());
+        assert_eq!(passwords.count(), 2);
     }
 
     #[tokio::test]

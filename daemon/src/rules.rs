@@ -3,6 +3,7 @@
 pub mod access;
 pub mod action;
 pub mod addressing;
+pub mod browser;
 pub mod certificate;
 pub mod colour;
 pub mod enrollment;
@@ -13,6 +14,7 @@ pub mod message;
 pub mod names;
 pub mod reset;
 pub mod seal;
+pub mod session;
 pub mod token;
 pub mod vacancy;
 pub mod wg_quick;

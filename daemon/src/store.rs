@@ -31,6 +31,7 @@ mod migrate;
 pub mod outbox;
 pub mod owed;
 pub mod password_reset;
+pub mod session;
 mod signals;
 mod tx;
 pub mod waiting;

@@ -7,6 +7,7 @@
 mod daily;
 mod load;
 mod registration;
+mod sign_in;
 mod site;
 mod table;
 
@@ -18,6 +19,7 @@ fn main() {
     }
     let mut table = Table::new();
     registration::measure(&mut table);
+    sign_in::measure(&mut table);
     daily::measure(&mut table);
     table.conclude();
 }

@@ -1,5 +1,5 @@
 //! Requests out of bytes: the first line is method, path and a header with its value, the second is the cookies, everything
-//! after it the body. `TOKEN`, `SESSION`, `RESET` (a link), `RUNNING` (the session of another) and `KEY` stand for good ones.
+//! after it the body. `TOKEN`, `SESSION`, `RESET` (a link), `RUNNING` (the session of another, or of who signed in) and `KEY` stand for good ones.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request};
@@ -90,6 +90,7 @@ async fn populated() -> (Postern, [String; 3]) {
         };
         let [reset, started] = [grant(eve)?.unwrap().1, grant(fay)?.unwrap().1];
         password_reset::start(tx, &site, &started, Token::presented(RUNNING).hash(), now)?;
+        tx.sign_in(eve, Token::presented(RUNNING).hash(), ("Firefox, Linux", "::1"), now)?;
         Ok::<_, password_reset::ResetError>(reset.expose().to_owned())
     });
     let reset = reset.unwrap().0;

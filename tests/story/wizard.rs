@@ -20,7 +20,11 @@ mod hardening;
 mod links;
 #[path = "wizard/look.rs"]
 mod look;
+#[path = "wizard/me.rs"]
+mod me;
 #[path = "wizard/reset.rs"]
 mod reset;
+#[path = "wizard/sign_in.rs"]
+mod sign_in;
 #[path = "wizard/walk.rs"]
 mod walk;

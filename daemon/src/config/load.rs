@@ -15,6 +15,7 @@ use super::problem::{ConfigErrors, Problem, Problems};
 use super::raw::{
     RawBackend, RawConfig, RawDeviceStep, RawEnrollment, RawLocation, RawMail, RawSocket, default_socket,
 };
+use super::sign_in::sign_in;
 use super::smtp::smtp;
 use super::{
     BackendChoice, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail, Security, Smtp,
@@ -263,6 +264,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         mail,
         texts,
         enrollment: enrollment(&raw.enrollment, file, problems),
+        sign_in: sign_in(&raw.sign_in, file, problems),
         backend: backend(raw.gateway.backend),
         reconcile_interval,
         audit_keep: audit_keep(&raw.audit.keep, file, problems),

@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postern_gateway::{HostService, InterfaceName, Mtu};
 use serde::Deserialize;
 
+use super::sign_in::RawSignIn;
 use crate::rules::colour::Colour;
 
 /// Every key there is, by table: what `config/postern.toml` has to document.
@@ -44,6 +45,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("enrollment", &["token_ttl", "session_ttl", "device_step", "devices_per_session"]),
+    ("sign_in", &["idle_timeout", "absolute_timeout"]),
     ("gateway", &["backend", "reconcile_interval"]),
     ("metrics", &["listen"]),
     ("audit", &["keep"]),
@@ -65,6 +67,7 @@ pub(super) struct RawConfig {
     pub(super) branding: RawBranding,
     pub(super) mail: RawMail,
     pub(super) enrollment: RawEnrollment,
+    pub(super) sign_in: RawSignIn,
     pub(super) gateway: RawGateway,
     pub(super) metrics: RawMetrics,
     pub(super) audit: RawAudit,
@@ -286,6 +289,7 @@ impl Default for RawConfig {
             branding: RawBranding::default(),
             mail: RawMail::default(),
             enrollment: RawEnrollment::default(),
+            sign_in: RawSignIn::default(),
             gateway: RawGateway::default(),
             metrics: RawMetrics::default(),
             audit: RawAudit::default(),

@@ -117,6 +117,12 @@ fn every_mistake_in_the_main_file_is_named_with_its_file_and_key() {
             "gateway.reconcile_interval: \"1y\" is not a length of time",
         ),
         ("[enrollment]\ndevices_per_session = 0", "enrollment.devices_per_session: 0 lets nobody"),
+        ("[sign_in]\nidle_timeout = \"299s\"", "sign_in.idle_timeout: \"299s\" is too short: 5m or more"),
+        ("[sign_in]\nidle_timeout = \"soon\"", "sign_in.idle_timeout: \"soon\" is not a length of time"),
+        (
+            "[sign_in]\nabsolute_timeout = \"59m\"",
+            "sign_in.absolute_timeout: \"59m\" is shorter than idle_timeout",
+        ),
     ] {
         let main =
             if line.starts_with('[') { format!("{REQUIRED}{line}\n") } else { format!("{line}\n{REQUIRED}") };

@@ -86,14 +86,17 @@ pub struct RefusedActivation {
 /// A device.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeviceView {
-    id: DeviceId,
-    name: String,
+    /// Its number.
+    pub id: DeviceId,
+    /// As its owner calls it.
+    pub name: String,
     /// `None`: a machine.
     user: Option<String>,
     machine: bool,
     /// `None`: a machine that waits for its key.
     public_key: Option<PublicKey>,
-    locations: Vec<PlaceView>,
+    /// Where it may be.
+    pub locations: Vec<PlaceView>,
     /// The newest token of a machine.
     enrollment: Option<EnrollmentView>,
     created_at: Option<Timestamp>,
@@ -104,15 +107,19 @@ pub struct DeviceView {
 pub struct PlaceView {
     #[serde(skip)]
     id: LocationId,
-    location: String,
-    ipv4: Option<Ipv4Addr>,
-    ipv6: Option<Ipv6Addr>,
+    /// The location's name.
+    pub location: String,
+    /// Of the location's subnet.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Of the location's subnet.
+    pub ipv6: Option<Ipv6Addr>,
     /// Instead of addresses of the location's own subnets: those of a device that was taken over.
-    allowed_ips: Vec<IpNet>,
-    state: PlaceState,
+    pub allowed_ips: Vec<IpNet>,
+    /// Whether it can be reached there.
+    pub state: PlaceState,
     live_since: Option<Timestamp>,
     /// `None`: nobody asked WireGuard, or it does not know the peer.
-    traffic: Option<Traffic>,
+    pub traffic: Option<Traffic>,
 }
 
 /// Whether a device can be reached there.
@@ -130,7 +137,8 @@ pub enum PlaceState {
 /// What WireGuard counts.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Traffic {
-    last_handshake: Option<Timestamp>,
+    /// `None`: never since the interface is there.
+    pub last_handshake: Option<Timestamp>,
     endpoint: Option<SocketAddr>,
     rx_bytes: u64,
     tx_bytes: u64,

@@ -62,6 +62,18 @@ names! {
     PasswordReset = "password.reset",
     /// A first password was refused; clients may not show why.
     PasswordRefuse = "password.refuse",
+    /// A user set another password, having signed in.
+    PasswordChange = "password.change",
+    /// Somebody signed in with the account's password.
+    SessionStart = "session.start",
+    /// A name and a password that do not belong together, or an account that may not sign in.
+    SessionRefuse = "session.refuse",
+    /// Too many attempts to sign in; told once an hour, however many there are.
+    SessionLimit = "session.limit",
+    /// Somebody signed out.
+    SessionSignOut = "session.sign-out",
+    /// A user ended sessions in other browsers.
+    SessionEnd = "session.end",
     /// The phone number that came with a first password was none, and was left out.
     PhoneRefuse = "phone.refuse",
     /// A key was registered.

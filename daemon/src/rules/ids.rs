@@ -43,3 +43,7 @@ id! {
     /// A token with which somebody sets another password.
     ResetId
 }
+id! {
+    /// Somebody signed in, in one browser.
+    SessionId
+}

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0007_fixed_place.sql"),
     include_str!("../../migrations/0008_audit_owed_rename.sql"),
     include_str!("../../migrations/0009_audit_outcome.sql"),
+    include_str!("../../migrations/0010_sign_in.sql"),
 ];
 
 /// The schema that the last step leads to.

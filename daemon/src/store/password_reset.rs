@@ -70,7 +70,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Stores another password of a user and ends every session of theirs, this one too. Tokens that nobody used yet are
+    /// Stores another password of a user and ends every session of theirs, this one too; no browser is known any more.
+    /// Tokens that nobody used yet are
     /// withdrawn: whoever reads the user's mail may have them.
     pub fn change_password(&self, id: UserId, hash: &str, now: Timestamp) -> Result<(), StoreError> {
         let second = now.as_second();
@@ -81,6 +82,8 @@ impl Tx<'_> {
             params![id.0, second],
         )?;
         self.execute("DELETE FROM password_reset WHERE user_id = ?1 AND deadline IS NULL", [id.0])?;
+        self.sign_out_all(id, None)?;
+        self.forget_browsers(id)?;
         for enrollment in self.open_enrollments_of(id)? {
             self.end_enrollment(enrollment, now)?;
         }

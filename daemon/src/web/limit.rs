@@ -16,6 +16,10 @@ use crate::rules::action::Action;
 use crate::rules::ids::UserId;
 use crate::rules::token::TokenHash;
 
+mod sign_in;
+
+pub(super) use sign_in::{Attempt, SignIns, TooOften};
+
 /// Addresses told apart.
 const MOST_ADDRESSES: usize = 16_384;
 /// What an address may guess of enrollment and reset tokens: so many at once, then one in every period.
@@ -40,6 +44,8 @@ pub(super) struct Limits {
     mailboxes: Allowances<[u8; 32]>,
     /// Of users who ask for another link.
     askers: Allowances<UserId>,
+    /// Of who signs in.
+    pub(super) sign_ins: SignIns,
 }
 
 /// What is presented.
@@ -84,6 +90,7 @@ impl Default for Limits {
             forgetful: Allowances::new(10, Duration::from_mins(1), MOST_ADDRESSES),
             mailboxes: Allowances::new(3, Duration::from_hours(2), MOST_BEARERS),
             askers: Allowances::new(2, Duration::from_hours(6), MOST_BEARERS),
+            sign_ins: SignIns::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The pages that people see in their browser: enrolling step by step, and a forgotten password. Rendered here, usable
-//! without scripts up to the device's key; a thin door over the same flows as the client API. Looking at a page changes
-//! nothing: mail scanners look at links too.
+//! The pages that people see in their browser: enrolling step by step, a forgotten password, and what is one's own after
+//! signing in. Rendered here, usable without scripts up to the device's key; a thin door over the same flows as the client
+//! API. Looking at a page changes nothing, but when a session was last used: mail scanners look at links too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,9 +33,13 @@ mod guard;
 mod lamp;
 mod language;
 mod link;
+mod me;
+mod me_device;
+mod me_password;
 mod password;
 mod places;
 mod reset;
+mod sign_in;
 mod step;
 mod trouble;
 mod visit;
@@ -85,6 +89,13 @@ pub(super) fn routes(
         .route("/password-reset", get(reset::show).post(reset::start))
         .route("/password-reset/new", get(reset::choose).post(reset::set))
         .route("/password-reset/done", get(reset::done))
+        .route("/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/sign-out", get(me::again).post(sign_in::leave))
+        .route("/me", get(me::show))
+        .route("/me/sessions", get(me::again).post(me::end_sessions))
+        .route("/me/device", get(me_device::show).post(me_device::rename))
+        .route("/me/device/remove", get(me_device::ask_to_remove).post(me_device::remove))
+        .route("/me/password", get(me_password::show).post(me_password::set))
         .route("/branding/{name}", get(branding::show))
         .route_layer(from_fn_with_state(pages.clone(), from_here))
         .fallback(|| async { Trouble::NotFound })
@@ -149,8 +160,14 @@ impl Pages {
 
     /// Goes to another page with a cookie for `seconds`; none at all takes it away.
     fn seated(&self, to: &'static str, seat: Seat, session: &str, seconds: i64) -> Response {
-        let site = self.app.site();
         let mut answer = see_other(to);
+        self.seat(&mut answer, seat, session, seconds);
+        answer
+    }
+
+    /// Adds a cookie to an answer.
+    fn seat(&self, answer: &mut Response, seat: Seat, session: &str, seconds: i64) {
+        let site = self.app.site();
         let cookie = Cookie {
             name: seat.cookie(&site),
             value: session,
@@ -160,7 +177,6 @@ impl Pages {
             secure: site.config.is_https(),
         };
         cookie.add_to(answer.headers_mut());
-        answer
     }
 }
 

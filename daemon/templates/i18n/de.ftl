@@ -216,3 +216,69 @@ trouble-too-many-text = { $minutes ->
 }
 trouble-inside = Etwas ist schiefgegangen
 trouble-inside-text = Es liegt nicht an Ihnen. Bitte versuchen Sie es gleich noch einmal, und sagen Sie Ihrem Administrator Bescheid, wenn es wieder passiert.
+
+# Anmelden.
+sign-in = Anmelden
+sign-in-title = Anmelden
+sign-in-lead = Sehen Sie Ihre Geräte, und ändern Sie Ihr Passwort.
+sign-in-name = Benutzername oder E-Mail-Adresse
+sign-in-password = Passwort
+sign-in-no-password = Noch kein Passwort?
+sign-in-no-password-link = Nehmen Sie den Link aus Ihrer Einladung
+sign-out = Abmelden
+account-link = Ihre Geräte sehen oder das Passwort ändern
+trouble-signed-out-text = Sie sind nicht mehr angemeldet. Bitte melden Sie sich noch einmal an.
+refused-empty = Geben Sie Ihren Benutzernamen und Ihr Passwort ein.
+refused-sign-in = Das hat nicht geklappt. Prüfen Sie Namen und Passwort.
+refused-sign-in-hint = Nach zehn Fehlversuchen gilt eine Stunde lang auch das richtige Passwort nicht.
+refused-too-often-hint = Warten Sie so lange, oder nehmen Sie den Link für ein vergessenes Passwort.
+refused-too-often = { $minutes ->
+    [one] Zu viele Fehlversuche. Eine Minute lang gilt hier kein Passwort, auch nicht das richtige.
+   *[other] Zu viele Fehlversuche. { $minutes } Minuten lang gilt hier kein Passwort, auch nicht das richtige.
+}
+
+# Was einem selbst gehört.
+me-title = Ihr Konto
+me-who = Sie
+me-password = Passwort ändern
+me-password-lead = In allen anderen Browsern werden Sie abgemeldet.
+me-present-password = Bisheriges Passwort
+refused-present-password = Das ist nicht Ihr bisheriges Passwort. Nach zehn Fehlversuchen gilt eine Stunde lang auch das richtige nicht.
+me-devices = Ihre Geräte
+me-no-devices = Sie haben noch kein Gerät. Ihr Administrator kann Ihnen einen Link dafür schicken.
+me-no-places = Zurzeit darf es keinen Standort nutzen.
+me-change = Umbenennen oder entfernen
+place-no-address = Wartet auf eine freie Adresse
+place-never = Bereit, noch nie verbunden
+place-connected = Zuletzt verbunden { $ago }
+me-sessions = Wo Sie angemeldet sind
+me-some-browser = Ein Browser
+me-this-browser = Dieser Browser
+me-session = { $address }, zuletzt benutzt { $used }, angemeldet { $since }
+me-end = Abmelden
+me-end-others = Alle anderen abmelden
+me-back = Zurück zu Ihrem Konto
+me-rename = Namen speichern
+me-remove-title = Nicht mehr Ihres?
+me-remove-text = Entfernen Sie ein Gerät, das Sie verloren oder verkauft haben oder nicht mehr nutzen.
+me-remove = Dieses Gerät entfernen
+me-remove-sure = { $device } entfernen?
+me-remove-what = Es verliert sofort seine Verbindung. Um es wieder zu verbinden, brauchen Sie einen neuen Link von Ihrem Administrator.
+me-keep = Behalten
+notice-password = Ihr Passwort ist geändert, und in allen anderen Browsern sind Sie abgemeldet.
+notice-renamed = Das Gerät hat seinen neuen Namen.
+notice-removed = Das Gerät ist entfernt.
+notice-ended = Die Sitzung ist beendet.
+ago-moment = gerade eben
+ago-minutes = { $count ->
+    [one] vor 1 Minute
+   *[other] vor { $count } Minuten
+}
+ago-hours = { $count ->
+    [one] vor 1 Stunde
+   *[other] vor { $count } Stunden
+}
+ago-days = { $count ->
+    [one] vor 1 Tag
+   *[other] vor { $count } Tagen
+}

@@ -216,3 +216,69 @@ trouble-too-many-text = { $minutes ->
 }
 trouble-inside = Something went wrong
 trouble-inside-text = It is not your fault. Please try again in a moment, and tell your administrator if it happens again.
+
+# Signing in.
+sign-in = Sign in
+sign-in-title = Sign in
+sign-in-lead = See your devices, and change your password.
+sign-in-name = Username or e-mail address
+sign-in-password = Password
+sign-in-no-password = No password yet?
+sign-in-no-password-link = Use the link in your invitation
+sign-out = Sign out
+account-link = See your devices, or change your password
+trouble-signed-out-text = You are not signed in any more. Please sign in again.
+refused-empty = Enter your username and your password.
+refused-sign-in = That did not work. Check the name and the password.
+refused-sign-in-hint = After ten attempts that failed, the right password does not work for an hour either.
+refused-too-often-hint = Wait that long, or use the link for a forgotten password.
+refused-too-often = { $minutes ->
+    [one] Too many attempts failed. For one minute no password works here, not even the right one.
+   *[other] Too many attempts failed. For { $minutes } minutes no password works here, not even the right one.
+}
+
+# What is one's own.
+me-title = Your account
+me-who = You
+me-password = Change password
+me-password-lead = Every other browser in which you are signed in is signed out.
+me-present-password = Present password
+refused-present-password = This is not your present password. After ten attempts that failed, the right one does not work for an hour either.
+me-devices = Your devices
+me-no-devices = You have no device yet. Your administrator can send you a link for one.
+me-no-places = At present it may use no location.
+me-change = Rename or remove
+place-no-address = Waits for a free address
+place-never = Ready, never connected
+place-connected = Last connected { $ago }
+me-sessions = Where you are signed in
+me-some-browser = A browser
+me-this-browser = This browser
+me-session = { $address }, last used { $used }, signed in { $since }
+me-end = Sign out
+me-end-others = Sign out all others
+me-back = Back to your account
+me-rename = Save the name
+me-remove-title = Not yours any more?
+me-remove-text = Remove a device that you lost, sold or do not use.
+me-remove = Remove this device
+me-remove-sure = Remove { $device }?
+me-remove-what = It loses its connection at once. To connect it again you need a new link from your administrator.
+me-keep = Keep it
+notice-password = Your password is changed, and every other browser is signed out.
+notice-renamed = The device has its new name.
+notice-removed = The device is removed.
+notice-ended = The session is ended.
+ago-moment = just now
+ago-minutes = { $count ->
+    [one] 1 minute ago
+   *[other] { $count } minutes ago
+}
+ago-hours = { $count ->
+    [one] 1 hour ago
+   *[other] { $count } hours ago
+}
+ago-days = { $count ->
+    [one] 1 day ago
+   *[other] { $count } days ago
+}

@@ -224,3 +224,75 @@ trouble-too-many-text = { $minutes ->
 }
 trouble-inside = Coś poszło nie tak
 trouble-inside-text = To nie Twoja wina. Spróbuj za chwilę ponownie, a jeśli to się powtórzy, powiadom administratora.
+
+# Logowanie.
+sign-in = Zaloguj się
+sign-in-title = Logowanie
+sign-in-lead = Zobacz swoje urządzenia i zmień hasło.
+sign-in-name = Nazwa użytkownika lub adres e-mail
+sign-in-password = Hasło
+sign-in-no-password = Nie masz jeszcze hasła?
+sign-in-no-password-link = Użyj linku z zaproszenia
+sign-out = Wyloguj się
+account-link = Zobacz swoje urządzenia lub zmień hasło
+trouble-signed-out-text = Nie jesteś już zalogowany. Zaloguj się ponownie.
+refused-empty = Podaj nazwę użytkownika i hasło.
+refused-sign-in = Nie udało się. Sprawdź nazwę i hasło.
+refused-sign-in-hint = Po dziesięciu nieudanych próbach przez godzinę nie działa nawet prawidłowe hasło.
+refused-too-often-hint = Odczekaj ten czas albo użyj linku dla zapomnianego hasła.
+refused-too-often = { $minutes ->
+    [one] Zbyt wiele nieudanych prób. Przez minutę nie zadziała tu żadne hasło, nawet prawidłowe.
+    [few] Zbyt wiele nieudanych prób. Przez { $minutes } minuty nie zadziała tu żadne hasło, nawet prawidłowe.
+    [many] Zbyt wiele nieudanych prób. Przez { $minutes } minut nie zadziała tu żadne hasło, nawet prawidłowe.
+   *[other] Zbyt wiele nieudanych prób. Przez { $minutes } minuty nie zadziała tu żadne hasło, nawet prawidłowe.
+}
+
+# To, co własne.
+me-title = Twoje konto
+me-who = Ty
+me-password = Zmień hasło
+me-password-lead = We wszystkich innych przeglądarkach nastąpi wylogowanie.
+me-present-password = Obecne hasło
+refused-present-password = To nie jest Twoje obecne hasło. Po dziesięciu nieudanych próbach przez godzinę nie działa nawet prawidłowe.
+me-devices = Twoje urządzenia
+me-no-devices = Nie masz jeszcze urządzenia. Administrator może przysłać Ci link.
+me-no-places = Obecnie nie może korzystać z żadnej lokalizacji.
+me-change = Zmień nazwę lub usuń
+place-no-address = Czeka na wolny adres
+place-never = Gotowe, jeszcze bez połączenia
+place-connected = Ostatnie połączenie { $ago }
+me-sessions = Gdzie jesteś zalogowany
+me-some-browser = Przeglądarka
+me-this-browser = Ta przeglądarka
+me-session = { $address }, ostatnio używana { $used }, zalogowana { $since }
+me-end = Wyloguj
+me-end-others = Wyloguj wszystkie pozostałe
+me-back = Powrót do konta
+me-rename = Zapisz nazwę
+me-remove-title = Już nie Twoje?
+me-remove-text = Usuń urządzenie, które zostało zgubione, sprzedane lub nie jest już używane.
+me-remove = Usuń to urządzenie
+me-remove-sure = Usunąć { $device }?
+me-remove-what = Połączenie zostanie natychmiast przerwane. Aby połączyć je ponownie, potrzebny będzie nowy link od administratora.
+me-keep = Zostaw
+notice-password = Hasło zostało zmienione, a we wszystkich innych przeglądarkach nastąpiło wylogowanie.
+notice-renamed = Urządzenie ma nową nazwę.
+notice-removed = Urządzenie zostało usunięte.
+notice-ended = Sesja została zakończona.
+ago-moment = przed chwilą
+ago-minutes = { $count ->
+    [one] 1 minutę temu
+    [few] { $count } minuty temu
+    [many] { $count } minut temu
+   *[other] { $count } minuty temu
+}
+ago-hours = { $count ->
+    [one] 1 godzinę temu
+    [few] { $count } godziny temu
+    [many] { $count } godzin temu
+   *[other] { $count } godziny temu
+}
+ago-days = { $count ->
+    [one] 1 dzień temu
+   *[other] { $count } dni temu
+}

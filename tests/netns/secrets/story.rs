@@ -35,6 +35,7 @@ impl Story<'_> {
         self.client();
         self.wizard();
         self.forgotten_password();
+        self.account();
         self.machine();
         self.take_over();
         self.administration();
@@ -112,6 +113,34 @@ impl Story<'_> {
         self.get("password-reset/new", &cookie, &[]);
         let set = self.form("password-reset/new", &cookie, &[("password", "Zange-Hammer-99")], &[]);
         assert!(set.contains("/password-reset/done"), "{set}");
+    }
+
+    /// Ben signs in, after a wrong attempt, chooses yet another password and signs out.
+    fn account(&mut self) {
+        let with = |password| [("username", "ben"), ("password", password)];
+        self.form("sign-in", "", &with("Tasse&Teller=12 Gabeln"), &[]);
+        let head = self.form("sign-in", "", &with("Zange-Hammer-99"), &["ben's sign-in", "ben's browser"]);
+        let cookies = self.keepsakes(&head, ["ben's sign-in", "ben's browser"]);
+        for page in ["sign-in", "me", "me/device?id=2", "me/password"] {
+            self.get(page, &cookies, &[]);
+        }
+        self.keep("ben's third password", "Kanne+Krug-4711");
+        let fields = |present| [("present", present), ("password", "Kanne+Krug-4711")];
+        self.form("me/password", &cookies, &fields("Tasse&Teller=12 Gabeln"), &[]);
+        let next = ["ben's next sign-in", "ben's next browser"];
+        let head = self.form("me/password", &cookies, &fields("Zange-Hammer-99"), &next);
+        let cookies = self.keepsakes(&head, next);
+        let out = self.form("sign-out", &cookies, &[("", "")], &[]);
+        assert!(out.contains("/sign-in"), "{out}");
+    }
+
+    /// The cookies of a browser that signed in.
+    fn keepsakes(&mut self, head: &str, [session, browser]: [&'static str; 2]) -> String {
+        let seat = self.cookie(head, session);
+        let (_, rest) =
+            head.split_once("__Host-postern_browser=").unwrap_or_else(|| panic!("stranger: {head}"));
+        let known = self.keep(browser, rest.split(';').next().unwrap());
+        format!("{seat}; __Host-postern_browser={known}")
     }
 
     fn machine(&mut self) {

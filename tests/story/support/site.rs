@@ -9,6 +9,7 @@ use postern::config::{
 };
 use postern::rules::colour::Colour;
 use postern::rules::seal::SealKey;
+use postern::rules::session::Timeouts;
 use postern::rules::token::TokenKey;
 use postern::site::{Site, SiteKeys, SiteLocation};
 use postern::store::Store;
@@ -96,6 +97,7 @@ fn config() -> Config {
             device_step: DeviceStep::Required,
             devices_per_session: 3,
         },
+        sign_in: Timeouts { idle: 60 * minute, absolute: 24 * 60 * minute },
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
         metrics_listen: Vec::new(),

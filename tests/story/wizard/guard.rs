@@ -27,6 +27,12 @@ async fn a_form_from_another_site_is_refused_and_changes_nothing() {
         ("/password", ("email", "jdoe@example.com")),
         ("/password-reset", ("token", "x")),
         ("/password-reset/new", ("password", "correct horse")),
+        ("/sign-in", ("username", "jdoe")),
+        ("/sign-out", ("", "")),
+        ("/me/sessions", ("session", "others")),
+        ("/me/device", ("name", "theirs")),
+        ("/me/device/remove", ("device", "1")),
+        ("/me/password", ("password", "correct horse")),
     ] {
         browser.post_from("cross-site", path, &[field]).await.shows(403, &["not sent from our page"]);
     }
@@ -61,6 +67,9 @@ async fn looking_at_pages_changes_no_byte_of_the_database() {
         "/enroll/start",
         "/enroll/skip",
         "/enroll/new-link",
+        "/sign-in",
+        "/sign-out",
+        "/me",
         "/?token=x",
     ] {
         browser.get(path).await;

@@ -17,7 +17,7 @@ const SOURCES: [&str; 2] =
 const LIMIT: usize = 64 * 1024;
 const CHUNK: usize = 16 * 1024;
 /// Read without anything that could be guessed: nothing to limit.
-const FREE: [&str; 12] = [
+const FREE: [&str; 16] = [
     "GET /enroll/start",
     "GET /enroll/new-link",
     "GET /enroll/skip",
@@ -28,6 +28,11 @@ const FREE: [&str; 12] = [
     "GET /api/v1/info",
     "GET /api/v1/health",
     "GET /api/v1/health-grpc",
+    "GET /sign-in",
+    "GET /sign-out",
+    "GET /me/sessions",
+    // Limited by name and by browser: see `ten_failures_and_no_password_is_right_for_strangers`.
+    "POST /sign-in",
     // Limited by sender and by mailbox; see `a_429_says_when_to_come_back`.
     "POST /password",
     "POST /api/v1/password-reset/request",
@@ -50,7 +55,7 @@ fn routes() -> Vec<Route> {
             Some(Route { path, methods: methods.map(|(method, _)| method).collect() })
         })
         .collect();
-    assert!(routes.len() >= 31 && routes.iter().all(|route| !route.methods.is_empty()));
+    assert!(routes.len() >= 38 && routes.iter().all(|route| !route.methods.is_empty()));
     routes
 }
 
@@ -81,8 +86,8 @@ async fn sessions(postern: &Postern) -> String {
 }
 
 /// Cookies of each kind that nobody knows.
-const STRANGER: &str =
-    "defguard_proxy=x; defguard_proxy_password_reset=x; __Host-postern_enroll=x; __Host-postern_reset=x";
+const STRANGER: &str = "defguard_proxy=x; defguard_proxy_password_reset=x; __Host-postern_enroll=x; __Host-postern_reset=x; \
+     __Host-postern_session=x; __Host-postern_browser=x";
 
 #[tokio::test]
 async fn every_route_takes_its_own_methods_and_no_other() {

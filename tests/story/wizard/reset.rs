@@ -19,7 +19,7 @@ const RESET: &str = "/api/v1/password-reset/reset";
 async fn can_sign_in(postern: &Postern, password: &str) -> bool {
     let user = postern.app.store.read_blocking(|tx| tx.user_by_name("jdoe")).unwrap().unwrap();
     let (password, hash) = (Zeroizing::new(password.to_owned()), user.password_hash.unwrap());
-    Passwords::default().verify(password, hash).await.unwrap()
+    Passwords::default().verify(password, Some(hash)).await.unwrap()
 }
 
 #[tokio::test]

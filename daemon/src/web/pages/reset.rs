@@ -20,6 +20,7 @@ use crate::rules::names;
 use crate::rules::token::{Token, TokenHash};
 use crate::site::Site;
 use crate::store::account::User;
+use crate::store::session::BROWSER_KNOWN_FOR;
 use crate::web::forgotten;
 use crate::web::limit::Presented;
 
@@ -167,10 +168,18 @@ pub(super) async fn set(
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response());
     }
     let hash = pages.hash(password).await?;
+    // Whoever reads the account's mail is no stranger to it: strangers who fail to sign in do not keep this browser out.
+    let (browser, browser_hash) = pages.new_session();
     let (app, now) = (pages.app.clone(), pages.app.now());
-    let set = pages.app.store.write(move |tx| password_reset::reset(tx, &app.site(), session, &hash, now));
+    let former = visit.session(Seat::Browser, &app.site());
+    let set = pages.app.store.write(move |tx| {
+        let user = password_reset::reset(tx, &app.site(), session, &hash, now)?;
+        Ok::<_, ResetError>(tx.know_browser(user.id, former, browser_hash, now)?)
+    });
     set.await?;
-    Ok(pages.seated("/password-reset/done", Seat::Reset, "", 0))
+    let mut answer = pages.seated("/password-reset/done", Seat::Reset, "", 0);
+    pages.seat(&mut answer, Seat::Browser, &browser, BROWSER_KNOWN_FOR);
+    Ok(answer)
 }
 
 /// The end of it; reloading it changes nothing.

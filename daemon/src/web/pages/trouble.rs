@@ -13,6 +13,8 @@ use super::language::{Key, Language, Phrase};
 use super::visit::Visit;
 use crate::flows::enroll::EnrollError;
 use crate::flows::password_reset::ResetError;
+use crate::flows::refusal::Refusal;
+use crate::flows::sign_in::SignInError;
 use crate::password::PasswordError;
 use crate::rules::names;
 use crate::site::Site;
@@ -32,6 +34,8 @@ pub(super) enum Trouble {
     NoSession,
     /// The session of a password reset is over, or there was none.
     NoReset,
+    /// Nobody is signed in: people are shown where to.
+    SignedOut,
     /// The account is disabled.
     Disabled,
     /// Not what the page's own forms send.
@@ -68,7 +72,7 @@ impl Trouble {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Foreign | Self::Disabled => StatusCode::FORBIDDEN,
-            Self::NoSession | Self::NoReset => StatusCode::UNAUTHORIZED,
+            Self::NoSession | Self::NoReset | Self::SignedOut => StatusCode::UNAUTHORIZED,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -87,6 +91,7 @@ impl Trouble {
             Self::Foreign => (Key("trouble-foreign"), Key("trouble-foreign-text")),
             Self::NoSession => (Key("trouble-no-session"), Key("trouble-no-session-text")),
             Self::NoReset => (Key("trouble-no-session"), Key("trouble-no-reset-text")),
+            Self::SignedOut => (Key("sign-in-title"), Key("trouble-signed-out-text")),
             Self::Disabled => (Key("trouble-disabled"), Key("trouble-disabled-text")),
             Self::TooMany(_) => (Key("trouble-too-many"), Key("trouble-too-many-text")),
             Self::Refused(_, why) => (Key("trouble-refused"), why),
@@ -96,6 +101,9 @@ impl Trouble {
 
     /// As JSON to a script, as a page to a person.
     pub(super) fn shown(self, site: &Site, visit: &Visit) -> Response {
+        if self == Self::SignedOut && visit.takes_pages {
+            return super::see_other("/sign-in");
+        }
         let text = self.text(visit.language);
         let mut answer = if visit.takes_pages {
             let title = visit.language.say(self.keys().0);
@@ -122,6 +130,7 @@ impl Trouble {
             | Self::Foreign
             | Self::NoSession
             | Self::NoReset
+            | Self::SignedOut
             | Self::Disabled
             | Self::Malformed
             | Self::TooLong
@@ -204,6 +213,25 @@ impl From<ResetError> for Trouble {
             ResetError::Value(_) => Self::Malformed,
             ResetError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<SignInError> for Trouble {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::NoSession => Self::SignedOut,
+            SignInError::Refused(refused) => refused.into(),
+            SignInError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refused: Refusal) -> Self {
+        if let Refusal::Store(error) = &refused {
+            return Self::inside(error);
+        }
+        if matches!(refused, Refusal::UnknownDevice(_)) { Self::NotFound } else { Self::Malformed }
     }
 }
 

@@ -36,6 +36,10 @@ pub(super) enum Seat {
     Enrollment,
     /// Of a password reset.
     Reset,
+    /// Of who signed in.
+    Account,
+    /// Of a browser in which somebody did.
+    Browser,
 }
 
 impl Visit {
@@ -63,6 +67,11 @@ impl Visit {
         Some(Token::presented(&found).hash())
     }
 
+    /// Who the browser says it is.
+    pub(super) fn user_agent(&self) -> &str {
+        text(&self.headers, header::USER_AGENT.as_str()).unwrap_or_default()
+    }
+
     /// The same page in another language.
     pub(super) fn here_in(&self, language: Language) -> String {
         let separator = if self.here.contains('?') { '&' } else { '?' };
@@ -82,6 +91,10 @@ impl Seat {
             (Self::Enrollment, false) => "postern_enroll",
             (Self::Reset, true) => "__Host-postern_reset",
             (Self::Reset, false) => "postern_reset",
+            (Self::Account, true) => "__Host-postern_session",
+            (Self::Account, false) => "postern_session",
+            (Self::Browser, true) => "__Host-postern_browser",
+            (Self::Browser, false) => "postern_browser",
         }
     }
 }

@@ -1,0 +1,262 @@
+//! How often somebody may try to sign in. An attempt takes its allowance before the password is looked at and has it back
+//! when the password was right, so failures are what counts, exactly, however many attempts come together.
+//!
+//! Strangers to an account, which are browsers that never signed in to it, are counted together; each browser that did is
+//! counted by itself, so that strangers lock no user out. A name is counted whether or not there is such an account. An
+//! account has two names: once strangers failed often enough with either, no password is right any more, but the other
+//! name is not answered otherwise than before: that would tell that both are one account's.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use super::{GUESSES, MOST_ADDRESSES, MOST_BEARERS, network_of};
+use crate::rules::ids::UserId;
+use crate::rules::token::TokenHash;
+use crate::web::allowance::Allowances;
+
+/// So many failures at once, and then another one in every period: at most so many in any hour.
+const FAILURES: u16 = 10;
+const PERIOD: Duration = Duration::from_hours(1);
+
+/// The allowances.
+pub(in crate::web) struct SignIns {
+    /// Of strangers, by name.
+    names: Allowances<[u8; 32]>,
+    /// Of strangers, by account.
+    accounts: Allowances<UserId>,
+    /// Of browsers that signed in to an account before.
+    browsers: Allowances<[u8; 32]>,
+    /// Of strangers, by address.
+    addresses: Allowances<IpAddr>,
+    /// Of lines in the audit log that tell of somebody who came too often.
+    told: Allowances<[u8; 32]>,
+}
+
+/// Who tries to sign in, and as whom.
+#[derive(Clone, Copy)]
+pub(in crate::web) struct Attempt<'a> {
+    /// As typed.
+    pub(in crate::web) name: &'a str,
+    /// Whose account that is.
+    pub(in crate::web) account: Option<UserId>,
+    /// What the browser is known to the account by.
+    pub(in crate::web) browser: Option<TokenHash>,
+    /// From where.
+    pub(in crate::web) client: IpAddr,
+}
+
+/// Why an attempt is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) struct TooOften {
+    /// How long to wait.
+    pub(in crate::web) wait: Duration,
+    /// Whether that was not told yet within the hour.
+    pub(in crate::web) is_news: bool,
+}
+
+/// What an attempt took. Dropped, it stays taken.
+pub(in crate::web) struct Permit<'a> {
+    limits: &'a SignIns,
+    browser: Option<[u8; 32]>,
+    name: Option<[u8; 32]>,
+    account: Option<UserId>,
+    address: Option<IpAddr>,
+    /// Whether a right password is right.
+    counts: bool,
+}
+
+impl Default for SignIns {
+    fn default() -> Self {
+        Self {
+            names: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
+            accounts: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
+            browsers: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
+            addresses: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
+            told: Allowances::new(1, PERIOD, MOST_BEARERS),
+        }
+    }
+}
+
+impl SignIns {
+    /// Takes what an attempt costs.
+    pub(in crate::web) fn attempt(
+        &self,
+        attempt: Attempt<'_>,
+        now: Timestamp,
+    ) -> Result<Permit<'_>, TooOften> {
+        let Attempt { name, account, browser, client } = attempt;
+        if let (Some(account), Some(browser)) = (account, browser) {
+            let key = key_of("browser", &[&account.0.to_be_bytes(), &browser.0]);
+            self.browsers.take(key, now).map_err(|wait| self.too_often(wait, key, now))?;
+            return Ok(Permit { browser: Some(key), ..self.nothing() });
+        }
+        let address = network_of(client);
+        let told = || key_of("address", &[address.to_string().as_bytes()]);
+        self.addresses.take(address, now).map_err(|wait| self.too_often(wait, told(), now))?;
+        let name = key_of("name", &[name.to_ascii_lowercase().as_bytes()]);
+        self.names.take(name, now).map_err(|wait| self.too_often(wait, name, now))?;
+        let account = account.map(|account| (account, self.accounts.take(account, now).is_ok()));
+        Ok(Permit {
+            name: Some(name),
+            address: Some(address),
+            account: account.filter(|(_, is_taken)| *is_taken).map(|(account, _)| account),
+            counts: account.is_none_or(|(_, is_taken)| is_taken),
+            ..self.nothing()
+        })
+    }
+
+    fn nothing(&self) -> Permit<'_> {
+        Permit { limits: self, browser: None, name: None, account: None, address: None, counts: true }
+    }
+
+    fn too_often(&self, wait: Duration, key: [u8; 32], now: Timestamp) -> TooOften {
+        TooOften { wait, is_news: self.told.take(key, now).is_ok() }
+    }
+}
+
+impl Permit<'_> {
+    /// Whether a right password lets somebody in. Strangers to an account failed too often where it does not.
+    pub(in crate::web) fn counts(&self) -> bool {
+        self.counts
+    }
+
+    /// It was no failure.
+    pub(in crate::web) fn give_back(self) {
+        let limits = self.limits;
+        self.browser.into_iter().for_each(|key| limits.browsers.give_back(key));
+        self.name.into_iter().for_each(|key| limits.names.give_back(key));
+        self.account.into_iter().for_each(|account| limits.accounts.give_back(account));
+        self.address.into_iter().for_each(|address| limits.addresses.give_back(address));
+    }
+}
+
+/// The first part has no other length than its word has, so that nothing is mistaken for something else.
+fn key_of(what: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut digest = Sha256::new_with_prefix(what);
+    for part in parts {
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANN: Option<UserId> = Some(UserId(1));
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// From another address each time.
+    fn try_as<'a>(
+        limits: &'a SignIns,
+        (name, account): (&str, Option<UserId>),
+        browser: Option<TokenHash>,
+        second: i64,
+    ) -> Result<Permit<'a>, TooOften> {
+        static ADDRESS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let address = ADDRESS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let client = std::net::Ipv4Addr::from_bits(address).into();
+        limits.attempt(Attempt { name, account, browser, client }, at(second))
+    }
+
+    #[test]
+    fn strangers_fail_ten_times_in_any_hour_and_a_name_nobody_has_counts_alike() {
+        for who in [("ann", ANN), ("nobody", None)] {
+            let limits = SignIns::default();
+            let fails = |second| try_as(&limits, who, None, second).is_ok();
+            assert_eq!((0..20).filter(|second| fails(*second)).count(), 10);
+            let Err(refused) = try_as(&limits, who, None, 20) else { panic!("an eleventh") };
+            assert_eq!(refused.wait, Duration::from_secs(3580));
+            assert!((20..3600).all(|second| !fails(second)));
+            assert!(fails(3600) && !fails(3601));
+        }
+    }
+
+    #[test]
+    fn names_differ_by_more_than_case() {
+        let limits = SignIns::default();
+        while try_as(&limits, ("ann", ANN), None, 0).is_ok() {}
+        assert!(try_as(&limits, ("ANN", ANN), None, 0).is_err());
+        assert!(try_as(&limits, ("anna", None), None, 0).is_ok());
+    }
+
+    #[test]
+    fn what_was_right_costs_nothing() {
+        let limits = SignIns::default();
+        let attempt = Attempt { name: "ann", account: ANN, browser: None, client: [192, 0, 2, 1].into() };
+        for browser in [None, Some(TokenHash([1; 32]))] {
+            for _ in 0..100 {
+                limits
+                    .attempt(Attempt { browser, ..attempt }, at(0))
+                    .unwrap_or_else(|_| panic!("limited"))
+                    .give_back();
+            }
+        }
+    }
+
+    /// With its other name no password is right any more, but the answer is as for a name that nobody has.
+    #[test]
+    fn an_account_takes_ten_failures_by_both_its_names_together_and_does_not_tell_that_they_are_one() {
+        let limits = SignIns::default();
+        while try_as(&limits, ("ann", ANN), None, 0).is_ok() {}
+        let (mut right, mut admitted) = (0, 0);
+        while let Ok(permit) = try_as(&limits, ("ann@example.com", ANN), None, 0) {
+            (right, admitted) = (right + u32::from(permit.counts()), admitted + 1);
+        }
+        assert_eq!((right, admitted), (0, 10));
+    }
+
+    #[test]
+    fn strangers_lock_no_known_browser_out_and_each_of_those_is_counted_apart() {
+        let limits = SignIns::default();
+        while try_as(&limits, ("ann", ANN), None, 0).is_ok() {}
+        for browser in [1, 2] {
+            let known = Some(TokenHash([browser; 32]));
+            let admitted = (0..20).filter(|_| try_as(&limits, ("ann", ANN), known, 0).is_ok()).count();
+            assert_eq!(admitted, 10, "{browser}");
+        }
+        assert!(try_as(&limits, ("ben", Some(UserId(2))), Some(TokenHash([1; 32])), 0).is_ok());
+    }
+
+    #[test]
+    fn an_address_may_guess_so_much_whatever_the_names_and_a_known_browser_behind_it_is_not_kept_out() {
+        let limits = SignIns::default();
+        let client = "2001:db8::1".parse().unwrap();
+        let stranger = Attempt { name: "w", account: None, browser: None, client };
+        let names: Vec<String> = (0..100).map(|number| format!("name{number}")).collect();
+        let tries = names.iter().map(|name| limits.attempt(Attempt { name, ..stranger }, at(0)));
+        assert_eq!(tries.flatten().count(), 30);
+        let neighbour = Attempt { client: "2001:db8::2".parse().unwrap(), ..stranger };
+        assert!(limits.attempt(neighbour, at(0)).is_err());
+        let known = Attempt { account: ANN, browser: Some(TokenHash([1; 32])), ..neighbour };
+        assert!(limits.attempt(known, at(0)).is_ok());
+    }
+
+    #[test]
+    fn attempts_that_come_together_get_exactly_what_one_after_the_other_gets() {
+        let limits = SignIns::default();
+        let admitted: usize = std::thread::scope(|scope| {
+            let trying = || (0..100).filter(|_| try_as(&limits, ("ann", ANN), None, 0).is_ok()).count();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(trying)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(admitted, 10);
+    }
+
+    #[test]
+    fn that_somebody_comes_too_often_is_news_once_an_hour() {
+        let limits = SignIns::default();
+        while try_as(&limits, ("ann", ANN), None, 0).is_ok() {}
+        // The loop's last attempt was told of.
+        let news = |second| try_as(&limits, ("ann", ANN), None, second).is_err_and(|refused| refused.is_news);
+        assert!(!news(1) && !news(3599));
+        assert!(try_as(&limits, ("ann", ANN), None, 3600).is_ok());
+        assert!(news(3601) && !news(3602));
+    }
+}

@@ -1,0 +1,231 @@
+//! What is one's own: who one is, one's devices and where they may be, and where one is signed in.
+
+use askama::Template;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use jiff::Timestamp;
+
+use super::form::Form;
+use super::frame::Frame;
+use super::language::{Key, Language, Phrase};
+use super::trouble::{Trouble, page};
+use super::visit::{Seat, Visit};
+use super::{Pages, see_other};
+use crate::flows::refusal::Refusal;
+use crate::flows::roster::{self, DeviceView, PlaceState, PlaceView};
+use crate::flows::sign_in::{self, SignInError, SignedIn, Which};
+use crate::rules::ids::SessionId;
+use crate::rules::session::Session;
+use crate::site::Site;
+use crate::store::account::User;
+use crate::store::{Revision, Tx};
+use crate::web::limit::Presented;
+
+#[derive(Template)]
+#[template(path = "pages/me.html")]
+struct MePage {
+    frame: Frame,
+    /// What was just done.
+    notice: Option<Phrase>,
+    user: User,
+    groups: String,
+    devices: Vec<ShownDevice>,
+    /// The one that looks, first.
+    sessions: Vec<ShownSession>,
+}
+
+struct ShownDevice {
+    id: i64,
+    name: String,
+    places: Vec<ShownPlace>,
+}
+
+struct ShownPlace {
+    location: String,
+    addresses: String,
+    /// As style sheets know it.
+    lit: &'static str,
+    state: Phrase,
+}
+
+struct ShownSession {
+    id: i64,
+    is_this: bool,
+    browser: Option<String>,
+    address: String,
+    since: Phrase,
+    used: Phrase,
+}
+
+/// The page.
+pub(super) async fn show(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Trouble> {
+    let who = pages.signed_in(&visit).await?;
+    let (app, now, asked) = (pages.app.clone(), pages.app.now(), who.clone());
+    let found = pages.app.store.read(move |tx| {
+        let site = app.site();
+        let devices = roster::devices(tx, &site, Some(&asked.user.username), now)?;
+        let groups = tx.groups_of(asked.user.id)?;
+        Ok::<_, Refusal>((devices, groups, sign_in::sessions(tx, &site, &asked, now)?))
+    });
+    let (devices, groups, sessions) = found.await?;
+    let stats = pages.lamp.stats(now).await;
+    let devices = devices.into_iter().map(|device| shown(device.with_traffic(&stats), visit.language, now));
+    let mut sessions: Vec<_> =
+        sessions.into_iter().map(|session| shown_session(session, &who, visit.language, now)).collect();
+    sessions.sort_by_key(|session| !session.is_this);
+    page(&MePage {
+        frame: Frame::new(&pages.app.site(), &visit),
+        notice: notice(query.as_deref()).map(|said| visit.language.say(said)),
+        user: who.user,
+        groups: groups.into_iter().collect::<Vec<_>>().join(", "),
+        devices: devices.collect(),
+        sessions,
+    })
+}
+
+/// Ends one session, or all but this one.
+pub(super) async fn end_sessions(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    body: Body,
+) -> Result<Response, Trouble> {
+    pages.signed_in(&visit).await?;
+    let form = Form::read(body).await?;
+    let which = match form.get("session") {
+        "others" => Which::Others,
+        number => Which::One(SessionId(number.parse().map_err(|_| Trouble::Malformed)?)),
+    };
+    pages.change_own(&visit, move |tx, _, who, now| Ok(sign_in::end(tx, who, which, now)?)).await??;
+    Ok(see_other("/me?done=ended"))
+}
+
+/// Where one's forms were sent to, looked at again.
+pub(super) async fn again() -> Response {
+    see_other("/me")
+}
+
+impl Pages {
+    /// Who is signed in. Their use is written down, once a minute.
+    pub(super) async fn signed_in(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
+        let cookie = visit.session(Seat::Account, &self.app.site()).ok_or(Trouble::SignedOut)?;
+        let admission = self.admit(Presented::Session, cookie, visit).await?;
+        let (app, now) = (self.app.clone(), self.app.now());
+        let found = self.app.store.read(move |tx| sign_in::session(tx, &app.site(), cookie, now)).await;
+        if matches!(found, Err(SignInError::NoSession)) {
+            admission.unknown();
+        } else {
+            admission.known();
+        }
+        let who = found?;
+        if who.session.is_to_note(&visit.client.to_string(), now) {
+            let used = who.clone();
+            self.app.store.write(move |tx| sign_in::note_use(tx, &used, now)).await?;
+        }
+        Ok(who)
+    }
+
+    /// Changes something of who is signed in, and looks in the same transaction that they still are.
+    pub(super) async fn change_own<T: Send + 'static>(
+        &self,
+        visit: &Visit,
+        work: impl FnOnce(&Tx<'_>, &Site, &SignedIn, Timestamp) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<Result<(T, Revision), Refusal>, Trouble> {
+        let cookie = visit.session(Seat::Account, &self.app.site()).ok_or(Trouble::SignedOut)?;
+        let (app, now) = (self.app.clone(), self.app.now());
+        let changed = self.app.store.write(move |tx| {
+            let site = app.site();
+            let who = sign_in::session(tx, &site, cookie, now)?;
+            work(tx, &site, &who, now).map_err(SignInError::Refused)
+        });
+        match changed.await {
+            Ok(done) => Ok(Ok(done)),
+            Err(SignInError::Refused(refused)) => Ok(Err(refused)),
+            Err(error @ (SignInError::NoSession | SignInError::Store(_))) => Err(error.into()),
+        }
+    }
+}
+
+fn notice(query: Option<&str>) -> Option<Key> {
+    let query = query.unwrap_or_default().as_bytes();
+    let done = form_urlencoded::parse(query).find(|pair| pair.0 == "done")?.1;
+    match &*done {
+        "password" => Some(Key("notice-password")),
+        "renamed" => Some(Key("notice-renamed")),
+        "removed" => Some(Key("notice-removed")),
+        "ended" => Some(Key("notice-ended")),
+        _ => None,
+    }
+}
+
+fn shown(device: DeviceView, language: Language, now: Timestamp) -> ShownDevice {
+    let places = device.locations.into_iter().map(|place| shown_place(place, language, now));
+    ShownDevice { id: device.id.0, name: device.name, places: places.collect() }
+}
+
+fn shown_place(place: PlaceView, language: Language, now: Timestamp) -> ShownPlace {
+    let [v4, v6] = [place.ipv4.map(|ip| ip.to_string()), place.ipv6.map(|ip| ip.to_string())];
+    let own = place.allowed_ips.iter().map(ToString::to_string);
+    let addresses: Vec<String> = v4.into_iter().chain(v6).chain(own).collect();
+    let handshake = place.traffic.and_then(|traffic| traffic.last_handshake);
+    let (lit, state) = match (place.state, handshake) {
+        (PlaceState::NoAddress, _) => ("pending", language.say(Key("place-no-address"))),
+        (PlaceState::Pending, _) => ("pending", language.say(Key("lamp-pending"))),
+        (PlaceState::Live, None) => ("ready", language.say(Key("place-never"))),
+        (PlaceState::Live, Some(at)) => {
+            let said = language.say(Key("place-connected"));
+            ("connected", said.with("ago", ago(at.as_second(), language, now)))
+        }
+    };
+    ShownPlace { location: place.location, addresses: addresses.join(", "), lit, state }
+}
+
+fn shown_session(session: Session, who: &SignedIn, language: Language, now: Timestamp) -> ShownSession {
+    ShownSession {
+        id: session.id.0,
+        is_this: session.id == who.session.id,
+        browser: Some(session.browser).filter(|browser| !browser.is_empty()),
+        address: session.address,
+        since: ago(session.created_at, language, now),
+        used: ago(session.last_used_at, language, now),
+    }
+}
+
+/// How long ago a Unix second was: a moment, or so many minutes, hours or days.
+fn ago(second: i64, language: Language, now: Timestamp) -> Phrase {
+    let minutes = now.as_second().saturating_sub(second).max(0) / 60;
+    match (minutes, minutes / 60, minutes / (60 * 24)) {
+        (0, ..) => language.say(Key("ago-moment")),
+        (_, 0, _) => language.say(Key("ago-minutes")).count("count", minutes),
+        (_, hours, 0) => language.say(Key("ago-hours")).count("count", hours),
+        (.., days) => language.say(Key("ago-days")).count("count", days),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::at;
+
+    #[test]
+    fn times_are_told_in_the_words_of_a_language() {
+        let said = |seconds, language| ago(0, language, at(seconds)).to_string();
+        for (seconds, english, polish, german) in [
+            (-5, "just now", "przed chwilą", "gerade eben"),
+            (59, "just now", "przed chwilą", "gerade eben"),
+            (60, "1 minute ago", "1 minutę temu", "vor 1 Minute"),
+            (3 * 60, "3 minutes ago", "3 minuty temu", "vor 3 Minuten"),
+            (5 * 3600, "5 hours ago", "5 godzin temu", "vor 5 Stunden"),
+            (24 * 3600, "1 day ago", "1 dzień temu", "vor 1 Tag"),
+        ] {
+            assert_eq!(said(seconds, Language::English), english);
+            assert_eq!(said(seconds, Language::Polish), polish);
+            assert_eq!(said(seconds, Language::German), german);
+        }
+    }
+}
