@@ -7,6 +7,7 @@
 
 mod claims;
 mod layers;
+mod openapi;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -110,6 +111,14 @@ fn every_claim_of_the_threat_model_names_a_test_that_there_is() {
     claims::can_fail();
     let text = fs::read_to_string(root().join("daemon/decisions/0017-threat-model.md")).unwrap();
     assert_eq!(claims::unfounded(&text, &claims::tests()), Vec::<String>::new());
+}
+
+#[test]
+fn every_route_of_the_apis_is_described_and_nothing_else() {
+    openapi::can_fail();
+    let client = openapi::differences("client_api", "client.yaml");
+    let admin = openapi::differences("admin_api", "admin.yaml");
+    assert_eq!([client, admin].concat(), Vec::<String>::new());
 }
 
 #[test]
