@@ -95,7 +95,8 @@ fn what_the_service_is_exposed_to_does_not_grow() {
     for (drop_in, most) in [(None, 1.6), (Some("socket-activation"), 1.5), (Some("userspace"), 1.8)] {
         let drop_ins: Vec<_> = drop_in.into_iter().collect();
         let Some(_service) = Service::with(&drop_ins) else { return };
-        let units = "postern.service postern.socket postern-http.socket postern-backup.service postern-backup.timer";
+        let units =
+            "postern.service postern.socket postern-http.socket postern-backup.service postern-backup.timer";
         assert_eq!(look(&format!("systemd-analyze verify --man=no {units} 2>&1 | grep postern")), "");
         let (figure, said) = exposure("postern.service");
         println!("{}: {figure}", drop_in.unwrap_or("as shipped"));
