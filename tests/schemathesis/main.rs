@@ -47,7 +47,8 @@ fn a_gateway() -> Option<Rig> {
     // Every request names another client: the limits of one address would be all there is to see.
     let (path, listen) = (rig.path("postern.toml"), format!("listen = [\"{GATEWAY}:8080\"]"));
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(path, text.replace(&listen, &format!("{listen}\ntrusted_proxies = [\"{GATEWAY}/32\"]"))).unwrap();
+    fs::write(path, text.replace(&listen, &format!("{listen}\ntrusted_proxies = [\"{GATEWAY}/32\"]")))
+        .unwrap();
     rig.locate("hq", 1, "");
     rig.locate("lab", 2, "groups = [\"ops\"]");
     rig.start();

@@ -103,10 +103,7 @@ async fn list(
     Ok(Json(views.await?))
 }
 
-async fn show(
-    State(admin): State<Admin>,
-    Named(id): Named<i64>,
-) -> Result<Json<MailView>, AdminError> {
+async fn show(State(admin): State<Admin>, Named(id): Named<i64>) -> Result<Json<MailView>, AdminError> {
     Ok(Json(admin.look(move |tx, site, _| view(tx, site, outbox::find(tx, id)?)).await?))
 }
 
