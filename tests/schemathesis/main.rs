@@ -3,6 +3,7 @@
 //! `POSTERN_TEST_SEED` say for how long and which.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is wrong")]
+#![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
 #![expect(clippy::print_stderr, reason = "a skipped suite says so")]
 
 #[expect(dead_code, reason = "nobody has a tunnel here")]
