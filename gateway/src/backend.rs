@@ -6,6 +6,8 @@
 mod batch;
 pub mod firewall;
 pub mod forwarding;
+#[cfg(feature = "fuzzed")]
+pub mod fuzzed;
 pub mod host;
 mod netlink;
 mod rtnl;

@@ -1,5 +1,6 @@
-//! Requests out of bytes: the first line is method, path and a header with its value, the second is the cookies, everything
-//! after it the body. `TOKEN`, `SESSION`, `RESET` (a link), `RUNNING` (the session of another, or of who signed in) and `KEY` stand for good ones.
+//! Requests of clients and browsers out of bytes: the first line is method, path and a header with its value, the second is
+//! the cookies, everything after it the body. `TOKEN`, `SESSION`, `RESET` (a link), `RUNNING` (the session of another, or of
+//! who signed in) and `KEY` stand for good ones.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request};
@@ -7,6 +8,7 @@ use axum::http::{HeaderName, HeaderValue, Request};
 use postern::flows::password_reset;
 use postern::rules::token::Token;
 
+use crate::Trial;
 use crate::support::{Postern, key};
 
 /// A session in which somebody sets another password.
@@ -14,7 +16,13 @@ const RUNNING: &str = "0123456789abcdefghijklmnopqrstuv";
 /// So many requests meet one postern: a fresh one costs more than they do.
 const MOST: usize = 200;
 
-pub(crate) struct World {
+/// A target.
+pub(crate) fn no_request_is_too_strange() -> Trial {
+    let mut world = World::new();
+    Box::new(move |bytes| world.ask(bytes))
+}
+
+struct World {
     runtime: tokio::runtime::Runtime,
     postern: Postern,
     token: String,
@@ -24,14 +32,14 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let (postern, [token, session, reset]) = runtime.block_on(populated());
         Self { runtime, postern, token, session, reset, asked: 0 }
     }
 
     /// Sends a request, unless it is one that no HTTP library would let through, and judges the answer.
-    pub(crate) fn ask(&mut self, bytes: &[u8]) {
+    fn ask(&mut self, bytes: &[u8]) {
         if self.asked == MOST {
             *self = Self::new();
         }
@@ -57,20 +65,27 @@ impl World {
             (b"RUNNING", RUNNING),
             (b"KEY", &key(7)),
         ];
-        let bytes =
-            good.iter().fold(bytes.to_vec(), |bytes, (word, value)| replaced(&bytes, word, value.as_bytes()));
-        let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
-        let mut words = lines.next()?.splitn(4, |byte| *byte == b' ');
-        let (cookies, body) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-        let request = Request::builder().method(words.next()?).uri(words.next()?);
-        let mut request = request.body(Body::from(body.to_vec())).ok()?;
-        let name = HeaderName::from_bytes(words.next().unwrap_or(b"accept")).ok()?;
-        let headers = request.headers_mut();
-        headers.insert("sec-fetch-site", HeaderValue::from_static("same-origin"));
-        headers.insert(name, HeaderValue::from_bytes(words.next().unwrap_or(b"text/html")).ok()?);
-        headers.insert("cookie", HeaderValue::from_bytes(cookies).ok()?);
-        request.uri().path().starts_with('/').then_some(request)
+        let mut request = request_of(bytes, &good)?;
+        let browser = HeaderValue::from_static("same-origin");
+        request.headers_mut().entry("sec-fetch-site").or_insert(browser);
+        Some(request.map(Body::from))
     }
+}
+
+/// A request out of bytes, unless no HTTP library would let it through. `good` are words with what they stand for.
+pub(crate) fn request_of(bytes: &[u8], good: &[(&[u8], &str)]) -> Option<Request<Vec<u8>>> {
+    let bytes =
+        good.iter().fold(bytes.to_vec(), |bytes, (word, value)| replaced(&bytes, word, value.as_bytes()));
+    let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
+    let mut words = lines.next()?.splitn(4, |byte| *byte == b' ');
+    let (cookies, body) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let request = Request::builder().method(words.next()?).uri(words.next()?);
+    let mut request = request.body(body.to_vec()).ok()?;
+    let name = HeaderName::from_bytes(words.next().unwrap_or(b"accept")).ok()?;
+    let value = HeaderValue::from_bytes(words.next().unwrap_or(b"text/html")).ok()?;
+    request.headers_mut().insert("cookie", HeaderValue::from_bytes(cookies).ok()?);
+    request.headers_mut().insert(name, value);
+    request.uri().path().starts_with('/').then_some(request)
 }
 
 async fn populated() -> (Postern, [String; 3]) {

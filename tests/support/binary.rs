@@ -2,5 +2,6 @@
 
 /// What `POSTERN_BIN` names (`tests/support/run-suites` builds it once, as it is shipped), else what cargo built beside the test.
 pub(crate) fn postern() -> String {
-    std::env::var("POSTERN_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_postern").to_owned())
+    let built = || option_env!("CARGO_BIN_EXE_postern").map(str::to_owned);
+    std::env::var("POSTERN_BIN").ok().or_else(built).unwrap()
 }

@@ -35,12 +35,12 @@ pub(super) fn tests() -> BTreeSet<String> {
     super::sources().iter().flat_map(|path| tests_in(&fs::read_to_string(path).unwrap())).collect()
 }
 
-/// Functions after `#[test]` or `#[tokio::test]`, attributes between them apart, and those of proptest, which has them
-/// in a macro.
+/// Functions after `#[test]` or `#[tokio::test]`, attributes between them apart, those of proptest, which has them in a
+/// macro, and the targets of tests/fuzz, whose comment says that they are.
 fn tests_in(source: &str) -> Vec<String> {
     let (mut found, mut is_test) = (Vec::new(), false);
     for line in source.lines().map(str::trim) {
-        if matches!(line, "#[test]" | "#[tokio::test]") {
+        if matches!(line, "#[test]" | "#[tokio::test]" | "/// A target.") {
             is_test = true;
         } else if let Some((_, rest)) = line.split_once("fn ").filter(|_| is_test) {
             found.push(rest.split(['(', '<']).next().unwrap_or(rest).to_owned());

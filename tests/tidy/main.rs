@@ -7,7 +7,9 @@
 
 mod claims;
 mod layers;
+mod openapi;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -110,6 +112,30 @@ fn every_claim_of_the_threat_model_names_a_test_that_there_is() {
     claims::can_fail();
     let text = fs::read_to_string(root().join("daemon/decisions/0017-threat-model.md")).unwrap();
     assert_eq!(claims::unfounded(&text, &claims::tests()), Vec::<String>::new());
+}
+
+#[test]
+fn every_route_of_the_apis_is_described_and_nothing_else() {
+    openapi::can_fail();
+    let client = openapi::differences("client_api", "client.yaml");
+    let admin = openapi::differences("admin_api", "admin.yaml");
+    assert_eq!([client, admin].concat(), Vec::<String>::new());
+}
+
+#[test]
+fn the_targets_of_cargo_fuzz_are_built_of_what_is_shipped() {
+    let versions = |lock: &str| -> BTreeSet<String> {
+        let text = fs::read_to_string(root().join(lock)).unwrap();
+        let packages = text.split("[[package]]").skip(1);
+        packages.map(|package| package.lines().skip(1).take(2).collect::<Vec<_>>().join(" ")).collect()
+    };
+    let (shipped, fuzzed) = (versions("Cargo.lock"), versions("tests/fuzz/Cargo.lock"));
+    let of_its_own = ["arbitrary", "libfuzzer-sys", "postern-fuzz"].map(|name| format!("name = \"{name}\""));
+    let strange: Vec<_> = fuzzed
+        .difference(&shipped)
+        .filter(|package| !of_its_own.iter().any(|name| package.starts_with(name.as_str())))
+        .collect();
+    assert!(strange.is_empty(), "copy Cargo.lock to tests/fuzz and build that: {strange:?}");
 }
 
 #[test]

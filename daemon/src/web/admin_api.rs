@@ -31,6 +31,7 @@ mod error;
 mod groups;
 mod locations;
 mod mail;
+mod named;
 mod reload;
 mod socket;
 mod status;
@@ -121,7 +122,7 @@ pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
         .route("/audit", get(audit::list))
         .route("/backup", post(backup::take))
         .fallback(|| async { AdminError::UnknownPath })
-        .method_not_allowed_fallback(|| async { AdminError::UnknownPath })
+        .method_not_allowed_fallback(|| async { AdminError::UnknownMethod })
         .layer(from_fn_with_state(refusals, admit))
         .with_state(Admin { app, gateway, files })
 }

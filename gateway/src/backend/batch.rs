@@ -24,6 +24,8 @@ use crate::plan::Networks;
 use crate::stats::PeerStats;
 
 pub(super) use decode::Device;
+#[cfg(feature = "fuzzed")]
+pub(super) use decode::read;
 
 /// How many bytes of peers one message carries. The kernel holds its network lock for a whole message.
 const BATCH_BYTES: usize = 32 * 1024;

@@ -9,6 +9,9 @@ mod nft;
 mod rules;
 mod seal;
 
+#[cfg(feature = "fuzzed")]
+pub(super) use listing::read;
+
 use std::io;
 
 use self::listing::{Listing, Nfnetlink, SEAL_CHAIN};

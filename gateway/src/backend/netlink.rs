@@ -29,6 +29,12 @@ const DUMP_INTERRUPTED: u16 = 0x10;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 
+/// What messages that may have been received at once say: for tests/fuzz.
+#[cfg(feature = "fuzzed")]
+pub(super) fn received(bytes: &[u8]) -> Vec<Attributes<'_>> {
+    wire::answers(bytes).map(|answer| answer.attributes()).collect()
+}
+
 /// A socket in the network namespace of the thread that opened it.
 pub(super) struct NetlinkSocket {
     socket: Socket,

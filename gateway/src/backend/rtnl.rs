@@ -324,6 +324,22 @@ fn route_to(index: u32, destination: IpNet, scope: RouteScope) -> RouteMessage {
     }
 }
 
+/// What a message of a dump is about, if it is of interest: for tests/fuzz.
+#[cfg(feature = "fuzzed")]
+pub(super) fn read(bytes: &[u8]) -> Option<String> {
+    use rtnetlink::packet_core::{NetlinkMessage, NetlinkPayload};
+    use rtnetlink::packet_route::RouteNetlinkMessage as Said;
+    let NetlinkPayload::InnerMessage(said) = NetlinkMessage::<Said>::deserialize(bytes).ok()?.payload else {
+        return None;
+    };
+    match said {
+        Said::NewLink(message) => link(&message).map(|(name, _)| name.to_string()),
+        Said::NewAddress(message) => address(&message).map(|address| address.to_string()),
+        Said::NewRoute(message) => route(&message).map(|(_, network)| network.to_string()),
+        _ => None,
+    }
+}
+
 fn name_of(message: &LinkMessage) -> Option<&str> {
     message.attributes.iter().find_map(|attribute| match attribute {
         LinkAttribute::IfName(name) => Some(name.as_str()),

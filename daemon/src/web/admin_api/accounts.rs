@@ -1,7 +1,7 @@
 //! `/users`, apart from invitations: see them, change them, disable, enable and remove them.
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{ConnectInfo, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use nix::unistd::User;
@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::caller::Caller;
 use super::error::AdminError;
+use super::named::Named;
 use super::{Admin, Changed};
 use crate::flows::accounts::{self, Edit, Edited, Removed, Switched, UnixAccount};
 use crate::flows::refusal::Refusal;
@@ -56,7 +57,7 @@ pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Vec<UserView
 
 async fn show(
     State(admin): State<Admin>,
-    Path(username): Path<String>,
+    Named(username): Named<String>,
 ) -> Result<Json<UserView>, AdminError> {
     Ok(Json(admin.look(move |tx, site, now| roster::user(tx, site, &username, now)).await?))
 }
@@ -64,7 +65,7 @@ async fn show(
 async fn edit(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(username): Path<String>,
+    Named(username): Named<String>,
     request: Result<Json<EditRequest>, JsonRejection>,
 ) -> Result<Json<Changed<Edited>>, AdminError> {
     let edit = Edit::try_from(request?.0)?;
@@ -74,7 +75,7 @@ async fn edit(
 async fn disable(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(username): Path<String>,
+    Named(username): Named<String>,
 ) -> Result<Json<Changed<Switched>>, AdminError> {
     admin.answer(caller, move |tx, site, actor, now| accounts::disable(tx, site, actor, &username, now)).await
 }
@@ -82,7 +83,7 @@ async fn disable(
 async fn enable(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(username): Path<String>,
+    Named(username): Named<String>,
 ) -> Result<Json<Changed<Switched>>, AdminError> {
     admin.answer(caller, move |tx, site, actor, now| accounts::enable(tx, site, actor, &username, now)).await
 }
@@ -90,7 +91,7 @@ async fn enable(
 async fn remove(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(username): Path<String>,
+    Named(username): Named<String>,
 ) -> Result<Json<Changed<Removed>>, AdminError> {
     admin.answer(caller, move |tx, site, actor, now| accounts::remove(tx, site, actor, &username, now)).await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::caller::Caller;
 use super::error::AdminError;
+use super::named::Named;
 use super::users::time;
 use super::{Admin, Changed};
 use crate::flows::devices::{self, Changed as ChangedDevice, MachineToken, NewMachine, Removed, Terms};
@@ -74,7 +75,7 @@ async fn list(
 
 async fn show(
     State(admin): State<Admin>,
-    Path(device): Path<String>,
+    Named(device): Named<String>,
 ) -> Result<Json<DeviceView>, AdminError> {
     let found = admin.look(move |tx, site, now| roster::device(tx, site, &device, now)).await?;
     let stats = admin.gateway.stats().await.map_err(AdminError::Gateway)?;
@@ -84,7 +85,7 @@ async fn show(
 async fn rename(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(device): Path<String>,
+    Named(device): Named<String>,
     request: Result<Json<RenameRequest>, JsonRejection>,
 ) -> Result<Json<Changed<ChangedDevice>>, AdminError> {
     let Json(RenameRequest { name }) = request?;
@@ -94,7 +95,7 @@ async fn rename(
 async fn give(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(device): Path<String>,
+    Named(device): Named<String>,
     request: Result<Json<GiveRequest>, JsonRejection>,
 ) -> Result<Json<Changed<ChangedDevice>>, AdminError> {
     let Json(GiveRequest { user }) = request?;
@@ -106,7 +107,7 @@ async fn give(
 async fn remove(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(device): Path<String>,
+    Named(device): Named<String>,
 ) -> Result<Json<Changed<Removed>>, AdminError> {
     admin.answer(caller, move |tx, site, actor, now| devices::remove(tx, site, actor, &device, now)).await
 }
@@ -126,7 +127,7 @@ async fn add_machine(
 async fn reissue(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(device): Path<String>,
+    Named(device): Named<String>,
     request: Result<Json<TermsRequest>, JsonRejection>,
 ) -> Result<Json<Value>, AdminError> {
     let terms = request?.0.into();

@@ -22,6 +22,9 @@ pub(super) enum AdminError {
     /// An older or newer command line.
     #[error("this daemon does not know that request")]
     UnknownPath,
+    /// The same, where the path is known.
+    #[error("this daemon does not know that request")]
+    UnknownMethod,
     /// Not the JSON that belongs here.
     #[error("malformed request: {0}")]
     Malformed(String),
@@ -47,6 +50,7 @@ impl AdminError {
         match self {
             Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::UnknownMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Refused(Refusal::Store(_))
             | Self::NotReloaded(
@@ -65,7 +69,9 @@ impl AdminError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::NotAllowed => "use sudo, or join the group postern-admin (usermod -aG postern-admin USER)",
-            Self::UnknownPath => "the command and the daemon are of different versions: restart the daemon",
+            Self::UnknownPath | Self::UnknownMethod => {
+                "the command and the daemon are of different versions: restart the daemon"
+            }
             Self::Malformed(_) => {
                 "the command and the daemon may be of different versions: restart the daemon"
             }

@@ -1,13 +1,14 @@
 //! `/groups`.
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{ConnectInfo, State};
 use axum::routing::{delete, get, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 
 use super::caller::Caller;
 use super::error::AdminError;
+use super::named::Named;
 use super::{Admin, Changed};
 use crate::flows::groups::{self, Created, Membership, Removed};
 use crate::flows::roster::{self, GroupView};
@@ -41,7 +42,7 @@ async fn create(
 async fn remove(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(group): Path<String>,
+    Named(group): Named<String>,
 ) -> Result<Json<Changed<Removed>>, AdminError> {
     admin.answer(caller, move |tx, site, actor, now| groups::remove(tx, site, actor, &group, now)).await
 }
@@ -49,7 +50,7 @@ async fn remove(
 async fn add_user(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path((group, username)): Path<(String, String)>,
+    Named((group, username)): Named<(String, String)>,
 ) -> Result<Json<Changed<Membership>>, AdminError> {
     admin
         .answer(caller, move |tx, site, actor, now| groups::add_user(tx, site, actor, &group, &username, now))
@@ -59,7 +60,7 @@ async fn add_user(
 async fn remove_user(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path((group, username)): Path<(String, String)>,
+    Named((group, username)): Named<(String, String)>,
 ) -> Result<Json<Changed<Membership>>, AdminError> {
     admin
         .answer(caller, move |tx, site, actor, now| {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{ConnectInfo, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Admin;
 use super::caller::Caller;
 use super::error::AdminError;
+use super::named::Named;
 use crate::config::Loaded;
 use crate::config::edit::{LocationKeys, OptionalKey};
 use crate::flows::invite::Actor;
@@ -61,7 +62,7 @@ pub(super) async fn list(State(admin): State<Admin>) -> Result<Json<Vec<Location
 
 pub(super) async fn show(
     State(admin): State<Admin>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Json<LocationView>, AdminError> {
     Ok(Json(admin.location(name).await?))
 }
@@ -82,7 +83,7 @@ pub(super) async fn add(
 pub(super) async fn edit(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     request: Result<Json<EditRequest>, JsonRejection>,
 ) -> Result<Json<Value>, AdminError> {
     let EditRequest { keys, without } = request?.0;
@@ -96,7 +97,7 @@ pub(super) async fn edit(
 pub(super) async fn rotate_key(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Json<Value>, AdminError> {
     let wanted = name.clone();
     let plan = move |present: &Loaded| location_files::rotate_key(present, &wanted);
@@ -106,7 +107,7 @@ pub(super) async fn rotate_key(
 pub(super) async fn remove(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     request: Result<Json<RemoveRequest>, JsonRejection>,
 ) -> Result<Json<Value>, AdminError> {
     let machines = if request?.0.force { Machines::Removed } else { Machines::Spared };

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use postern_gateway::chain;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::Admin;
 use super::caller::Caller;
 use super::error::AdminError;
+use super::named::Named;
 use super::users::time;
 use crate::flows::outbox;
 use crate::flows::refusal::Refusal;
@@ -102,20 +103,15 @@ async fn list(
     Ok(Json(views.await?))
 }
 
-async fn show(
-    State(admin): State<Admin>,
-    id: Result<Path<i64>, PathRejection>,
-) -> Result<Json<MailView>, AdminError> {
-    let Path(id) = id?;
+async fn show(State(admin): State<Admin>, Named(id): Named<i64>) -> Result<Json<MailView>, AdminError> {
     Ok(Json(admin.look(move |tx, site, _| view(tx, site, outbox::find(tx, id)?)).await?))
 }
 
 async fn retry(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    id: Result<Path<i64>, PathRejection>,
+    Named(id): Named<i64>,
 ) -> Result<Json<MailView>, AdminError> {
-    let Path(id) = id?;
     let retried = admin.change(caller, move |tx, site, actor, now| {
         let mail = outbox::retry(tx, actor, id, now)?;
         view(tx, site, mail)
@@ -134,9 +130,8 @@ async fn retry_all(
 async fn discard(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    id: Result<Path<i64>, PathRejection>,
+    Named(id): Named<i64>,
 ) -> Result<Json<MailView>, AdminError> {
-    let Path(id) = id?;
     let discarded = admin.change(caller, move |tx, site, actor, now| {
         let mail = outbox::discard(tx, actor, id, now)?;
         view(tx, site, mail)
@@ -144,7 +139,7 @@ async fn discard(
     Ok(Json(discarded.await?.0))
 }
 
-async fn preview(State(admin): State<Admin>, Path(kind): Path<String>) -> Result<Json<Value>, AdminError> {
+async fn preview(State(admin): State<Admin>, Named(kind): Named<String>) -> Result<Json<Value>, AdminError> {
     let kind = Kind::ALL.iter().find(|known| known.name() == kind).ok_or(AdminError::UnknownPath)?;
     let letter = letter::preview(&admin.app.site(), *kind);
     Ok(Json(json!({ "subject": letter.subject, "text": letter.text, "html": letter.html })))

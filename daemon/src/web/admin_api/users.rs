@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{ConnectInfo, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Admin;
 use super::caller::Caller;
 use super::error::AdminError;
+use super::named::Named;
 use crate::flows::invite::{self, Actor, Delivery, Further, Guest, Invitation, MailTo};
 use crate::flows::refusal::Refusal;
 use crate::site::Site;
@@ -78,7 +79,7 @@ pub(super) async fn invite(
 pub(super) async fn reinvite(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(username): Path<String>,
+    Named(username): Named<String>,
     request: Result<Json<DeliveryRequest>, JsonRejection>,
 ) -> Result<Json<Value>, AdminError> {
     further_token(&admin, caller, username, Further::Enrolling, request?.0).await
@@ -87,7 +88,7 @@ pub(super) async fn reinvite(
 pub(super) async fn activate_client(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(username): Path<String>,
+    Named(username): Named<String>,
     request: Result<Json<DeliveryRequest>, JsonRejection>,
 ) -> Result<Json<Value>, AdminError> {
     further_token(&admin, caller, username, Further::Client, request?.0).await

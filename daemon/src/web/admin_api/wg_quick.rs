@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::Admin;
 use super::caller::Caller;
 use super::error::AdminError;
+use super::named::Named;
 use crate::config::Loaded;
 use crate::config::edit::LocationKeys;
 use crate::flows::invite::Actor;
@@ -73,6 +74,9 @@ async fn import(
     request: Result<Json<ImportRequest>, JsonRejection>,
 ) -> Result<Json<Value>, AdminError> {
     let ImportRequest { servers, endpoint, keys, deed } = request?.0;
+    if servers.is_empty() {
+        return Err(Refusal::Takeover(vec!["no file was given".to_owned()]).into());
+    }
     let mut takeovers = Vec::new();
     for Server { name, interface, text } in servers {
         let parsed = parse(&Zeroizing::new(text)).map_err(|error| Refusal::Takeover(error.0))?;
@@ -176,7 +180,7 @@ async fn resolved(server: &WgQuick) -> BTreeMap<String, SocketAddr> {
 async fn export(
     State(admin): State<Admin>,
     ConnectInfo(caller): ConnectInfo<Caller>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Json<Value>, AdminError> {
     let written =
         admin.change(caller, move |tx, site, actor, now| take_over::export(tx, site, &name, (actor, now)));

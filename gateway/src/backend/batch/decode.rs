@@ -96,6 +96,17 @@ fn stats_of(peer: &Attributes<'_>) -> Option<(PublicKey, PeerStats)> {
     Some((peer.find(wg::peer::PUBLIC_KEY).and_then(public_key)?, stats))
 }
 
+/// A device and its counters, out of the messages of two dumps.
+#[cfg(feature = "fuzzed")]
+pub(in crate::backend) fn read(messages: &[Attributes<'_>]) -> (Device, BTreeMap<PublicKey, PeerStats>) {
+    let (mut gathered, mut stats) = (Gathered::default(), BTreeMap::new());
+    for message in messages {
+        gathered.take(message);
+        take_stats(&mut stats, message);
+    }
+    (gathered.into_device(), stats)
+}
+
 /// A `timespec`; the epoch means "never".
 fn handshake(value: &[u8]) -> Option<SystemTime> {
     let (seconds, rest) = value.split_first_chunk()?;

@@ -170,6 +170,15 @@ impl Nfnetlink {
     }
 }
 
+/// What would be kept of an object of each kind, out of any attributes: for tests/fuzz.
+#[cfg(feature = "fuzzed")]
+pub(in crate::backend) fn read(object: &Attributes<'_>) -> Vec<Vec<u8>> {
+    let kinds = [&TABLES, &CHAINS, &RULES, &SETS].into_iter().chain(&STRANGE);
+    kinds
+        .map(|kind| [text(object.find(TABLE)).into_bytes(), essence(kind, object.clone())].concat())
+        .collect()
+}
+
 fn about(kind: u16, table: &str) -> Message {
     let mut message = Message::new(kind, [FAMILY_INET, 0, 0, 0]);
     message.put(TABLE, &terminated(table));
