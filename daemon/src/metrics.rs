@@ -50,6 +50,8 @@ pub enum Route {
     Poll,
     /// A forgotten password, by the API or the pages.
     PasswordReset,
+    /// Signing in, and what is one's own.
+    Account,
     /// A page of enrolling in the browser.
     Page,
     /// Scripts, styles, pictures.
@@ -200,14 +202,22 @@ impl Metrics {
 }
 
 impl Route {
-    const ALL: [Self; 6] =
-        [Self::Enrollment, Self::Poll, Self::PasswordReset, Self::Page, Self::Asset, Self::Health];
+    const ALL: [Self; 7] = [
+        Self::Enrollment,
+        Self::Poll,
+        Self::PasswordReset,
+        Self::Account,
+        Self::Page,
+        Self::Asset,
+        Self::Health,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Enrollment => "enrollment",
             Self::Poll => "poll",
             Self::PasswordReset => "password_reset",
+            Self::Account => "account",
             Self::Page => "page",
             Self::Asset => "asset",
             Self::Health => "health",
@@ -219,6 +229,8 @@ impl Route {
         let is_below = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
         if is_below(&["/api/v1/password-reset", "/password"]) {
             Self::PasswordReset
+        } else if path == "/me" || is_below(&["/me/", "/sign-in", "/sign-out"]) {
+            Self::Account
         } else if is_below(&["/api/v1/poll"]) {
             Self::Poll
         } else if is_below(&["/api/v1/health", "/api/v1/info"]) {

@@ -68,6 +68,8 @@ test("without scripts, too, somebody signs in and out, and ends the other sessio
     await signIn(visitor, username, PASSWORD);
     await page.waitForURL("**/me");
     assert.equal(await page.locator('form[action="/me/sessions"]').count(), 2);
+    await other.page.reload();
+    await other.look("account-9-two-sessions");
     await page.locator('form[action="/me/sessions"] button').last().click();
     await page.waitForURL("**/me?done=ended");
     assert.equal(await page.locator('form[action="/me/sessions"]').count(), 0);

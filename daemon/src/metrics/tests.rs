@@ -152,6 +152,10 @@ fn every_path_has_a_route_and_one_that_does_not_exist_is_no_route_of_its_own() {
         ("/password-reset/new", Route::PasswordReset),
         ("/assets/app.js", Route::Asset),
         ("/api/v1/health-grpc", Route::Health),
+        ("/sign-in", Route::Account),
+        ("/me/device", Route::Account),
+        ("/me", Route::Account),
+        ("/metal", Route::Page),
         ("/enroll/device", Route::Page),
         ("/no/such/page", Route::Page),
     ] {

@@ -90,13 +90,10 @@ pub(super) async fn enter(
             return answer.map(|answer| retry_after(answer, seconds));
         }
     };
-    match entered {
-        Some(keepsakes) => Ok(pages.keeping("/me", &keepsakes)),
-        None => {
-            let hint = Some(Key("refused-sign-in-hint"));
-            refused(StatusCode::UNAUTHORIZED, say(Key("refused-sign-in")), hint)
-        }
+    if let Some(keepsakes) = entered {
+        return Ok(pages.keeping("/me", &keepsakes));
     }
+    refused(StatusCode::UNAUTHORIZED, say(Key("refused-sign-in")), Some(Key("refused-sign-in-hint")))
 }
 
 /// Signs out of this browser.
