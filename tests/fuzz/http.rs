@@ -1,5 +1,6 @@
 //! Requests of clients and browsers out of bytes: the first line is method, path and a header with its value, the second is
-//! the cookies, everything after it the body. `TOKEN`, `SESSION`, `RESET` (a link), `RUNNING` (the session of another) and `KEY` stand for good ones.
+//! the cookies, everything after it the body. `TOKEN`, `SESSION`, `RESET` (a link), `RUNNING` (the session of another) and
+//! `KEY` stand for good ones.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request};
