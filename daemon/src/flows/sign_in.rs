@@ -14,9 +14,6 @@ use crate::site::Site;
 use crate::store::account::User;
 use crate::store::{StoreError, Tx};
 
-/// What the audit log calls whoever it does not know. No username has a space.
-const UNKNOWN: &str = "unknown account";
-
 /// Why something of one's own is not shown or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
@@ -85,8 +82,9 @@ impl Found {
         found.is_some_and(|found| found.id == user.id && found.password_hash == user.password_hash)
     }
 
-    fn name(&self) -> &str {
-        self.account.as_ref().map_or(UNKNOWN, |user| user.username.as_str())
+    /// What the account is called.
+    pub fn username(&self) -> Option<&str> {
+        self.account.as_ref().map(|user| user.username.as_str())
     }
 }
 
@@ -105,22 +103,11 @@ pub fn find(tx: &Tx<'_>, name: &str, browser: Option<TokenHash>) -> Result<Found
 pub fn enter(tx: &Tx<'_>, found: &Found, entry: &Entry, now: Timestamp) -> Result<bool, StoreError> {
     let user = found.account().map(|id| tx.user(id)).transpose()?.flatten();
     let Some(user) = user.filter(|user| user.disabled_at.is_none() && found.is_still(user)) else {
-        refuse(tx, found, now)?;
         return Ok(false);
     };
     seat(tx, &user, entry, now)?;
     tx.audit(&user.username, Action::SessionStart, &user.username, Some(&entry.called), now)?;
     Ok(true)
-}
-
-/// Writes down that a name and a password did not belong together: the same write whether or not there is such an account.
-pub fn refuse(tx: &Tx<'_>, found: &Found, now: Timestamp) -> Result<(), StoreError> {
-    tx.audit(found.name(), Action::SessionRefuse, found.name(), None, now)
-}
-
-/// Writes down that an attempt came after too many others.
-pub fn limit(tx: &Tx<'_>, found: &Found, now: Timestamp) -> Result<(), StoreError> {
-    tx.audit(found.name(), Action::SessionLimit, found.name(), None, now)
 }
 
 /// Who is signed in with what a cookie holds.

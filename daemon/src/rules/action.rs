@@ -66,10 +66,6 @@ names! {
     PasswordChange = "password.change",
     /// Somebody signed in with the account's password.
     SessionStart = "session.start",
-    /// A name and a password that do not belong together, or an account that may not sign in.
-    SessionRefuse = "session.refuse",
-    /// Too many attempts to sign in; told once an hour, however many there are.
-    SessionLimit = "session.limit",
     /// Somebody signed out.
     SessionSignOut = "session.sign-out",
     /// A user ended sessions in other browsers.
@@ -137,6 +133,8 @@ names! {
     Reason:
     /// More attempts than are allowed.
     Limit = "limit",
+    /// The password is not the account's, or the account may not be used, or there is none.
+    Password = "password",
     /// Nobody knows the token.
     Unknown = "unknown",
     /// The token was not used in time.

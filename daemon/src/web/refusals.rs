@@ -15,6 +15,7 @@ use super::limit::{Presented, network_of};
 use crate::app::App;
 use crate::flows::enroll::EnrollError;
 use crate::flows::enroll_audit;
+use crate::flows::sign_in::Found;
 use crate::rules::action::{Action, Reason};
 use crate::rules::token::TokenHash;
 use crate::store::{StoreError, Tx};
@@ -82,6 +83,12 @@ impl Refusals {
         let now = self.app.now();
         let why = move |tx: &Tx<'_>| enroll_audit::why_no_reset(tx, token, now);
         self.explained(client, Action::PasswordReset, why).await;
+    }
+
+    /// Somebody gives a password that opens nothing, or gives too many. What was typed as a name is not told: people type
+    /// passwords there.
+    pub(super) async fn no_password(&self, client: IpAddr, action: Action, reason: Reason, found: &Found) {
+        self.write(Client::network(client), action, reason, found.username().map(str::to_owned)).await;
     }
 
     /// A device is not registered, or does not get another key.

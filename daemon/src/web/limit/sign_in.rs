@@ -31,8 +31,6 @@ pub(in crate::web) struct SignIns {
     browsers: Allowances<[u8; 32]>,
     /// Of strangers, by address.
     addresses: Allowances<IpAddr>,
-    /// Of lines in the audit log that tell of somebody who came too often.
-    told: Allowances<[u8; 32]>,
 }
 
 /// Who tries to sign in, and as whom.
@@ -46,15 +44,6 @@ pub(in crate::web) struct Attempt<'a> {
     pub(in crate::web) browser: Option<TokenHash>,
     /// From where.
     pub(in crate::web) client: IpAddr,
-}
-
-/// Why an attempt is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) struct TooOften {
-    /// How long to wait.
-    pub(in crate::web) wait: Duration,
-    /// Whether that was not told yet within the hour.
-    pub(in crate::web) is_news: bool,
 }
 
 /// What an attempt took. Dropped, it stays taken.
@@ -75,29 +64,27 @@ impl Default for SignIns {
             accounts: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
             browsers: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
             addresses: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
-            told: Allowances::new(1, PERIOD, MOST_BEARERS),
         }
     }
 }
 
 impl SignIns {
-    /// Takes what an attempt costs.
+    /// Takes what an attempt costs; the error says how long to wait.
     pub(in crate::web) fn attempt(
         &self,
         attempt: Attempt<'_>,
         now: Timestamp,
-    ) -> Result<Permit<'_>, TooOften> {
+    ) -> Result<Permit<'_>, Duration> {
         let Attempt { name, account, browser, client } = attempt;
         if let (Some(account), Some(browser)) = (account, browser) {
             let key = key_of("browser", &[&account.0.to_be_bytes(), &browser.0]);
-            self.browsers.take(key, now).map_err(|wait| self.too_often(wait, key, now))?;
+            self.browsers.take(key, now)?;
             return Ok(Permit { browser: Some(key), ..self.nothing() });
         }
         let address = network_of(client);
-        let told = || key_of("address", &[address.to_string().as_bytes()]);
-        self.addresses.take(address, now).map_err(|wait| self.too_often(wait, told(), now))?;
+        self.addresses.take(address, now)?;
         let name = key_of("name", &[name.to_ascii_lowercase().as_bytes()]);
-        self.names.take(name, now).map_err(|wait| self.too_often(wait, name, now))?;
+        self.names.take(name, now)?;
         let account = account.map(|account| (account, self.accounts.take(account, now).is_ok()));
         Ok(Permit {
             name: Some(name),
@@ -110,10 +97,6 @@ impl SignIns {
 
     fn nothing(&self) -> Permit<'_> {
         Permit { limits: self, browser: None, name: None, account: None, address: None, counts: true }
-    }
-
-    fn too_often(&self, wait: Duration, key: [u8; 32], now: Timestamp) -> TooOften {
-        TooOften { wait, is_news: self.told.take(key, now).is_ok() }
     }
 }
 
@@ -158,7 +141,7 @@ mod tests {
         (name, account): (&str, Option<UserId>),
         browser: Option<TokenHash>,
         second: i64,
-    ) -> Result<Permit<'a>, TooOften> {
+    ) -> Result<Permit<'a>, Duration> {
         static ADDRESS: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let address = ADDRESS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let client = std::net::Ipv4Addr::from_bits(address).into();
@@ -172,7 +155,7 @@ mod tests {
             let fails = |second| try_as(&limits, who, None, second).is_ok();
             assert_eq!((0..20).filter(|second| fails(*second)).count(), 10);
             let Err(refused) = try_as(&limits, who, None, 20) else { panic!("an eleventh") };
-            assert_eq!(refused.wait, Duration::from_secs(3580));
+            assert_eq!(refused, Duration::from_secs(3580));
             assert!((20..3600).all(|second| !fails(second)));
             assert!(fails(3600) && !fails(3601));
         }
@@ -247,16 +230,5 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
         assert_eq!(admitted, 10);
-    }
-
-    #[test]
-    fn that_somebody_comes_too_often_is_news_once_an_hour() {
-        let limits = SignIns::default();
-        while try_as(&limits, ("ann", ANN), None, 0).is_ok() {}
-        // The loop's last attempt was told of.
-        let news = |second| try_as(&limits, ("ann", ANN), None, second).is_err_and(|refused| refused.is_news);
-        assert!(!news(1) && !news(3599));
-        assert!(try_as(&limits, ("ann", ANN), None, 3600).is_ok());
-        assert!(news(3601) && !news(3602));
     }
 }

@@ -16,6 +16,7 @@ use super::sign_in::{Judged, retry_after, too_often};
 use super::trouble::{Trouble, page, password_refusal};
 use super::visit::{Seat, Visit};
 use crate::flows::sign_in;
+use crate::rules::action::Action;
 
 #[derive(Template)]
 #[template(path = "pages/me-password.html")]
@@ -53,7 +54,7 @@ pub(super) async fn set(
     if let Some(error) = password_refusal(&password) {
         return refused(StatusCode::UNPROCESSABLE_ENTITY, None, Some(visit.language.say(error)));
     }
-    let found = match pages.judge(&visit, &username, present).await? {
+    let found = match pages.judge(&visit, Action::PasswordChange, (&username, present)).await? {
         Judged::Right(found) => found,
         Judged::Wrong => {
             let why = visit.language.say(Key("refused-present-password"));

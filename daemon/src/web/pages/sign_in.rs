@@ -16,9 +16,11 @@ use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
 use crate::flows::sign_in::{self, Entry, Found};
+use crate::rules::action::{Action, Reason};
 use crate::rules::browser;
+use crate::store::StoreError;
 use crate::store::session::BROWSER_KNOWN_FOR;
-use crate::web::limit::{Attempt, TooOften};
+use crate::web::limit::Attempt;
 use crate::web::seconds_of;
 
 #[derive(Template)]
@@ -81,7 +83,7 @@ pub(super) async fn enter(
     if name.is_empty() || password.is_empty() {
         return refused(StatusCode::UNPROCESSABLE_ENTITY, say(Key("refused-empty")), None);
     }
-    let entered = match pages.judge(&visit, &name, password).await? {
+    let entered = match pages.judge(&visit, Action::SessionStart, (&name, password)).await? {
         Judged::Right(found) => pages.enter(&visit, *found).await?,
         Judged::Wrong => None,
         Judged::TooOften(seconds) => {
@@ -120,12 +122,12 @@ pub(super) fn retry_after(mut answer: Response, seconds: u64) -> Response {
 
 impl Pages {
     /// Finds out whether a password is right for the account of a name: one look at the database, one run of Argon2 and, if
-    /// it is not, one line in the audit log, whatever there is under that name.
+    /// it is not, what the audit log takes of a refused `action`, whatever there is under that name.
     pub(super) async fn judge(
         &self,
         visit: &Visit,
-        name: &str,
-        password: Zeroizing<String>,
+        action: Action,
+        (name, password): (&str, Zeroizing<String>),
     ) -> Result<Judged, Trouble> {
         let browser = visit.session(Seat::Browser, &self.app.site());
         let typed = name.to_owned();
@@ -136,13 +138,10 @@ impl Pages {
             browser: browser.filter(|_| found.is_known),
             client: visit.client,
         };
-        let now = self.app.now();
-        let permit = match self.limits.sign_ins.attempt(attempt, now) {
+        let permit = match self.limits.sign_ins.attempt(attempt, self.app.now()) {
             Ok(permit) => permit,
-            Err(TooOften { wait, is_news }) => {
-                if is_news {
-                    self.app.store.write(move |tx| sign_in::limit(tx, &found, now)).await?;
-                }
+            Err(wait) => {
+                self.refusals.no_password(visit.client, action, Reason::Limit, &found).await;
                 return Ok(Judged::TooOften(seconds_of(wait)));
             }
         };
@@ -152,7 +151,7 @@ impl Pages {
                 Ok(Judged::Right(Box::new(found)))
             }
             Ok(_) => {
-                self.app.store.write(move |tx| sign_in::refuse(tx, &found, now)).await?;
+                self.refusals.no_password(visit.client, action, Reason::Password, &found).await;
                 Ok(Judged::Wrong)
             }
             Err(error) => {
@@ -167,8 +166,15 @@ impl Pages {
     async fn enter(&self, visit: &Visit, found: Found) -> Result<Option<Keepsakes>, Trouble> {
         let (keepsakes, entry) = self.keepsakes(visit);
         let now = self.app.now();
-        let entered = self.app.store.write(move |tx| sign_in::enter(tx, &found, &entry, now)).await?.0;
-        Ok(entered.then_some(keepsakes))
+        let entering = self.app.store.write(move |tx| {
+            let is_in = sign_in::enter(tx, &found, &entry, now)?;
+            Ok::<_, StoreError>((is_in, found))
+        });
+        let ((is_in, found), _) = entering.await?;
+        if !is_in {
+            self.refusals.no_password(visit.client, Action::SessionStart, Reason::Password, &found).await;
+        }
+        Ok(is_in.then_some(keepsakes))
     }
 
     /// A new session and another name for the browser, whatever it had before.
