@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use instant_acme::{
     Account, AccountBuilder, AuthorizationStatus, CertificateIdentifier, ChallengeHandle, ChallengeType,
-    Error, Identifier, NewAccount, NewOrder, Order, OrderStatus, Problem, RetryPolicy,
+    Error, Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
 };
 use postern_gateway::chain;
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
@@ -84,7 +84,7 @@ pub(super) async fn obtain(
     let anew = NewOrder::new(&identifiers);
     let ordered = match replaces {
         Some(replaced) => match account.new_order(&NewOrder::new(&identifiers).replaces(replaced)).await {
-            Err(Error::Api(problem)) if is_about_replacing(&problem) => account.new_order(&anew).await,
+            Err(error) if is_about_replacing(&error) => account.new_order(&anew).await,
             ordered => ordered,
         },
         None => account.new_order(&anew).await,
@@ -108,7 +108,9 @@ pub(super) async fn obtain(
 
 /// Authorities take a certificate as replaced once only (RFC 9773, section 5), or know nothing of it. Whatever else they
 /// refuse, they would refuse again, and count.
-fn is_about_replacing(problem: &Problem) -> bool {
+fn is_about_replacing(error: &Error) -> bool {
+    // Who knows nothing of it takes the order without a word of what it replaces, which the library calls another error.
+    let Error::Api(problem) = error else { return matches!(error, Error::Other(_)) };
     let kinds = ["urn:ietf:params:acme:error:alreadyReplaced", "urn:ietf:params:acme:error:malformed"];
     problem.r#type.as_deref().is_some_and(|kind| kinds.contains(&kind))
 }
