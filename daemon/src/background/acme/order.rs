@@ -110,12 +110,11 @@ pub(super) async fn obtain(
 /// leave it out of their answer. Whatever else they refuse, they would refuse again, and count.
 fn is_about_replacing(error: &Error) -> bool {
     let kinds = ["urn:ietf:params:acme:error:alreadyReplaced", "urn:ietf:params:acme:error:malformed"];
-    match error {
-        Error::Api(problem) => problem.r#type.as_deref().is_some_and(|kind| kinds.contains(&kind)),
-        // The library has no other name for it.
-        Error::Other(source) => source.to_string().starts_with("replaces field mismatch"),
-        _ => false,
+    if let Error::Api(problem) = error {
+        return problem.r#type.as_deref().is_some_and(|kind| kinds.contains(&kind));
     }
+    // The library has no other name for it.
+    matches!(error, Error::Other(source) if source.to_string().starts_with("replaces field mismatch"))
 }
 
 async fn account(acme: &Acme, kept: &Kept) -> Result<Account, AcmeError> {
