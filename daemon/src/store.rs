@@ -163,7 +163,13 @@ impl Store {
     pub async fn try_again(&self) -> Result<(), StoreError> {
         if self.trouble().is_some() {
             self.write(instance::rewrite).await?;
-            *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(Trouble::Damaged(what)) = &*trouble {
+                // A reader found it meanwhile.
+                return Err(StoreError::Damaged(what.clone()));
+            }
+            *trouble = None;
+            drop(trouble);
             tracing::info!("the database can be written again");
         }
         Ok(())

@@ -2,8 +2,9 @@
 //! the end of the log, and what was committed after it would be lost without a word. Nothing here changes it.
 //!
 //! A log may end in frames that never got to the disk, when the power went; but no transaction is begun before the one
-//! before it is on disk. So what is wrong before a commit that something follows was right once. (The format: SQLite's
-//! `fileformat2.html`, section 4.) A log that was cut off ends there for everybody: that is not seen.
+//! before it is on disk. So what is wrong before a commit that something continues was right once. Leftovers of attempts that
+//! could not be synced may stand there, too: they do not continue each other. (The format: SQLite's `fileformat2.html`,
+//! section 4.) A log that was cut off, or damaged in what was committed last, ends there for everybody: that is not seen.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -54,10 +55,11 @@ pub(super) fn inspect(database: &Path) -> Result<(), StoreError> {
             // Which generation it is only the frames can say.
             (salts, was_committed) = (frame.salts().to_vec(), false);
         }
-        if was_committed {
+        if log.adds(&frame) && was_committed {
             return Err(StoreError::Damaged("its write-ahead log, postern.db-wal".to_owned()));
         }
         was_committed = frame.is_commit();
+        log.sums = frame.sums();
     }
     Ok(())
 }
@@ -69,6 +71,8 @@ impl Log {
         log.add(header.get(..24).unwrap_or_default());
         if number(header, 0) & !1 == MAGIC && log.sums == (number(header, 24), number(header, 28)) {
             log.salts = header.get(16..24).map(<[u8]>::to_vec);
+        } else {
+            log.is_big_endian = cfg!(target_endian = "big");
         }
         log
     }
@@ -76,14 +80,18 @@ impl Log {
     /// Whether the frame continues the log.
     fn takes(&mut self, frame: &Frame) -> bool {
         let before = self.sums;
-        self.add(frame.header.get(..8).unwrap_or_default());
-        self.add(&frame.page);
-        let is_next = self.salts.as_deref() == Some(frame.salts())
-            && self.sums == (number(&frame.header, 16), number(&frame.header, 20));
+        let is_next = self.salts.as_deref() == Some(frame.salts()) && self.adds(frame);
         if !is_next {
             self.sums = before;
         }
         is_next
+    }
+
+    /// Adds a frame, and says whether that makes what the frame says.
+    fn adds(&mut self, frame: &Frame) -> bool {
+        self.add(frame.header.get(..8).unwrap_or_default());
+        self.add(&frame.page);
+        self.sums == frame.sums()
     }
 
     fn add(&mut self, bytes: &[u8]) {
@@ -105,6 +113,10 @@ impl Frame {
 
     fn salts(&self) -> &[u8] {
         self.header.get(8..16).unwrap_or_default()
+    }
+
+    fn sums(&self) -> (u32, u32) {
+        (number(&self.header, 16), number(&self.header, 20))
     }
 
     fn is_commit(&self) -> bool {
@@ -188,6 +200,19 @@ mod tests {
         for short in [0, 10, HEADER_BYTES] {
             judged(&path, &log[..short]).unwrap();
         }
+    }
+
+    /// A commit that could not be synced stays there, and shorter attempts after it write over its beginning only.
+    #[test]
+    fn what_attempts_left_that_were_never_synced_is_no_damage() {
+        let (_dir, path, log) = a_database();
+        let frames: Vec<&[u8]> =
+            log[HEADER_BYTES..].as_chunks::<FRAME>().0.iter().map(|frame| &frame[..]).collect();
+        let commits: Vec<usize> = (0..frames.len()).filter(|at| number(frames[*at], 4) > 0).collect();
+        let [valid, shorter, longer] = [commits[5], commits[8], commits[11]];
+        let mut left = log[..HEADER_BYTES + (valid + 1) * FRAME].to_vec();
+        left.extend([frames[shorter], frames[longer - 1], frames[longer]].concat());
+        judged(&path, &left).unwrap();
     }
 
     #[test]
