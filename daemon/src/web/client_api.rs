@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use postern_gateway::chain;
 use zeroize::Zeroizing;
 
 use super::cookie::{self, Cookie, SameSite};
@@ -145,11 +146,16 @@ async fn activate_user(State(api): State<Api>, request: Request) -> Result<Json<
     let (session, admission) = api.session_of(request.headers(), client).await?;
     let now = api.app.now();
     let outcome = activate(&api, session, request.into_body()).await;
+    // Load and a failing database are nobody's doing, and a write for each would make them worse.
     if let Err(error) = &outcome
+        && error.is_a_refusal()
         && !error.is_about_an_unknown_bearer()
     {
         let why = error.to_string();
-        api.app.store.write(move |tx| enroll_audit::refused_activation(tx, session, &why, now)).await?;
+        let told = api.app.store.write(move |tx| enroll_audit::refused_activation(tx, session, &why, now));
+        if let Err(error) = told.await {
+            tracing::error!(error = chain(&error), "a refusal is not in the audit log");
+        }
     }
     settle(admission, outcome).map(|()| Json(NothingAnswer {}))
 }

@@ -91,6 +91,11 @@ impl WebError {
             || matches!(self, Self::Forbidden | Self::Reset(ResetError::Forbidden))
     }
 
+    /// Whether what was sent is at fault, and neither its timing nor the daemon.
+    pub(super) fn is_a_refusal(&self) -> bool {
+        self.status().is_client_error() && !matches!(self, Self::TooMany { .. } | Self::TooSlow)
+    }
+
     /// Protocol 0.4 and the tables of section 1.
     fn status(&self) -> StatusCode {
         match self {
