@@ -85,7 +85,7 @@ impl Tx<'_> {
         )
     }
 
-    /// Forgets sessions that are over, and browsers that did not sign in for a year.
+    /// Forgets sessions that are over, and browsers that did not sign in for [`BROWSER_KNOWN_FOR`].
     pub fn forget_sessions(&self, timeouts: Timeouts, now: Timestamp) -> Result<(), StoreError> {
         let [idle, absolute] = timeouts.seconds();
         let before = |length: i64| now.as_second().saturating_sub(length);

@@ -20,6 +20,8 @@ use crate::web::allowance::Allowances;
 /// So many failures at once, and then another one in every period: at most so many in any hour.
 const FAILURES: u16 = 10;
 const PERIOD: Duration = Duration::from_hours(1);
+/// So many right passwords at once, and then another one in every period: more than people need.
+const ENTRIES: (u16, Duration) = (20, Duration::from_mins(1));
 
 /// The allowances.
 pub(in crate::web) struct SignIns {
@@ -31,6 +33,8 @@ pub(in crate::web) struct SignIns {
     browsers: Allowances<[u8; 32]>,
     /// Of strangers, by address.
     addresses: Allowances<IpAddr>,
+    /// Of right passwords, by account: each is a hash, a session, an entry in the audit log, perhaps a mail.
+    entries: Allowances<UserId>,
 }
 
 /// Who tries to sign in, and as whom.
@@ -64,6 +68,7 @@ impl Default for SignIns {
             accounts: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
             browsers: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
             addresses: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
+            entries: Allowances::new(ENTRIES.0, ENTRIES.1, MOST_BEARERS),
         }
     }
 }
@@ -93,6 +98,11 @@ impl SignIns {
             counts: account.is_none_or(|(_, is_taken)| is_taken),
             ..self.nothing()
         })
+    }
+
+    /// Takes what a right password costs, which only its owner can spend; the error says how long to wait.
+    pub(in crate::web) fn enter(&self, account: UserId, now: Timestamp) -> Result<(), Duration> {
+        self.entries.take(account, now)
     }
 
     fn nothing(&self) -> Permit<'_> {
@@ -181,6 +191,15 @@ mod tests {
                     .give_back();
             }
         }
+    }
+
+    #[test]
+    fn a_right_password_lets_in_so_often_and_nobody_else_is_kept_out() {
+        let limits = SignIns::default();
+        let entered = |account, second| limits.enter(UserId(account), at(second)).is_ok();
+        assert_eq!((0..50).filter(|_| entered(1, 0)).count(), 20);
+        assert!(!entered(1, 59) && entered(1, 60) && !entered(1, 61));
+        assert!(entered(2, 0));
     }
 
     /// With its other name no password is right any more, but the answer is as for a name that nobody has.

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::Timestamp;
+use postern_gateway::chain;
 
 use super::form::Form;
 use super::frame::Frame;
@@ -125,7 +126,10 @@ impl Pages {
         let who = found?;
         if who.session.is_to_note(&visit.client.to_string(), now) {
             let used = who.clone();
-            self.app.store.write(move |tx| sign_in::note_use(tx, &used, now)).await?;
+            if let Err(error) = self.app.store.write(move |tx| sign_in::note_use(tx, &used, now)).await {
+                // Looking goes on while nothing can be written.
+                tracing::warn!(error = chain(&error), "that a session is used could not be written down");
+            }
         }
         Ok(who)
     }

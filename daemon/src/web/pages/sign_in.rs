@@ -147,6 +147,13 @@ impl Pages {
         };
         match self.passwords.verify(password, found.password_hash()).await {
             Ok(is_right) if is_right && permit.counts() => {
+                let entered =
+                    found.account().map(|account| self.limits.sign_ins.enter(account, self.app.now()));
+                if let Some(Err(wait)) = entered {
+                    // What the attempt took stays taken: it cost a hash.
+                    self.refusals.no_password(visit.client, action, Reason::Limit, &found).await;
+                    return Ok(Judged::TooOften(seconds_of(wait)));
+                }
                 permit.give_back();
                 Ok(Judged::Right(Box::new(found)))
             }
