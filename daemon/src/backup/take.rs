@@ -144,6 +144,9 @@ impl Files {
                 Err(_) => self.leave_out(&named.path, "it is outside of the configuration's folder"),
             }
         }
+        let mistake = parts.mistake.iter();
+        self.left_out
+            .extend(mistake.map(|mistake| format!("what a mistyped key was to name, if one did: {mistake}")));
         if self.keys == KeyFiles::With {
             let handed_in = parts.credentials.iter();
             self.left_out.extend(

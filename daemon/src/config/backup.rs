@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::load::{below, parse, read};
 use super::problem::{ConfigErrors, Problems};
-use super::raw::{RawBackup, RawBackups};
+use super::raw::{RawBackup, RawBackups, RawConfig};
 use crate::envelope;
 use raw_parts::RawParts;
 
@@ -35,6 +35,8 @@ pub struct Parts {
     pub named: Vec<Named>,
     /// Keys whose secrets systemd hands in: they are in no file of the configuration.
     pub credentials: Vec<&'static str>,
+    /// What is wrong with `postern.toml`: a key that is mistyped may have been to name some of these files.
+    pub mistake: Option<String>,
     /// Database and keys.
     pub state_dir: PathBuf,
 }
@@ -68,14 +70,24 @@ pub fn backups(path: &Path) -> Result<Backups, ConfigErrors> {
 pub fn parts(path: &Path) -> Result<Parts, ConfigErrors> {
     let mut problems = Problems::default();
     let raw = read(path, &[], &mut problems);
-    raw.map(|raw| of(&raw, path)).ok_or(ConfigErrors(problems.refused))
+    let parts = raw.map(|raw| Parts { mistake: mistake(|strict| read(path, &[], strict)), ..of(&raw, path) });
+    parts.ok_or(ConfigErrors(problems.refused))
 }
 
 /// The files of a configuration whose `text` is going to be at `path`.
 pub fn parts_of(text: &str, path: &Path) -> Result<Parts, ConfigErrors> {
     let mut problems = Problems::default();
     let raw = parse(path, text, &mut problems);
-    raw.map(|raw| of(&raw, path)).ok_or(ConfigErrors(problems.refused))
+    let parts =
+        raw.map(|raw| Parts { mistake: mistake(|strict| parse(path, text, strict)), ..of(&raw, path) });
+    parts.ok_or(ConfigErrors(problems.refused))
+}
+
+/// What the daemon would say of the file.
+fn mistake(read: impl FnOnce(&mut Problems) -> Option<RawConfig>) -> Option<String> {
+    let mut problems = Problems::default();
+    read(&mut problems);
+    problems.refused.first().map(ToString::to_string)
 }
 
 pub(super) fn judged(raw: RawBackup, base: &Path, file: &Path, problems: &mut Problems) -> Backups {
@@ -114,6 +126,7 @@ fn of(raw: &RawParts, path: &Path) -> Parts {
         templates_dir: below(base, &raw.mail.templates_dir),
         named: named.collect(),
         credentials,
+        mistake: None,
         state_dir: below(base, &raw.state_dir),
     }
 }
