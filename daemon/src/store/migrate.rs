@@ -15,6 +15,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/0008_audit_owed_rename.sql"),
     include_str!("../../migrations/0009_audit_outcome.sql"),
     include_str!("../../migrations/0010_sign_in.sql"),
+    include_str!("../../migrations/0011_login.sql"),
 ];
 
 /// The schema that the last step leads to.
