@@ -148,7 +148,7 @@ fn setting_one_up_ends_other_sessions_and_a_reset_ends_all() {
         }
         let who = sign_in::session(tx, &site, TokenHash([1; 32]), at(0)).unwrap();
         begin(tx, &site, &who.user, [SECRET, [9; 32]], at(0))?;
-        confirm_here(tx, &site, &who, CODE, &RANDOM, at(59))?.unwrap();
+        confirm_here(tx, &site, &who, (Method::App, CODE), &RANDOM, at(59))?.unwrap();
         let session = |number| sign_in::session(tx, &site, TokenHash([number; 32]), at(60)).ok();
         assert!(session(2).is_none(), "it never gave one");
         assert_eq!(session(1).unwrap().session.second_factor, Some(Factor::Totp));
