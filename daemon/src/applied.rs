@@ -17,6 +17,8 @@ pub struct Applied {
     pub locations: BTreeMap<LocationId, LocationState>,
     /// What failed apart from single locations: observing, the firewall.
     pub failing: Vec<String>,
+    /// What the host cannot do that would make the gateway safer.
+    pub weakness: Option<String>,
     /// Times our nftables table was found changed from outside and put right, since the start.
     pub firewall_drift_repaired: u64,
 }

@@ -5,10 +5,12 @@
 //! and an aborted request wakes nobody.
 
 use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub mod account;
@@ -59,8 +61,9 @@ pub async fn asked_from<T>(source: IpAddr, work: impl Future<Output = T>) -> T {
 /// The database. Clones share it.
 #[derive(Clone)]
 pub struct Store {
-    writer: Arc<Mutex<Connection>>,
+    /// Dropped before the writer, which closes the file.
     readers: Arc<Mutex<Vec<Connection>>>,
+    writer: Arc<Mutex<Writer>>,
     places: Arc<tokio::sync::Semaphore>,
     path: Option<Arc<PathBuf>>,
     changes: Changes,
@@ -89,13 +92,15 @@ impl Store {
     }
 
     fn over(writer: Connection, path: Option<Arc<PathBuf>>) -> Self {
+        let trouble = Arc::default();
+        let writer = Writer { connection: writer, trouble: Arc::clone(&trouble) };
         Self {
             writer: Arc::new(Mutex::new(writer)),
             readers: Arc::default(),
             places: Arc::new(tokio::sync::Semaphore::new(READERS)),
             path,
             changes: Changes::default(),
-            trouble: Arc::default(),
+            trouble,
         }
     }
 
@@ -250,6 +255,37 @@ impl Store {
     }
 }
 
+/// The one connection that writes.
+struct Writer {
+    connection: Connection,
+    trouble: Arc<Mutex<Option<Trouble>>>,
+}
+
+impl Deref for Writer {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+impl Drop for Writer {
+    /// The last connection that closes writes the log into the file, which a damaged one is spared: both stay as they are.
+    fn drop(&mut self) {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*trouble, Some(Trouble::Damaged(_))) {
+            // It cannot fail for a connection that is open.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
+    }
+}
+
 fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     prepare(&reader)?;
@@ -316,6 +352,26 @@ mod tests {
         assert!(store.try_again().await.is_err() && damaged(store.trouble()));
         drop(store);
         assert!(std::fs::read(&path).unwrap() == sound, "it was changed");
+    }
+
+    #[test]
+    fn what_is_in_the_log_of_a_damaged_file_is_not_written_into_it_when_it_is_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("postern.db");
+        drop(Store::open(&path).unwrap());
+        let log = dir.path().join("postern.db-wal");
+        for is_damaged in [false, true] {
+            let store = Store::open(&path).unwrap();
+            store.write_blocking(|tx| tx.insert_group(&format!("ops {is_damaged}"))).unwrap();
+            store.read_blocking(|tx| tx.users()).unwrap();
+            let before = [&path, &log].map(|path| std::fs::read(path).unwrap());
+            if is_damaged {
+                store.remember(Some(Trouble::Damaged("a page".to_owned())));
+            }
+            drop(store);
+            let after = [&path, &log].map(|path| std::fs::read(path).unwrap_or_default());
+            assert_eq!(before == after, is_damaged);
+        }
     }
 
     #[test]

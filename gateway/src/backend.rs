@@ -51,6 +51,11 @@ pub trait Backend: Send {
     /// were not taken, all others of the step were.
     fn perform(&mut self, step: &Step) -> Result<(), StepError>;
 
+    /// What this host cannot do that would make the gateway safer, as a sentence; `None`: nothing.
+    fn weakness(&self) -> Option<String> {
+        None
+    }
+
     /// Counters and handshakes of an interface of ours.
     fn stats(&mut self, interface: &InterfaceName) -> Result<BTreeMap<PublicKey, PeerStats>, BackendError>;
 }

@@ -13,6 +13,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use postern_gateway::backend::firewall::NftTable;
@@ -180,7 +181,7 @@ fn an_intact_table_has_the_fingerprint_of_its_policies() {
 fn every_change_of_the_table_is_noticed_and_repaired() {
     let policies = everything();
     let Some(scene) = Scene::with(&policies) else { return };
-    let table = scene.table.0.name();
+    let table = &scene.table.name;
     for change in [
         format!("flush table inet {table}"),
         format!("delete table inet {table}"),
@@ -206,12 +207,84 @@ fn every_change_of_the_table_is_noticed_and_repaired() {
 }
 
 #[test]
+fn whoever_empties_the_kernels_tables_or_adds_to_ours_opens_nothing_and_cuts_nothing() {
+    let policies = firewall(|policy| {
+        policy.routes = nets(&["10.9.0.2/32"]);
+        policy.masquerade = true;
+    });
+    let Some(scene) = Scene::with(&policies) else { return };
+    scene.site.sh("ip route del 10.77.0.0/16");
+    scene.client.reaches(ALLOWED);
+    let table = &scene.table.name;
+    let changes = [
+        "flush ruleset".to_owned(),
+        format!("delete table inet {table}"),
+        format!("flush table inet {table}"),
+        format!("insert rule inet {table} forwarded_px accept"),
+    ];
+    let times = if std::env::var_os("POSTERN_TEST_LONG").is_some() { 250 } else { 10 };
+    let [allowed, forbidden] = [ALLOWED, FORBIDDEN].map(|address| Pinging::start(&scene.client, address));
+    for change in (0..times).flat_map(|_| &changes) {
+        scene.gateway.sh(&format!("nft '{change}'"));
+        assert_eq!(scene.observe(), None, "{change}");
+        std::thread::sleep(Duration::from_millis(20));
+        scene.table.replace_in(&scene.gateway, &policies);
+    }
+    let (allowed, forbidden) = (allowed.stop(), forbidden.stop());
+    assert_eq!(forbidden.answered, 0, "leaked: {forbidden:?}");
+    assert_eq!(allowed.lost(), 0, "lost: {allowed:?}");
+    assert!(allowed.sent.min(forbidden.sent) > 20 * times, "{allowed:?} {forbidden:?}");
+}
+
+#[test]
+fn the_table_stays_when_its_daemon_goes_and_the_next_one_takes_it_over() {
+    let policies = everything();
+    let Some(mut scene) = Scene::with(&policies) else { return };
+    let held = format!("{}_held", scene.table.name);
+    let is_held = |scene: &Scene| scene.gateway.sh("nft list tables").contains(&held);
+    assert!(is_held(&scene));
+    scene.gateway.sh(&format!("! nft delete table inet {held} 2>&1"));
+    scene.table = Table::of("test");
+    assert!(!is_held(&scene), "it went with its daemon");
+    scene.client.reaches(ALLOWED);
+    scene.client.misses("10.10.0.1");
+    assert_eq!(scene.observe(), None, "there is no copy yet");
+    let before = scene.gateway.sh(&format!("nft list table inet {}", scene.table.name));
+    scene.table.replace_in(&scene.gateway, &policies);
+    assert_eq!(scene.observe(), Some(policies.fingerprint()));
+    assert_eq!(scene.gateway.sh(&format!("nft list table inet {}", scene.table.name)), before);
+    assert!(is_held(&scene));
+    let rules = |table: &str| {
+        let listed = scene.gateway.sh(&format!("nft -s list table inet {table}"));
+        let lines = listed.lines().filter(|line| !line.contains("flags owner") && !line.starts_with("table"));
+        lines.take_while(|line| !line.contains("chain seal")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let seal_apart = |table: &str| rules(table).join("\n");
+    assert!(seal_apart(&held).contains("goto forwarded_px"), "{}", seal_apart(&held));
+}
+
+#[test]
+fn a_copy_that_the_kernel_refuses_is_told_of_and_the_table_stands_without_it() {
+    let policies = firewall(|policy| policy.routes = nets(&["10.9.0.2/32"]));
+    let Some(mut scene) = Scene::with(&policies) else { return };
+    scene.table = Table::of("other");
+    // What another process holds is refused like a kernel refuses that knows no owners.
+    scene.gateway.sh(&format!("nft add table inet {}_held; nft add chain inet {0}_held forward '{{ type filter hook input priority 0; }}'", scene.table.name));
+    scene.table.replace_in(&scene.gateway, &policies);
+    assert_eq!(scene.observe(), Some(policies.fingerprint()));
+    let weakness = scene.table.table.lock().unwrap().weakness().unwrap();
+    assert!(weakness.contains("whoever deletes the table"), "{weakness}");
+    scene.client.reaches(ALLOWED);
+    scene.client.misses(FORBIDDEN);
+}
+
+#[test]
 fn tables_of_others_stay_as_they_are() {
     let Some(scene) = Scene::with(&firewall(|_| {})) else { return };
     scene
         .gateway
         .sh("nft 'table inet postern { chain c { type filter hook forward priority 0; counter; }; }'");
-    let other = Table(NftTable::of(&Owner::of_instance("another")));
+    let other = Table::of("another");
     other.replace_in(&scene.gateway, &everything());
     let foreign = || scene.gateway.sh("nft -s list table inet postern");
     let before = foreign();
@@ -221,8 +294,8 @@ fn tables_of_others_stay_as_they_are() {
     assert_eq!(scene.observe(), None);
     assert_eq!(foreign(), before);
     let tables = scene.gateway.sh("nft list tables");
-    assert!(!tables.contains(scene.table.0.name()), "{tables}");
-    assert_eq!(scene.gateway.within(|| other.0.observe().unwrap()), Some(everything().fingerprint()));
+    assert!(!tables.contains(&scene.table.name), "{tables}");
+    assert_eq!(other.observe_in(&scene.gateway), Some(everything().fingerprint()));
 }
 
 /// Policies of `px` that `change` is made to, beside a `py` without any.
@@ -255,11 +328,23 @@ fn carries(near: &mut TcpStream, far: &mut TcpStream) -> bool {
     far.read_exact(&mut [0]).is_ok()
 }
 
-struct Table(NftTable);
+struct Table {
+    name: String,
+    table: Mutex<NftTable>,
+}
 
 impl Table {
+    fn of(instance: &str) -> Self {
+        let table = NftTable::of(&Owner::of_instance(instance));
+        Self { name: table.name().to_owned(), table: Mutex::new(table) }
+    }
+
     fn replace_in(&self, gateway: &Namespace, firewall: &Firewall) {
-        gateway.within(|| self.0.replace(firewall)).unwrap();
+        gateway.within(|| self.table.lock().unwrap().replace(firewall)).unwrap();
+    }
+
+    fn observe_in(&self, gateway: &Namespace) -> Option<FirewallFingerprint> {
+        gateway.within(|| self.table.lock().unwrap().observe()).unwrap()
     }
 }
 
@@ -295,24 +380,18 @@ impl Scene {
         for (interface, host) in [("px", &client), ("px", &neighbour), ("py", &other), ("lan", &site)] {
             host.is_neighbour_of(&gateway, interface);
         }
-        let scene = Self {
-            gateway,
-            client,
-            site,
-            table: Table(NftTable::of(&Owner::of_instance("test"))),
-            others: [neighbour, other],
-        };
+        let scene = Self { gateway, client, site, table: Table::of("test"), others: [neighbour, other] };
         scene.table.replace_in(&scene.gateway, firewall);
         Some(scene)
     }
 
     fn observe(&self) -> Option<FirewallFingerprint> {
-        self.gateway.within(|| self.table.0.observe()).unwrap()
+        self.table.observe_in(&self.gateway)
     }
 
     /// The handle of the rule that lets `px` reach its IPv6 routes.
     fn handle(&self) -> String {
-        let table = self.table.0.name();
+        let table = &self.table.name;
         let listing = self.gateway.sh(&format!("nft -a list chain inet {table} forwarded_px"));
         let rule =
             listing.lines().find(|line| line.contains("ip6 daddr") && !line.contains("oifname")).unwrap();

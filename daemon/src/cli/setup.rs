@@ -11,7 +11,7 @@ mod terminal;
 mod written;
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -47,6 +47,10 @@ pub(super) struct SetupArgs {
     /// Ask nothing: take what is given, what is configured and what is found on the host.
     #[arg(long)]
     yes: bool,
+    /// Start the service even where this host loses its own IPv6 default route by that; otherwise it is asked, and with
+    /// --yes the service is not started.
+    #[arg(long)]
+    accept_ipv6_route_loss: bool,
     /// As JSON; asks nothing.
     #[arg(long)]
     json: bool,
@@ -95,13 +99,15 @@ impl SetupArgs {
         out: &mut impl Write,
         errors: &mut impl Write,
     ) -> Result<(), Failure> {
-        // Afterwards nobody may come in any more to read it.
-        let mut lost = Findings::default();
-        doctor::uplink(&mut lost);
-        doctor::tell(&lost, errors)?;
-        let outcome = service::follow(cli)?;
-        let runs = !matches!(outcome, Outcome::Skipped(_)) || service::is_there(cli);
+        let outcome = match self.objection(cli, errors)? {
+            Some(why) => Outcome::Waiting(why),
+            None => service::follow(cli)?,
+        };
+        let runs = !matches!(outcome, Outcome::Skipped(_) | Outcome::Waiting(_)) || service::is_there(cli);
         let mut in_force = outcome.answer().map_or(Ok(()), |answer| warn(answer, errors));
+        if matches!(outcome, Outcome::Waiting(_)) {
+            in_force = Err(Failure::NotInForce);
+        }
         if !self.json {
             tell_service(&outcome, out)?;
         }
@@ -116,7 +122,11 @@ impl SetupArgs {
         if taken.as_ref().is_some_and(|taken| !taken.is_in_force) {
             in_force = Err(Failure::NotInForce);
         }
-        let link = if runs { service::first_link(cli)? } else { None };
+        let link = if runs { service::first_link(cli) } else { Ok(None) };
+        let link = link.unwrap_or_else(|failure| {
+            in_force = Err(failure);
+            None
+        });
         let findings = doctor::examine(cli);
         if self.json {
             writeln!(
@@ -131,6 +141,32 @@ impl SetupArgs {
         let taken = taken.as_ref().map(|taken| taken.name.as_str());
         tell_next(link.as_ref(), &written.url, taken, &found.wg_quick, out)?;
         in_force
+    }
+
+    /// Why the service is not to be started now: its start would cost this host its own IPv6, and nobody said that it may.
+    fn objection(&self, cli: &Cli, errors: &mut impl Write) -> Result<Option<String>, Failure> {
+        // Afterwards nobody may come in any more to read it.
+        let mut lost = Findings::default();
+        doctor::uplink(&mut lost);
+        doctor::tell(&lost, errors)?;
+        let Some(command) = service::to_start(cli).filter(|_| !lost.all().is_empty()) else {
+            return Ok(None);
+        };
+        if self.consents(&mut Terminal { input: &mut io::stdin().lock(), output: &mut io::stderr() })? {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "this host would lose its IPv6 default route; do what stands above, then: {command} (or run setup again, with \
+             --accept-ipv6-route-loss if it may)"
+        )))
+    }
+
+    /// Whether the host may lose its IPv6 default route: where nobody said so, whoever sits there is asked.
+    fn consents<R: BufRead, W: Write>(&self, terminal: &mut Terminal<'_, R, W>) -> io::Result<bool> {
+        if self.accept_ipv6_route_loss || self.is_silent() {
+            return Ok(self.accept_ipv6_route_loss);
+        }
+        terminal.confirm("Start the service all the same, and lose that route?", "no")
     }
 
     /// On a terminal it is shown what will be, and asked once more. `None`: not yet; otherwise what the daemon said to
@@ -155,7 +191,7 @@ impl SetupArgs {
         }
         server.show(cli, out, errors)?;
         let mut terminal = Terminal { input: &mut io::stdin().lock(), output: &mut io::stderr() };
-        if !terminal.confirm("Take it over now, while its tunnels are up?")? {
+        if !terminal.confirm("Take it over now, while its tunnels are up?", "yes")? {
             writeln!(out, "location       none yet; later: {}", server.command(cli))?;
             return Ok(None);
         }
@@ -275,4 +311,26 @@ fn invalid(errors: &ConfigErrors) -> Failure {
         "that would be no valid configuration, and nothing was changed:{}",
         problems.concat()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whoever_says_so_has_the_host_lose_its_route() {
+        let consents = |yes, accept_ipv6_route_loss, said: &str| {
+            let given = Answers::default();
+            let setup = SetupArgs { answers: None, yes, accept_ipv6_route_loss, json: false, given };
+            let mut asked = Vec::new();
+            let mut terminal = Terminal { input: &mut said.as_bytes(), output: &mut asked };
+            let consents = setup.consents(&mut terminal).unwrap();
+            (consents, !asked.is_empty())
+        };
+        assert_eq!(consents(false, false, "\n"), (false, true), "by default not");
+        assert_eq!(consents(false, false, "yes\n"), (true, true));
+        assert_eq!(consents(true, false, ""), (false, false));
+        assert_eq!(consents(true, true, ""), (true, false));
+        assert_eq!(consents(false, true, ""), (true, false));
+    }
 }

@@ -200,6 +200,7 @@ impl Status {
     fn find_problems(&self, world: &World<'_>, census: &Census) -> Vec<String> {
         let mut problems: Vec<String> = world.store_trouble.iter().map(of_store).collect();
         problems.extend(world.applied.failing.iter().cloned());
+        problems.extend(world.applied.weakness.clone());
         problems
             .extend(world.stats.as_ref().err().map(|error| format!("WireGuard cannot be asked: {error}")));
         for location in &self.locations {

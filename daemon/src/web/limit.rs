@@ -185,6 +185,14 @@ pub(super) fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
+/// What may well be one customer: an IPv4 address, or an IPv6 /48.
+fn site_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 80))),
+    }
+}
+
 /// Who sent a request: the peer of the connection, or, behind trusted proxies, the last address in `X-Forwarded-For`
 /// that is not one of them.
 pub(super) fn client_address(request: &Request, trusted: &[IpNet]) -> IpAddr {

@@ -68,17 +68,25 @@ impl NetlinkSocket {
         self.receive(|_, attributes| take(attributes))
     }
 
-    /// Sends one transaction that creates something: `begin` and `end` only say where it begins and ends.
+    /// Sends one transaction: `begin` and `end` only say where it begins and ends, the last change is acknowledged.
     pub(super) fn transact(
         &mut self,
         begin: &mut Message,
-        work: &mut Message,
+        changes: &mut [Message],
         end: &mut Message,
     ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut bytes = begin.finished(REQUEST, self.sequence)?.to_vec();
-        bytes.extend(work.finished(REQUEST | ACK | CREATE | APPEND, self.sequence)?);
+        let last = changes.len().saturating_sub(1);
+        for (at, change) in changes.iter_mut().enumerate() {
+            let acknowledged = if at == last { ACK } else { 0 };
+            bytes.extend(change.finished(REQUEST | CREATE | APPEND | acknowledged, self.sequence)?);
+        }
         bytes.extend(end.finished(REQUEST, self.sequence)?);
+        // The kernel takes a transaction whole, or not at all; it counts some more than its bytes.
+        if bytes.len() > BUFFER_BYTES {
+            setsockopt(&self.socket, sockopt::SndBufForce, &(2 * bytes.len()))?;
+        }
         self.socket.send(&bytes, 0)?;
         self.receive(|_, _| ())
     }

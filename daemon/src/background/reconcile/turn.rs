@@ -157,6 +157,7 @@ impl World {
         }
         if *scope == Scope::Everything {
             self.applied.failing = outcome.firewall_failure().into_iter().collect();
+            self.applied.weakness = self.backend.weakness();
         }
         let is_repaired = drift.is_of_firewall(plan) && outcome.firewall_failure().is_none();
         if is_repaired {

@@ -30,6 +30,8 @@ pub(super) enum Outcome {
     Started,
     /// None is started here, for this reason.
     Skipped(String),
+    /// The administrator first has to see to this.
+    Waiting(String),
 }
 
 impl Outcome {
@@ -37,7 +39,7 @@ impl Outcome {
     pub(super) fn answer(&self) -> Option<&Value> {
         match self {
             Self::Reloaded(answer) | Self::Restarted(answer) => Some(answer),
-            Self::Started | Self::Skipped(_) => None,
+            Self::Started | Self::Skipped(_) | Self::Waiting(_) => None,
         }
     }
 }
@@ -58,6 +60,11 @@ pub(super) fn follow(cli: &Cli) -> Result<Outcome, Failure> {
         fields.remove("needs_restart");
     }
     Ok(Outcome::Restarted(answer))
+}
+
+/// What has it started once it may be; `None`: it runs, or is none of systemd's.
+pub(super) fn to_start(cli: &Cli) -> Option<String> {
+    (!is_there(cli) && why_not(&cli.config).is_none()).then(|| format!("systemctl enable --now {UNIT}"))
 }
 
 /// Whether there is a daemon, also one that says no.

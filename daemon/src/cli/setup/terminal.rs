@@ -188,11 +188,11 @@ impl<R: BufRead, W: Write> Terminal<'_, R, W> {
     }
 
     /// Whether it is to be done.
-    pub(super) fn confirm(&mut self, question: &str) -> io::Result<bool> {
+    pub(super) fn confirm(&mut self, question: &str, default: &str) -> io::Result<bool> {
         let check = |said: &str| {
             if matches!(said, "yes" | "no") { Ok(()) } else { Err("yes or no".to_owned()) }
         };
-        Ok(self.ask(question, Some("yes"), check)? == "yes")
+        Ok(self.ask(question, Some(default), check)? == "yes")
     }
 
     /// One line; the default where it is empty.

@@ -50,6 +50,7 @@ impl Written {
             Outcome::Restarted(_) => ("restarted", None),
             Outcome::Started => ("started", None),
             Outcome::Skipped(why) => ("skipped", Some(why)),
+            Outcome::Waiting(why) => ("not_started", Some(why)),
         };
         json!({
             "files": files,
@@ -75,6 +76,7 @@ pub(super) fn tell_service(outcome: &Outcome, out: &mut impl Write) -> io::Resul
         Outcome::Restarted(_) => writeln!(out, "service        was restarted"),
         Outcome::Started => writeln!(out, "service        runs, and starts with the host"),
         Outcome::Skipped(why) => writeln!(out, "service        left alone: {why}"),
+        Outcome::Waiting(why) => writeln!(out, "service        not started: {why}"),
     }
 }
 

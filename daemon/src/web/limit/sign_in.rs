@@ -5,6 +5,9 @@
 //! counted by itself, so that strangers lock no user out. A name is counted whether or not there is such an account. An
 //! account has two names: once strangers failed often enough with either, no password is right any more, but the other
 //! name is not answered otherwise than before: that would tell that both are one account's.
+//!
+//! So many names are told apart, and a network adds so many of them an hour: whoever wants all others to share one
+//! allowance needs hundreds of networks.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::{GUESSES, MOST_ADDRESSES, MOST_BEARERS, network_of};
+use super::{GUESSES, MOST_ADDRESSES, MOST_BEARERS, network_of, site_of};
 use crate::rules::ids::UserId;
 use crate::rules::token::TokenHash;
 use crate::web::allowance::Allowances;
@@ -20,6 +23,9 @@ use crate::web::allowance::Allowances;
 /// So many failures at once, and then another one in every period: at most so many in any hour.
 const FAILURES: u16 = 10;
 const PERIOD: Duration = Duration::from_hours(1);
+/// Names that nobody failed with of late, which the strangers of a network fail with: so many at once, and then another one
+/// in every period.
+const NEW_NAMES: (u16, Duration) = (60, Duration::from_mins(1));
 /// So many right passwords at once, and then another one in every period: more than people need.
 const ENTRIES: (u16, Duration) = (20, Duration::from_mins(1));
 
@@ -33,6 +39,8 @@ pub(in crate::web) struct SignIns {
     browsers: Allowances<[u8; 32]>,
     /// Of strangers, by address.
     addresses: Allowances<IpAddr>,
+    /// Of new names, by network.
+    newcomers: Allowances<IpAddr>,
     /// Of right passwords, by account: each is a hash, a session, an entry in the audit log, perhaps a mail.
     entries: Allowances<UserId>,
     /// Of codes of a second factor, by account. Nobody is asked for one who did not give the right password, so no stranger can
@@ -60,6 +68,7 @@ pub(in crate::web) struct Permit<'a> {
     name: Option<[u8; 32]>,
     account: Option<UserId>,
     address: Option<IpAddr>,
+    newcomer: Option<IpAddr>,
     /// Whether a right password is right.
     counts: bool,
 }
@@ -71,6 +80,7 @@ impl Default for SignIns {
             accounts: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
             browsers: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
             addresses: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
+            newcomers: Allowances::new(NEW_NAMES.0, NEW_NAMES.1, MOST_ADDRESSES),
             entries: Allowances::new(ENTRIES.0, ENTRIES.1, MOST_BEARERS),
             codes: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
         }
@@ -93,11 +103,15 @@ impl SignIns {
         let address = network_of(client);
         self.addresses.take(address, now)?;
         let name = key_of("name", &[name.to_ascii_lowercase().as_bytes()]);
+        // Of two that add one name at the same time both are counted, which costs more and never less.
+        let newcomer = (!self.names.knows(name)).then(|| site_of(client));
+        newcomer.map_or(Ok(()), |site| self.newcomers.take(site, now))?;
         self.names.take(name, now)?;
         let account = account.map(|account| (account, self.accounts.take(account, now).is_ok()));
         Ok(Permit {
             name: Some(name),
             address: Some(address),
+            newcomer,
             account: account.filter(|(_, is_taken)| *is_taken).map(|(account, _)| account),
             counts: account.is_none_or(|(_, is_taken)| is_taken),
             ..self.nothing()
@@ -120,7 +134,15 @@ impl SignIns {
     }
 
     fn nothing(&self) -> Permit<'_> {
-        Permit { limits: self, browser: None, name: None, account: None, address: None, counts: true }
+        Permit {
+            limits: self,
+            browser: None,
+            name: None,
+            account: None,
+            address: None,
+            newcomer: None,
+            counts: true,
+        }
     }
 }
 
@@ -137,6 +159,7 @@ impl Permit<'_> {
         self.name.into_iter().for_each(|key| limits.names.give_back(key));
         self.account.into_iter().for_each(|account| limits.accounts.give_back(account));
         self.address.into_iter().for_each(|address| limits.addresses.give_back(address));
+        self.newcomer.into_iter().for_each(|site| limits.newcomers.give_back(site));
     }
 }
 
@@ -264,6 +287,30 @@ mod tests {
         assert!(limits.attempt(neighbour, at(0)).is_err());
         let known = Attempt { account: ANN, browser: Some(TokenHash([1; 32])), ..neighbour };
         assert!(limits.attempt(known, at(0)).is_ok());
+    }
+
+    /// Addresses of one site of IPv6 are as many as anybody wants.
+    #[test]
+    fn a_network_fails_with_so_many_names_an_hour_and_others_are_not_hindered() {
+        let limits = SignIns::default();
+        let attempt = |number: u32, client: &str, second| {
+            let attempt = Attempt {
+                name: &format!("name{number}"),
+                account: None,
+                browser: None,
+                client: client.parse().unwrap(),
+            };
+            limits.attempt(attempt, at(second)).is_ok()
+        };
+        let from = |site: &str, number: u32| format!("2001:db8:{site}:{:x}::1", number % 1000);
+        let hour =
+            |site: &str| (0..18_000).filter(|n| attempt(*n, &from(site, *n), i64::from(n / 5))).count();
+        assert_eq!(hour("1"), 60 + 59);
+        let most = u32::try_from(MOST_BEARERS).unwrap() / (60 + 60);
+        assert!(most > 500, "{most} networks");
+        assert!(attempt(1, &from("1", 2000), 3600), "a name that is known adds none");
+        assert!(attempt(20_000, &from("2", 1), 3600));
+        assert!(attempt(20_000, "192.0.2.1", 3600));
     }
 
     #[test]

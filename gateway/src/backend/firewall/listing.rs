@@ -9,21 +9,24 @@ use nix::libc;
 use crate::backend::netlink::{Attributes, Message, NetlinkSocket, number};
 
 /// `NFNL_SUBSYS_NFTABLES`, in the upper byte of a message's type.
-const SUBSYSTEM: u16 = 0x0a00;
+pub(super) const SUBSYSTEM: u16 = 0x0a00;
 const FAMILY_INET: u8 = 1;
 
 /// `NFNL_MSG_BATCH_BEGIN` and `NFNL_MSG_BATCH_END`; whose transaction it is stands in the last byte.
 const BATCH_BEGIN: u16 = 0x10;
 const BATCH_END: u16 = 0x11;
 const OF_NFTABLES: [u8; 4] = [0, 0, 0, 10];
+/// `NFNL_BATCH_GENID`, and `NFTA_GEN_ID` of an answer.
+const GENERATION: u16 = 1;
 
-const NEW_RULE: u16 = SUBSYSTEM + 6;
+pub(super) const NEW_RULE: u16 = SUBSYSTEM + 6;
+const GET_GENERATION: u16 = SUBSYSTEM + 16;
 const GET_SET_ELEMENTS: u16 = SUBSYSTEM + 13;
 
 /// The table's name, in the attributes of everything that is in a table.
 const TABLE: u16 = 1;
-const CHAIN_NAME: u16 = 3;
-const RULE_CHAIN: u16 = 2;
+pub(super) const CHAIN_NAME: u16 = 3;
+pub(super) const RULE_CHAIN: u16 = 2;
 const RULE_COMMENT: u16 = 7;
 const SET_NAME: u16 = 2;
 const SET_FLAGS: u16 = 3;
@@ -60,10 +63,19 @@ pub(super) struct Listing {
     pub(super) seals: Vec<String>,
     /// All chains.
     pub(super) chains: Vec<String>,
+    /// All but the seal's chain, and all rules but the seal, as the kernel tells them.
+    pub(super) told: Told,
     /// Whether there is anything besides chains, rules and the sets that belong to a rule.
     pub(super) has_strangers: bool,
     /// Everything but the seal, as bytes, in the kernel's order (which is the order of rules within a chain).
     pub(super) objects: Vec<Vec<u8>>,
+}
+
+/// Runs of attributes, in the kernel's order.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) chains: Vec<Vec<u8>>,
+    pub(super) rules: Vec<Vec<u8>>,
 }
 
 impl Nfnetlink {
@@ -86,21 +98,41 @@ impl Nfnetlink {
         for kind in &STRANGE {
             let found = self.all(kind, table, |_| true)?;
             listing.has_strangers |= !found.is_empty();
-            listing.objects.extend(found);
+            listing.objects.extend(essences(kind, &found));
         }
         Ok(Some(listing))
     }
 
-    /// Adds a rule that does nothing but carry a comment.
-    pub(super) fn comment(&mut self, table: &str, chain: &str, comment: &str) -> io::Result<()> {
-        let (mut begin, mut end) =
-            (Message::new(BATCH_BEGIN, OF_NFTABLES), Message::new(BATCH_END, OF_NFTABLES));
+    /// The number of the kernel's rules as they are: every transaction of anybody gives them another.
+    pub(super) fn generation(&mut self) -> io::Result<[u8; 4]> {
+        let mut found = None;
+        let mut ask = Message::new(GET_GENERATION, [0; 4]);
+        self.socket.ask(&mut ask, |answer| found = answer.find(GENERATION).and_then(number))?;
+        found.ok_or_else(|| io::Error::other("the kernel did not say which rules it has"))
+    }
+
+    /// Adds a rule that does nothing but carry a comment, to rules of this generation: `ERESTART` if there are others.
+    pub(super) fn comment(
+        &mut self,
+        table: &str,
+        chain: &str,
+        comment: &str,
+        generation: [u8; 4],
+    ) -> io::Result<()> {
+        let mut begin = Message::new(BATCH_BEGIN, OF_NFTABLES);
+        begin.put(GENERATION, &generation);
         let mut rule = about(NEW_RULE, table);
         rule.put(RULE_CHAIN, &terminated(chain));
         let comment = terminated(comment);
         let length = u8::try_from(comment.len()).map_err(io::Error::other)?;
         rule.put(RULE_COMMENT, &[&[0, length], comment.as_slice()].concat());
-        self.socket.transact(&mut begin, &mut rule, &mut end)
+        self.socket.transact(&mut begin, &mut [rule], &mut Message::new(BATCH_END, OF_NFTABLES))
+    }
+
+    /// One transaction of several changes.
+    pub(super) fn transact(&mut self, changes: &mut [Message]) -> io::Result<()> {
+        let [mut begin, mut end] = [BATCH_BEGIN, BATCH_END].map(|kind| Message::new(kind, OF_NFTABLES));
+        self.socket.transact(&mut begin, changes, &mut end)
     }
 
     fn chains(&mut self, table: &str, listing: &mut Listing) -> io::Result<()> {
@@ -109,7 +141,8 @@ impl Nfnetlink {
             listing.chains.push(name.clone());
             name != SEAL_CHAIN
         })?;
-        listing.objects.extend(found);
+        listing.objects.extend(essences(&CHAINS, &found));
+        listing.told.chains = found;
         Ok(())
     }
 
@@ -122,7 +155,8 @@ impl Nfnetlink {
             }
             !is_seal
         })?;
-        listing.objects.extend(found);
+        listing.objects.extend(essences(&RULES, &found));
+        listing.told.rules = found;
         Ok(())
     }
 
@@ -134,7 +168,7 @@ impl Nfnetlink {
             names.push(text(set.find(SET_NAME)));
             true
         })?;
-        listing.objects.extend(found);
+        listing.objects.extend(essences(&SETS, &found));
         for name in names {
             listing.objects.extend(self.elements(table, &name)?);
         }
@@ -165,8 +199,7 @@ impl Nfnetlink {
                 found.push(object.encoded());
             }
         })?;
-        let objects = found.iter().map(|bytes| Attributes::within(bytes));
-        Ok(objects.filter(|object| wanted(object)).map(|object| essence(kind, object)).collect())
+        Ok(found.into_iter().filter(|object| wanted(&Attributes::within(object))).collect())
     }
 }
 
@@ -179,10 +212,14 @@ pub(in crate::backend) fn read(object: &Attributes<'_>) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn about(kind: u16, table: &str) -> Message {
+pub(super) fn about(kind: u16, table: &str) -> Message {
     let mut message = Message::new(kind, [FAMILY_INET, 0, 0, 0]);
     message.put(TABLE, &terminated(table));
     message
+}
+
+fn essences(kind: &Kind, objects: &[Vec<u8>]) -> impl Iterator<Item = Vec<u8>> {
+    objects.iter().map(|object| essence(kind, Attributes::within(object)))
 }
 
 fn essence(kind: &Kind, object: Attributes<'_>) -> Vec<u8> {
@@ -195,11 +232,11 @@ fn essence(kind: &Kind, object: Attributes<'_>) -> Vec<u8> {
     bytes
 }
 
-fn terminated(text: &str) -> Vec<u8> {
+pub(super) fn terminated(text: &str) -> Vec<u8> {
     [text.as_bytes(), b"\0"].concat()
 }
 
-fn text(value: Option<&[u8]>) -> String {
+pub(super) fn text(value: Option<&[u8]>) -> String {
     let value = value.unwrap_or_default();
     String::from_utf8_lossy(value.strip_suffix(b"\0").unwrap_or(value)).into_owned()
 }

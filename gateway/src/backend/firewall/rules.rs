@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use nftables::batch::Batch;
-use nftables::schema::{Chain, FlushObject, NfCmd, NfListObject, Nftables, Rule, Table};
+use nftables::schema::{Chain, FlushObject, NfCmd, NfListObject, NfObject, Nftables, Rule, Table};
 use nftables::stmt::Statement;
 use nftables::types::{NfChainPolicy, NfChainType, NfFamily, NfHook};
 
@@ -64,6 +64,13 @@ pub(super) fn change(table: &str, firewall: &Firewall, chains: &[String]) -> Nft
     }
     rules.interfaces(&firewall.interfaces);
     rules.batch.to_nftables()
+}
+
+/// How many rules a transaction adds.
+pub(super) fn number_in(transaction: &Nftables<'_>) -> usize {
+    let is_rule =
+        |object: &&NfObject<'_>| matches!(object, NfObject::CmdObject(NfCmd::Add(NfListObject::Rule(_))));
+    transaction.objects.iter().filter(is_rule).count()
 }
 
 fn chains_of(firewall: &Firewall) -> BTreeSet<String> {

@@ -10,6 +10,9 @@ pub(super) fn tell(site: &Site, before: &Applied, after: &Applied) {
         (_, error) if error.is_empty() => tracing::info!("the gateway is as it should be again"),
         (_, error) => tracing::error!(error, "the gateway is not as it should be; trying again"),
     }
+    if let Some(weakness) = after.weakness.as_ref().filter(|_| before.weakness != after.weakness) {
+        tracing::warn!("{weakness}");
+    }
     for (id, state) in &after.locations {
         let Some(name) = site.location(*id).map(|location| &location.config.name) else { continue };
         let was = before.locations.get(id).and_then(|state| state.failing.as_ref());
