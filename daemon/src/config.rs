@@ -6,6 +6,7 @@ mod check;
 pub mod edit;
 mod https;
 mod load;
+mod portal;
 mod problem;
 mod raw;
 mod restart;
@@ -32,6 +33,7 @@ pub use backup::{Backups, Named, Parts, backups, parts, parts_of};
 pub use branding::{Branding, Link, Logo, LogoKind};
 pub use https::{Acme, Http, OwnFiles, Tls};
 pub use load::{DEFAULT_FILE, Draft, Loaded, admin_socket, load, load_drafts, load_with};
+pub use portal::{Particular, Portal};
 pub use problem::{ConfigErrors, Problem};
 pub use smtp::{Login, PasswordError, PasswordSource, Security, Smtp};
 pub use values::{host_of, is_public_name, mail_host, public_url};
@@ -63,6 +65,8 @@ pub struct Config {
     pub enrollment: Enrollment,
     /// How long people stay signed in.
     pub sign_in: Timeouts,
+    /// What people may do about their own account.
+    pub portal: Portal,
     /// Where WireGuard runs, unless a location says otherwise.
     pub backend: BackendChoice,
     /// How often everything is compared with the kernel even if nothing happened.

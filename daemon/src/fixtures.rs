@@ -7,7 +7,7 @@ use postern_gateway::{BackendKind, Mtu, PrivateKey};
 
 use crate::config::{
     BackendChoice, Backups, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http,
-    Location, Mail, Tls,
+    Location, Mail, Portal, Tls,
 };
 use crate::rules::colour::Colour;
 use crate::rules::ids::UserId;
@@ -116,6 +116,7 @@ fn config() -> Config {
             device_step: DeviceStep::Required,
             devices_per_session: 3,
         },
+        portal: Portal::default(),
         sign_in: Timeouts { idle: 60 * minute, absolute: 24 * 60 * minute },
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,

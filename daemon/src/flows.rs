@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod certificate_trouble;
 pub mod client_config;
 pub mod configure;
+pub mod device_limit;
 pub mod devices;
 pub mod enroll;
 pub mod enroll_audit;
@@ -18,7 +19,9 @@ pub mod link;
 pub mod locations;
 pub mod new_link;
 pub mod outbox;
+pub mod own_client;
 pub mod own_devices;
+pub mod own_particulars;
 pub mod password_reset;
 pub mod permit;
 #[cfg(test)]

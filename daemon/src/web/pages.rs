@@ -26,6 +26,7 @@ use crate::rules::token::TokenHash;
 
 mod branding;
 mod device;
+mod device_parts;
 mod done;
 mod form;
 mod frame;
@@ -34,7 +35,10 @@ mod lamp;
 mod language;
 mod link;
 mod me;
+mod me_add;
+mod me_client;
 mod me_device;
+mod me_particulars;
 mod me_password;
 mod password;
 mod places;
@@ -96,6 +100,14 @@ pub(super) fn routes(
         .route("/me/device", get(me_device::show).post(me_device::rename))
         .route("/me/device/remove", get(me_device::ask_to_remove).post(me_device::remove))
         .route("/me/password", get(me_password::show).post(me_password::set))
+        .route("/me/particulars", get(me_particulars::show).post(me_particulars::set))
+        .route("/me/devices/add", get(me_add::show).post(me_add::register))
+        .route("/me/device/files", get(me_add::files))
+        .route("/me/device/file", get(me_add::file))
+        .route("/me/device/key", get(me::again).post(me_add::renew_key))
+        .route("/me/device/state", get(me_add::state))
+        .route("/me/client", get(me_client::show).post(me_client::issue))
+        .route("/me/client/withdraw", get(me_client::again).post(me_client::withdraw))
         .route("/branding/{name}", get(branding::show))
         .route_layer(from_fn_with_state(pages.clone(), from_here))
         .fallback(|| async { Trouble::NotFound })

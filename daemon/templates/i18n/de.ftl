@@ -56,7 +56,7 @@ client-url = Adresse (URL)
 client-url-copy = Adresse kopieren
 client-token = Token
 client-token-copy = Token kopieren
-client-spent = Der Link für Ihren Desktop-Client wurde bereits verwendet. Bitten Sie bei Bedarf um einen neuen.
+client-spent = Der Link für Ihren Desktop-Client wurde bereits verwendet. Nach dem Anmelden können Sie einen neuen erzeugen.
 
 # Links, die nicht mehr gelten.
 dead-expired = Dieser Link ist abgelaufen
@@ -64,7 +64,7 @@ dead-expired-text = Er wurde nicht rechtzeitig verwendet. Das macht nichts: Mit 
 dead-used = Dieser Link wurde bereits verwendet
 dead-used-text = Ein Link gilt einmal, und seine Zeit ist vorbei. Mit einem neuen Link machen Sie dort weiter, wo Sie aufgehört haben.
 dead-done = Ihr Konto ist eingerichtet
-dead-done-text = Dieser Link hat seinen Zweck erfüllt. Für ein weiteres Gerät brauchen Sie einen neuen.
+dead-done-text = Dieser Link hat seinen Zweck erfüllt. Für ein weiteres Gerät melden Sie sich an.
 dead-withdrawn = Es gibt einen neueren Link
 dead-withdrawn-text = Dieser Link wurde ersetzt oder zurückgezogen. Suchen Sie nach einer neueren Mail mit einem anderen Link.
 dead-ask-text = Wir können { $name } für Sie um einen neuen Link bitten.
@@ -154,7 +154,7 @@ done-next = Wie es weitergeht
 done-next-connect = Schalten Sie die Verbindung in der WireGuard-App ein.
 done-next-files = Etwas nicht gespeichert?
 done-back-to-device = Zurück zu Ihrem Gerät
-done-next-device = Um ein Gerät zu verbinden, öffnen Sie unten den Desktop-Client oder bitten Sie um einen neuen Link.
+done-next-device = Um ein Gerät zu verbinden, öffnen Sie unten den Desktop-Client, oder fügen Sie es nach dem Anmelden hinzu.
 done-next-close = Danach können Sie diese Seite schließen.
 done-client = Noch ein Gerät?
 done-client-text = Mit diesem Link fügt der Defguard-Desktop-Client ein weiteres Gerät hinzu.
@@ -241,16 +241,16 @@ refused-too-often = { $minutes ->
 me-title = Ihr Konto
 me-who = Sie
 me-password = Passwort ändern
-me-password-lead = In allen anderen Browsern werden Sie abgemeldet.
+me-password-lead = In allen anderen Browsern werden Sie abgemeldet. Links für weitere Geräte, die noch niemand benutzt hat, gelten nicht mehr.
 me-present-password = Bisheriges Passwort
 refused-present-password = Das ist nicht Ihr bisheriges Passwort. Nach zehn Fehlversuchen gilt eine Stunde lang auch das richtige nicht.
 me-devices = Ihre Geräte
-me-no-devices = Sie haben noch kein Gerät. Ihr Administrator kann Ihnen einen Link dafür schicken.
+me-no-devices = Sie haben noch kein Gerät. Fügen Sie hier eines hinzu.
 me-no-places = Zurzeit darf es keinen Standort nutzen.
-me-change = Umbenennen oder entfernen
+me-change = Ändern oder entfernen
 place-no-address = Wartet auf eine freie Adresse
-place-never = Bereit, noch nie verbunden
-place-connected = Zuletzt verbunden { $ago }
+place-idle = Zurzeit nicht verbunden
+place-idle-since = Zurzeit nicht verbunden, zuletzt gesehen { $ago }
 me-sessions = Wo Sie angemeldet sind
 me-some-browser = Ein Browser
 me-this-browser = Dieser Browser
@@ -263,11 +263,12 @@ me-remove-title = Nicht mehr Ihres?
 me-remove-text = Entfernen Sie ein Gerät, das Sie verloren oder verkauft haben oder nicht mehr nutzen.
 me-remove = Dieses Gerät entfernen
 me-remove-sure = { $device } entfernen?
-me-remove-what = Es verliert sofort seine Verbindung. Um es wieder zu verbinden, brauchen Sie einen neuen Link von Ihrem Administrator.
+me-remove-what = Es verliert sofort seine Verbindung. Um es wieder zu verbinden, fügen Sie es neu hinzu.
 me-keep = Behalten
 notice-password = Ihr Passwort ist geändert, und in allen anderen Browsern sind Sie abgemeldet.
 notice-renamed = Das Gerät hat seinen neuen Namen.
 notice-removed = Das Gerät ist entfernt.
+notice-removing = Das Gerät ist aus Ihrem Konto entfernt. Das Gateway hat seine Verbindung noch nicht getrennt und versucht es weiter: Sehen Sie in einer Minute noch einmal nach, und sagen Sie Ihrem Administrator Bescheid, falls es verloren oder gestohlen wurde.
 notice-ended = Die Sitzung ist beendet.
 ago-moment = gerade eben
 ago-minutes = { $count ->
@@ -282,3 +283,41 @@ ago-days = { $count ->
     [one] vor 1 Tag
    *[other] vor { $count } Tagen
 }
+
+# Eigene Geräte, Client und Angaben.
+me-add = Gerät hinzufügen
+me-add-no-script = In diesem Browser sind Skripte abgeschaltet, deshalb kann er keinen Schlüssel erzeugen. Bringen Sie unten einen eigenen Schlüssel mit, oder verwenden Sie den Desktop-Client.
+me-files = Konfiguration und Schlüssel
+me-files-text = Sehen Sie die Konfiguration noch einmal an, oder ersetzen Sie den Schlüssel, wenn eine Datei verloren ging.
+me-files-show = Konfiguration anzeigen
+me-files-lead = So verbindet sich das Gerät. Der geheime Schlüssel steht hier nicht: Es gibt ihn nur auf dem Gerät.
+me-own-key = Den Schlüssel durch einen eigenen ersetzen
+me-own-key-text = Was den alten Schlüssel hat, wird getrennt. Fügen Sie hier nie einen privaten Schlüssel ein.
+me-own-key-set = Schlüssel ersetzen
+result-back = Ich habe sie gespeichert, zurück zum Konto
+me-client = Desktop-Client einrichten
+me-client-text = Sie erhalten einen Link, der zehn Minuten lang für einen Desktop-Client gilt.
+me-client-make = Link erzeugen
+me-client-mail = Auch an { $email } senden
+me-client-link = Ihr Link
+me-client-left = { $minutes ->
+    [one] Er gilt einmal, noch eine Minute lang.
+   *[other] Er gilt einmal, noch { $minutes } Minuten lang.
+}
+me-client-started = { $minutes ->
+    [one] Ein Desktop-Client hat damit begonnen und hat noch eine Minute Zeit.
+   *[other] Ein Desktop-Client hat damit begonnen und hat noch { $minutes } Minuten Zeit.
+}
+me-client-withdraw = Link zurückziehen
+me-client-withdraw-text = Nicht mehr nötig, oder hat ihn jemand anders gesehen?
+notice-withdrawn = Der Link ist zurückgezogen.
+me-particulars = Ihre Angaben ändern
+me-particulars-lead = Für alles andere wenden Sie sich an Ihren Administrator.
+me-first-name = Vorname
+me-last-name = Nachname
+me-phone = Telefonnummer
+me-save = Speichern
+notice-changed = Ihre Angaben sind gespeichert.
+refused-person-name = Geben Sie einen Namen mit 1 bis 64 Zeichen ein.
+refused-device-limit = Sie haben so viele Geräte, wie Sie haben dürfen. Entfernen Sie unter „Ihr Konto“ eines, das Sie nicht benutzen, oder fragen Sie Ihren Administrator.
+refused-taken-over = Ihr Administrator hat dieses Gerät mit eigenen Einstellungen eingerichtet. Bitten Sie ihn um einen anderen Schlüssel.

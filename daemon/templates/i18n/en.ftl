@@ -56,7 +56,7 @@ client-url = Address (URL)
 client-url-copy = Copy the address
 client-token = Token
 client-token-copy = Copy the token
-client-spent = The link for your desktop client has been used. Ask for another one if you need it.
+client-spent = The link for your desktop client has been used. After signing in you can make another one.
 
 # Links that are good for nothing any more.
 dead-expired = This link has expired
@@ -64,7 +64,7 @@ dead-expired-text = It was not used in time. Nothing is lost: a new link lets yo
 dead-used = This link has been used
 dead-used-text = A link works once, and the time it gives is over. With a new link you go on where you stopped.
 dead-done = Your account is set up
-dead-done-text = This link has done its work. To connect another device you need a new one.
+dead-done-text = This link has done its work. To connect another device, sign in.
 dead-withdrawn = There is a newer link
 dead-withdrawn-text = This link was replaced or taken back. Look for a newer mail with another link.
 dead-ask-text = We can ask { $name } for a new link on your behalf.
@@ -154,7 +154,7 @@ done-next = What next
 done-next-connect = Switch the connection on in the WireGuard app.
 done-next-files = Something not saved?
 done-back-to-device = Back to your device
-done-next-device = To connect a device, open the desktop client below or ask for a new link.
+done-next-device = To connect a device, open the desktop client below, or add one after signing in.
 done-next-close = Then you can close this page.
 done-client = Another device?
 done-client-text = With this link the Defguard desktop client adds one more device.
@@ -241,16 +241,16 @@ refused-too-often = { $minutes ->
 me-title = Your account
 me-who = You
 me-password = Change password
-me-password-lead = Every other browser in which you are signed in is signed out.
+me-password-lead = Every other browser in which you are signed in is signed out. Links for further devices that nobody has used yet stop working.
 me-present-password = Present password
 refused-present-password = This is not your present password. After ten attempts that failed, the right one does not work for an hour either.
 me-devices = Your devices
-me-no-devices = You have no device yet. Your administrator can send you a link for one.
+me-no-devices = You have no device yet. Add one here.
 me-no-places = At present it may use no location.
-me-change = Rename or remove
+me-change = Change or remove
 place-no-address = Waits for a free address
-place-never = Ready, never connected
-place-connected = Last connected { $ago }
+place-idle = Not connected now
+place-idle-since = Not connected now, last seen { $ago }
 me-sessions = Where you are signed in
 me-some-browser = A browser
 me-this-browser = This browser
@@ -263,11 +263,12 @@ me-remove-title = Not yours any more?
 me-remove-text = Remove a device that you lost, sold or do not use.
 me-remove = Remove this device
 me-remove-sure = Remove { $device }?
-me-remove-what = It loses its connection at once. To connect it again you need a new link from your administrator.
+me-remove-what = It loses its connection at once. To connect it again, add it anew.
 me-keep = Keep it
 notice-password = Your password is changed, and every other browser is signed out.
 notice-renamed = The device has its new name.
 notice-removed = The device is removed.
+notice-removing = The device is removed from your account. The gateway has not cut its connection yet and goes on trying: look again in a minute, and tell your administrator if it was lost or stolen.
 notice-ended = The session is ended.
 ago-moment = just now
 ago-minutes = { $count ->
@@ -282,3 +283,41 @@ ago-days = { $count ->
     [one] 1 day ago
    *[other] { $count } days ago
 }
+
+# One’s own devices, client and particulars.
+me-add = Add a device
+me-add-no-script = Scripts are switched off in this browser, so it cannot make a key. Bring a key of your own below, or use the desktop client.
+me-files = Configuration and key
+me-files-text = See the configuration again, or replace the key when a file was lost.
+me-files-show = Show the configuration
+me-files-lead = This is how the device connects. The secret key is not here: it exists on the device only.
+me-own-key = Replace the key with one of my own
+me-own-key-text = What has the old key is cut off. Never paste a private key here.
+me-own-key-set = Replace the key
+result-back = I have saved it, back to your account
+me-client = Set up the desktop client
+me-client-text = You get a link that works for ten minutes, for one desktop client.
+me-client-make = Make a link
+me-client-mail = Also send it to { $email }
+me-client-link = Your link
+me-client-left = { $minutes ->
+    [one] It works once, within one minute.
+   *[other] It works once, within { $minutes } minutes.
+}
+me-client-started = { $minutes ->
+    [one] A desktop client has started with it and has one more minute.
+   *[other] A desktop client has started with it and has { $minutes } more minutes.
+}
+me-client-withdraw = Take the link back
+me-client-withdraw-text = Not needed any more, or seen by somebody else?
+notice-withdrawn = The link is taken back.
+me-particulars = Change your details
+me-particulars-lead = For everything else, ask your administrator.
+me-first-name = Given name
+me-last-name = Family name
+me-phone = Phone number
+me-save = Save
+notice-changed = Your details are saved.
+refused-person-name = Enter a name of 1 to 64 characters.
+refused-device-limit = You have as many devices as you may have. Remove one that you do not use under “Your account”, or ask your administrator.
+refused-taken-over = This device was set up by your administrator with settings of its own. Ask them for another key.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postern::config::{
     BackendChoice, Backups, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http,
-    Location, Mail, Tls,
+    Location, Mail, Portal, Tls,
 };
 use postern::rules::colour::Colour;
 use postern::rules::seal::SealKey;
@@ -97,6 +97,7 @@ fn config() -> Config {
             device_step: DeviceStep::Required,
             devices_per_session: 3,
         },
+        portal: Portal::default(),
         sign_in: Timeouts { idle: 60 * minute, absolute: 24 * 60 * minute },
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
