@@ -6,6 +6,7 @@ mod check;
 pub mod edit;
 mod https;
 mod load;
+mod portal;
 mod problem;
 mod raw;
 mod restart;
@@ -33,6 +34,7 @@ pub use backup::{Backups, Named, Parts, backups, parts, parts_of};
 pub use branding::{Branding, Link, Logo, LogoKind};
 pub use https::{Acme, Http, OwnFiles, Tls};
 pub use load::{DEFAULT_FILE, Draft, Loaded, admin_socket, load, load_drafts, load_with};
+pub use portal::{Particular, Portal};
 pub use problem::{ConfigErrors, Problem};
 pub use security::SecondFactor;
 pub use smtp::{Login, PasswordError, PasswordSource, Security, Smtp};
@@ -67,6 +69,8 @@ pub struct Config {
     pub sign_in: Timeouts,
     /// Whether that takes more than a password.
     pub second_factor: SecondFactor,
+    /// What people may do about their own account.
+    pub portal: Portal,
     /// Where WireGuard runs, unless a location says otherwise.
     pub backend: BackendChoice,
     /// How often everything is compared with the kernel even if nothing happened.

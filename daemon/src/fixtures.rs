@@ -7,7 +7,7 @@ use postern_gateway::{BackendKind, Mtu, PrivateKey};
 
 use crate::config::{
     BackendChoice, Backups, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http,
-    Location, Mail, SecondFactor, Tls,
+    Location, Mail, Portal, SecondFactor, Tls,
 };
 use crate::rules::colour::Colour;
 use crate::rules::ids::UserId;
@@ -116,6 +116,7 @@ fn config() -> Config {
             device_step: DeviceStep::Required,
             devices_per_session: 3,
         },
+        portal: Portal::default(),
         sign_in: Timeouts { idle: 60 * minute, absolute: 24 * 60 * minute },
         second_factor: SecondFactor::default(),
         backend: BackendChoice::Auto,

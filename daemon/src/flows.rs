@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod certificate_trouble;
 pub mod client_config;
 pub mod configure;
+pub mod device_limit;
 pub mod devices;
 pub mod email_code;
 pub mod enroll;
@@ -20,7 +21,9 @@ pub mod link;
 pub mod locations;
 pub mod new_link;
 pub mod outbox;
+pub mod own_client;
 pub mod own_devices;
+pub mod own_particulars;
 pub mod password_reset;
 pub mod permit;
 #[cfg(test)]

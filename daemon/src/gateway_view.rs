@@ -25,7 +25,12 @@ const CONNECTED_SECONDS: i64 = 180;
 /// Whether a peer shook hands within the last 180 s.
 pub fn is_connected(peer: &PeerStats, now: Timestamp) -> bool {
     let handshake = peer.last_handshake.and_then(|time| Timestamp::try_from(time).ok());
-    handshake.is_some_and(|time| time.as_second() >= now.as_second().saturating_sub(CONNECTED_SECONDS))
+    handshake.is_some_and(|time| is_fresh(time, now))
+}
+
+/// Whether a handshake is no more than 180 s old.
+pub fn is_fresh(handshake: Timestamp, now: Timestamp) -> bool {
+    handshake.as_second() >= now.as_second().saturating_sub(CONNECTED_SECONDS)
 }
 
 /// What there is of a link.

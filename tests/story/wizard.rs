@@ -22,6 +22,8 @@ mod links;
 mod look;
 #[path = "wizard/me.rs"]
 mod me;
+#[path = "wizard/portal.rs"]
+mod portal;
 #[path = "wizard/reset.rs"]
 mod reset;
 #[path = "wizard/second_factor.rs"]

@@ -55,6 +55,9 @@ pub(super) enum DeviceCommand {
         device: DeviceArgs,
         /// Whose it is from then on.
         user: String,
+        /// Even if that is more devices than a person may have.
+        #[arg(long)]
+        beyond_limit: bool,
     },
     /// Remove a device for good: its peers are gone when this returns. It does not ask.
     #[command(
@@ -126,9 +129,10 @@ impl DeviceCommand {
                 form.show(&answer, &format!("{} is its name", full_name(&answer)), out)?;
                 in_force(&answer)
             }
-            Self::Give { device: DeviceArgs { device, form }, user } => {
+            Self::Give { device: DeviceArgs { device, form }, user, beyond_limit } => {
                 let give = format!("{}/give", path(device));
-                let answer = form.ask(cli, (Method::POST, &give), &json!({ "user": user }), out)?;
+                let body = json!({ "user": user, "beyond_limit": beyond_limit });
+                let answer = form.ask(cli, (Method::POST, &give), &body, out)?;
                 form.show(&answer, &format!("{} is theirs", full_name(&answer)), out)?;
                 in_force(&answer)
             }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::backup::judged;
 use super::branding::branding;
 use super::https::http;
+use super::portal::portal;
 use super::problem::{ConfigErrors, Problem, Problems};
 use super::raw::{
     RawBackend, RawConfig, RawDeviceStep, RawEnrollment, RawLocation, RawMail, RawSocket, default_socket,
@@ -266,6 +267,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         enrollment: enrollment(&raw.enrollment, file, problems),
         sign_in: sign_in(&raw.sign_in, file, problems),
         second_factor: raw.security.second_factor,
+        portal: portal(&raw.devices, raw.portal),
         backend: backend(raw.gateway.backend),
         reconcile_interval,
         audit_keep: audit_keep(&raw.audit.keep, file, problems),

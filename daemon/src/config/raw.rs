@@ -8,6 +8,7 @@ use postern_gateway::{HostService, InterfaceName, Mtu};
 use serde::Deserialize;
 
 use super::security::RawGuards;
+use super::portal::{RawDevices, RawPortal};
 use super::sign_in::RawSignIn;
 use crate::rules::colour::Colour;
 
@@ -48,6 +49,8 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("enrollment", &["token_ttl", "session_ttl", "device_step", "devices_per_session"]),
     ("sign_in", &["idle_timeout", "absolute_timeout"]),
     ("security", &["second_factor"]),
+    ("devices", &["limit"]),
+    ("portal", &["may_change"]),
     ("gateway", &["backend", "reconcile_interval"]),
     ("metrics", &["listen"]),
     ("audit", &["keep"]),
@@ -71,6 +74,8 @@ pub(super) struct RawConfig {
     pub(super) enrollment: RawEnrollment,
     pub(super) sign_in: RawSignIn,
     pub(super) security: RawGuards,
+    pub(super) devices: RawDevices,
+    pub(super) portal: RawPortal,
     pub(super) gateway: RawGateway,
     pub(super) metrics: RawMetrics,
     pub(super) audit: RawAudit,
@@ -294,6 +299,8 @@ impl Default for RawConfig {
             enrollment: RawEnrollment::default(),
             sign_in: RawSignIn::default(),
             security: RawGuards::default(),
+            devices: RawDevices::default(),
+            portal: RawPortal::default(),
             gateway: RawGateway::default(),
             metrics: RawMetrics::default(),
             audit: RawAudit::default(),

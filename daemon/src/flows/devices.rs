@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::device_limit::beyond_limit;
 use super::invite::{Actor, checked_ttl, inviter, known_user};
 use super::issue::issue_enrollment;
 use super::permit::settle_device;
@@ -53,6 +54,15 @@ pub struct MachineToken {
     pub token: Token,
     /// Unix seconds.
     pub expires_at: i64,
+}
+
+/// Whether a person may be given more devices than people may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// They may not.
+    Kept,
+    /// They may, this time.
+    Passed,
 }
 
 /// What became of a device.
@@ -158,7 +168,7 @@ pub fn give(
     tx: &Tx<'_>,
     site: &Site,
     actor: &Actor,
-    (wanted, username): (&str, &str),
+    (wanted, username, limit): (&str, &str, Limit),
     now: Timestamp,
 ) -> Result<Changed, Refusal> {
     let device = find(tx, wanted)?;
@@ -169,6 +179,11 @@ pub fn give(
         return Err(Refusal::NotTakenOver(device.name));
     }
     let user = known_user(tx, username)?;
+    if limit == Limit::Kept
+        && let Some(limit) = beyond_limit(tx, site, user.id)?
+    {
+        return Err(Refusal::DeviceLimit { username: user.username, limit });
+    }
     tx.give_device(device.id, DeviceOwner::User(user.id)).map_err(taken(&device.name))?;
     let device = tx.device(device.id)?.ok_or_else(|| Refusal::UnknownDevice(device.name))?;
     settle_device(tx, site, &device)?;

@@ -21,7 +21,9 @@ use crate::store::account::User;
 use crate::store::device::Device;
 use crate::store::{StoreError, Tx};
 
-pub use devices::{Registered, create_device, device_of_key, device_to_poll, replace_key};
+pub use devices::{
+    Registered, add_device, create_device, device_of_key, device_to_poll, renew_key, replace_key,
+};
 
 /// Why a step of an enrollment is refused. The texts go to people.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +61,14 @@ pub enum EnrollError {
     /// Protocol 3.2.
     #[error("no more devices can be registered with this link: ask your administrator for another one")]
     TooManyDevices,
+    /// So many devices is the most that a person may have.
+    #[error(
+        "you may have {0} devices, and no more: remove one that you do not use, or ask your administrator"
+    )]
+    DeviceLimit(u32),
+    /// It has settings of its own, a preshared key perhaps, that no page shows.
+    #[error("this device was taken over with addresses of its own: ask your administrator for another key")]
+    TakenOver,
     /// Everything it may use is full; nothing was stored (see [`crate::flows::exhaustion::tell_refused`]).
     #[error("every location this device may use has run out of addresses: ask your administrator")]
     Exhausted(BTreeSet<LocationId>),

@@ -89,12 +89,14 @@ pub fn why_no_device(error: &EnrollError) -> Option<Reason> {
         EnrollError::Disabled => Some(Reason::Disabled),
         EnrollError::Value(_) | EnrollError::Key(_) => Some(Reason::Value),
         EnrollError::LocationKey | EnrollError::KeyTaken | EnrollError::DeviceTaken => Some(Reason::Taken),
-        EnrollError::TooManyDevices => Some(Reason::Enough),
+        EnrollError::TooManyDevices | EnrollError::DeviceLimit(_) => Some(Reason::Enough),
         EnrollError::Exhausted(_) | EnrollError::NoLocation => Some(Reason::NoPlace),
         EnrollError::UnfinishedPerson | EnrollError::NeedsDeviceToken | EnrollError::NotAPerson => {
             Some(Reason::Misused)
         }
-        EnrollError::NotYours | EnrollError::UnknownDevice => Some(Reason::NotAllowed),
+        EnrollError::NotYours | EnrollError::UnknownDevice | EnrollError::TakenOver => {
+            Some(Reason::NotAllowed)
+        }
         EnrollError::InvalidToken
         | EnrollError::TokenExpired
         | EnrollError::NoSession

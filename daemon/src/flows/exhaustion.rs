@@ -35,10 +35,21 @@ pub fn tell_refused(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let Some(name) = owner_of_session(tx, session)? else { return Ok(()) };
+    tell_refused_to(tx, site, &name, locations, now)
+}
+
+/// The same of a device that `name` was to have.
+pub fn tell_refused_to(
+    tx: &Tx<'_>,
+    site: &Site,
+    name: &str,
+    locations: &BTreeSet<LocationId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     locations
         .iter()
         .filter_map(|id| site.location(*id))
-        .try_for_each(|location| tell_of(tx, site, location, &name, now))
+        .try_for_each(|location| tell_of(tx, site, location, name, now))
 }
 
 fn tell_of(

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::devices;
+use super::enroll::{self, EnrollError};
 use super::invite::Actor;
 use super::refusal::Refusal;
 use super::sign_in::SignedIn;
@@ -31,7 +32,30 @@ pub fn remove(tx: &Tx<'_>, site: &Site, who: &SignedIn, id: DeviceId, now: Times
     Ok(())
 }
 
-fn actor(who: &SignedIn) -> Actor {
+/// Adds one with a key of theirs.
+pub fn add(
+    tx: &Tx<'_>,
+    site: &Site,
+    who: &SignedIn,
+    (name, key): (&str, &str),
+    now: Timestamp,
+) -> Result<Device, EnrollError> {
+    enroll::add_device(tx, site, &who.user, (name, key), now)
+}
+
+/// Gives it another key; what has the old one is cut off.
+pub fn renew_key(
+    tx: &Tx<'_>,
+    site: &Site,
+    who: &SignedIn,
+    (id, key): (DeviceId, &str),
+    now: Timestamp,
+) -> Result<Device, EnrollError> {
+    let device = tx.device(id)?.filter(|device| device.owner == DeviceOwner::User(who.user.id));
+    enroll::renew_key(tx, site, (&who.user, &device.ok_or(EnrollError::UnknownDevice)?), key, now)
+}
+
+pub(super) fn actor(who: &SignedIn) -> Actor {
     Actor { name: who.user.username.clone(), account: Some(who.user.id) }
 }
 

@@ -63,6 +63,14 @@ pub enum Refusal {
     /// A machine without one.
     #[error("the machine {0:?} was taken over with addresses of its own: it does not enroll")]
     TakenOver(String),
+    /// A person has as many devices as people may have.
+    #[error("{username:?} may have {limit} devices, and no more")]
+    DeviceLimit {
+        /// Who.
+        username: String,
+        /// How many.
+        limit: u32,
+    },
     /// Every address is taken.
     #[error("the location {0:?} has no free address")]
     PoolExhausted(String),
@@ -172,6 +180,9 @@ impl Refusal {
             Self::NotTakenOver(_) => "invite the person, who registers the device anew",
             Self::TakenOver(_) => {
                 "its configuration stays good; to change its key, remove it and add a machine"
+            }
+            Self::DeviceLimit { .. } => {
+                "remove one of theirs, raise limit in [devices] of the configuration, or give --beyond-limit"
             }
             Self::PoolExhausted(_) => {
                 "remove devices that nobody uses (`postern device list`), or give the location a larger subnet"

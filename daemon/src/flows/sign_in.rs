@@ -3,7 +3,6 @@
 
 use jiff::Timestamp;
 
-use super::refusal::Refusal;
 use super::tell::tell;
 use crate::rules::action::Action;
 use crate::rules::ids::{SessionId, UserId};
@@ -21,9 +20,6 @@ pub enum SignInError {
     /// No cookie, an unknown one, or the session is over.
     #[error("nobody is signed in")]
     NoSession,
-    /// What was wanted of one's own is refused.
-    #[error(transparent)]
-    Refused(Refusal),
     /// See [`StoreError`].
     #[error(transparent)]
     Store(#[from] StoreError),

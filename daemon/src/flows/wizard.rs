@@ -36,6 +36,14 @@ pub struct Progress {
     pub client_token: Option<Token>,
 }
 
+/// A browser that is to be known.
+pub struct Browser {
+    /// By which it is known from here on.
+    pub token: TokenHash,
+    /// By which it may have been known.
+    pub former: Option<TokenHash>,
+}
+
 /// Where the session of a cookie stands.
 pub fn progress(
     tx: &Tx<'_>,
@@ -68,18 +76,20 @@ pub fn review(tx: &Tx<'_>, session: &Session, phone: &str, now: Timestamp) -> Re
     Ok(tx.review(session.id(), user.id, phone.as_deref(), now)?)
 }
 
-/// Sets the first password and issues a token for a desktop client, which the pages offer from here on.
+/// Sets the first password and issues a token for a desktop client, which the pages offer from here on. The browser is
+/// known to the account from here on: whoever makes everybody else fail does not keep out its owner.
 pub fn set_password(
     tx: &Tx<'_>,
     site: &Site,
     session: &Session,
-    password_hash: &str,
+    (password_hash, browser): (&str, &Browser),
     now: Timestamp,
 ) -> Result<(), EnrollError> {
     let user = enroll::may_activate(session)?;
     let phone = user.phone.clone().unwrap_or_default();
     let subject = Subject::User(user.id);
     enroll::activate(tx, site, session, password_hash, &phone, now)?;
+    tx.know_browser(user.id, browser.former, browser.token, now)?;
     let (kind, issued_by) = (EnrollmentKind::Activation, session.enrollment.issued_by);
     issue_enrollment(tx, site, subject, kind, issued_by, site.config.enrollment.token_ttl, now)?;
     Ok(())

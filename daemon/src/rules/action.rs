@@ -32,6 +32,8 @@ names! {
     UserReinvite = "user.reinvite",
     /// A token for a further desktop client.
     UserActivateClient = "user.activate-client",
+    /// A user took a link for a desktop client back.
+    UserWithdrawClient = "user.withdraw-client",
     /// The first start made the first administrator.
     UserCreateFirst = "user.create-first",
     /// A user's particulars were changed.

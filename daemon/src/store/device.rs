@@ -113,6 +113,12 @@ impl Tx<'_> {
             .collect()
     }
 
+    /// How many a user has.
+    pub fn device_count_of(&self, user: UserId) -> Result<u32, StoreError> {
+        let count = self.one("SELECT count(*) FROM device WHERE user_id = ?1", [user.0], |row| row.get(0))?;
+        Ok(count.unwrap_or_default())
+    }
+
     /// Everybody's, in the order they came.
     pub fn devices(&self) -> Result<Vec<Device>, StoreError> {
         self.all(&format!("SELECT {COLUMNS} FROM device ORDER BY id"), [], device)?.into_iter().collect()
@@ -210,6 +216,9 @@ impl Tx<'_> {
         if device.is_fixed {
             // The networks behind it are no longer routed there.
             self.touch_everything();
+            for place in self.fixed_places_of(device.id)? {
+                device.public_key.into_iter().for_each(|key| self.touch_peer_on(key, place.location));
+            }
         }
         self.execute("DELETE FROM device WHERE id = ?1", [device.id.0])?;
         device.public_key.into_iter().for_each(|key| self.touch_peer(key));

@@ -145,6 +145,8 @@ fn status_of(error: &EnrollError) -> StatusCode {
         | EnrollError::NoSession
         | EnrollError::NotYours => StatusCode::UNAUTHORIZED,
         EnrollError::TooManyDevices
+        | EnrollError::DeviceLimit(_)
+        | EnrollError::TakenOver
         | EnrollError::UnknownPollingToken
         | EnrollError::NothingToPoll
         | EnrollError::NotAPerson => StatusCode::FORBIDDEN,

@@ -26,6 +26,19 @@ pub(super) async fn tell_exhausted(
     Ok(())
 }
 
+/// The same of somebody who has signed in.
+pub(super) async fn tell_exhausted_to(
+    app: &App,
+    name: &str,
+    refused: &EnrollError,
+) -> Result<(), StoreError> {
+    let EnrollError::Exhausted(locations) = refused else { return Ok(()) };
+    let (shared, name, locations, now) = (app.clone(), name.to_owned(), locations.clone(), app.now());
+    let told = move |tx: &Tx<'_>| exhaustion::tell_refused_to(tx, &shared.site(), &name, &locations, now);
+    app.store.write(told).await?;
+    Ok(())
+}
+
 /// Waits for the peers of `device`, which `revision` committed.
 pub(super) async fn until_live(app: &App, device: DeviceId, revision: Revision) {
     app.applied(revision, LIVE_WITHIN).await;

@@ -26,6 +26,7 @@ use crate::rules::token::TokenHash;
 
 mod branding;
 mod device;
+mod device_parts;
 mod done;
 mod factor;
 mod factor_form;
@@ -36,9 +37,12 @@ mod lamp;
 mod language;
 mod link;
 mod me;
+mod me_add;
+mod me_client;
 mod me_confirm;
 mod me_device;
 mod me_factor;
+mod me_particulars;
 mod me_password;
 mod password;
 mod places;
@@ -109,6 +113,14 @@ pub(super) fn routes(
         .route("/me/second-factor/set-up", get(me_factor::set_up).post(me_factor::verify))
         .route("/me/second-factor/codes", get(me_factor::again).post(me_factor::renew_codes))
         .route("/me/second-factor/remove", get(me_factor::ask_to_remove).post(me_factor::remove))
+        .route("/me/particulars", get(me_particulars::show).post(me_particulars::set))
+        .route("/me/devices/add", get(me_add::show).post(me_add::register))
+        .route("/me/device/files", get(me_add::files))
+        .route("/me/device/file", get(me_add::file))
+        .route("/me/device/key", get(me::again).post(me_add::renew_key))
+        .route("/me/device/state", get(me_add::state))
+        .route("/me/client", get(me_client::show).post(me_client::issue))
+        .route("/me/client/withdraw", get(me_client::again).post(me_client::withdraw))
         .route("/branding/{name}", get(branding::show))
         .route_layer(from_fn_with_state(pages.clone(), from_here))
         .fallback(|| async { Trouble::NotFound })

@@ -109,6 +109,18 @@ impl Refusals {
         self.explained(client, action, why).await;
     }
 
+    /// Somebody who has signed in does not get a device, or another key for one.
+    pub(super) async fn no_own_device(
+        &self,
+        client: IpAddr,
+        action: Action,
+        username: &str,
+        error: &EnrollError,
+    ) {
+        let Some(reason) = enroll_audit::why_no_device(error) else { return };
+        self.write(Client::network(client), action, reason, Some(username.to_owned())).await;
+    }
+
     /// A polling token is nobody's.
     pub(super) async fn no_poll<T>(&self, client: IpAddr, outcome: &Result<T, WebError>) {
         if matches!(outcome, Err(WebError::Enroll(EnrollError::UnknownPollingToken))) {

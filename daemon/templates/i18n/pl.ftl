@@ -60,7 +60,7 @@ client-url = Adres (URL)
 client-url-copy = Kopiuj adres
 client-token = Token
 client-token-copy = Kopiuj token
-client-spent = Link do klienta na komputer został już użyty. W razie potrzeby poproś o nowy.
+client-spent = Link do klienta na komputer został już użyty. Po zalogowaniu możesz utworzyć nowy.
 
 # Linki, które już nie działają.
 dead-expired = Ten link wygasł
@@ -68,7 +68,7 @@ dead-expired-text = Nie został użyty na czas. Nic straconego: z nowym linkiem 
 dead-used = Ten link został już użyty
 dead-used-text = Link działa raz, a jego czas minął. Z nowym linkiem wrócisz do miejsca, w którym konfiguracja została przerwana.
 dead-done = Twoje konto jest gotowe
-dead-done-text = Ten link spełnił już swoje zadanie. Aby połączyć kolejne urządzenie, potrzebujesz nowego.
+dead-done-text = Ten link spełnił już swoje zadanie. Aby połączyć kolejne urządzenie, zaloguj się.
 dead-withdrawn = Jest nowszy link
 dead-withdrawn-text = Ten link został zastąpiony lub wycofany. Poszukaj nowszej wiadomości z innym linkiem.
 dead-ask-text = Możemy w Twoim imieniu poprosić o nowy link. Pomocą służy { $name }.
@@ -158,7 +158,7 @@ done-next = Co dalej
 done-next-connect = Włącz połączenie w aplikacji WireGuard.
 done-next-files = Coś nie zostało zapisane?
 done-back-to-device = Wróć do urządzenia
-done-next-device = Aby połączyć urządzenie, otwórz poniżej klienta na komputer lub poproś o nowy link.
+done-next-device = Aby połączyć urządzenie, otwórz poniżej klienta na komputer albo dodaj je po zalogowaniu.
 done-next-close = Potem możesz zamknąć tę stronę.
 done-client = Kolejne urządzenie?
 done-client-text = Z tym linkiem klient Defguard na komputer doda jeszcze jedno urządzenie.
@@ -251,16 +251,16 @@ refused-too-often = { $minutes ->
 me-title = Twoje konto
 me-who = Ty
 me-password = Zmień hasło
-me-password-lead = We wszystkich innych przeglądarkach nastąpi wylogowanie.
+me-password-lead = We wszystkich innych przeglądarkach nastąpi wylogowanie. Nieużyte jeszcze linki do kolejnych urządzeń przestaną działać.
 me-present-password = Obecne hasło
 refused-present-password = To nie jest Twoje obecne hasło. Po dziesięciu nieudanych próbach przez godzinę nie działa nawet prawidłowe.
 me-devices = Twoje urządzenia
-me-no-devices = Nie masz jeszcze urządzenia. Administrator może przysłać Ci link.
+me-no-devices = Nie masz jeszcze urządzenia. Dodaj je tutaj.
 me-no-places = Obecnie nie może korzystać z żadnej lokalizacji.
-me-change = Zmień nazwę lub usuń
+me-change = Zmień lub usuń
 place-no-address = Czeka na wolny adres
-place-never = Gotowe, jeszcze bez połączenia
-place-connected = Ostatnie połączenie { $ago }
+place-idle = Teraz bez połączenia
+place-idle-since = Teraz bez połączenia, ostatnio widziane { $ago }
 me-sessions = Gdzie jesteś zalogowany
 me-some-browser = Przeglądarka
 me-this-browser = Ta przeglądarka
@@ -273,11 +273,12 @@ me-remove-title = Już nie Twoje?
 me-remove-text = Usuń urządzenie, które zostało zgubione, sprzedane lub nie jest już używane.
 me-remove = Usuń to urządzenie
 me-remove-sure = Usunąć { $device }?
-me-remove-what = Połączenie zostanie natychmiast przerwane. Aby połączyć je ponownie, potrzebny będzie nowy link od administratora.
+me-remove-what = Połączenie zostanie natychmiast przerwane. Aby połączyć je ponownie, dodaj je od nowa.
 me-keep = Zostaw
 notice-password = Hasło zostało zmienione, a we wszystkich innych przeglądarkach nastąpiło wylogowanie.
 notice-renamed = Urządzenie ma nową nazwę.
 notice-removed = Urządzenie zostało usunięte.
+notice-removing = Urządzenie zostało usunięte z Twojego konta. Brama nie przerwała jeszcze jego połączenia i próbuje dalej: zajrzyj tu za minutę, a jeśli zostało zgubione lub skradzione, powiadom administratora.
 notice-ended = Sesja została zakończona.
 ago-moment = przed chwilą
 ago-minutes = { $count ->
@@ -363,3 +364,42 @@ set-up-email-title = Kody e-mailem
 set-up-email-lead = Wysłaliśmy sześć cyfr na adres { $email }. Są ważne przez dziesięć minut.
 set-up-email-again = Nic nie przyszło? Wyślij kolejny kod
 refused-email-code = Kod się nie zgadza. Poszukaj najnowszej wiadomości albo wyślij kolejny kod: po kilku błędnych próbach stary już nie działa.
+# Własne urządzenia, klient i dane.
+me-add = Dodaj urządzenie
+me-add-no-script = Skrypty są w tej przeglądarce wyłączone, więc nie może ona utworzyć klucza. Podaj poniżej własny klucz albo użyj klienta na komputer.
+me-files = Konfiguracja i klucz
+me-files-text = Zobacz konfigurację jeszcze raz albo wymień klucz, jeśli plik zaginął.
+me-files-show = Pokaż konfigurację
+me-files-lead = Tak łączy się to urządzenie. Tajnego klucza tu nie ma: istnieje tylko na urządzeniu.
+me-own-key = Zamień klucz na własny
+me-own-key-text = Wszystko, co ma stary klucz, zostanie odłączone. Nigdy nie wklejaj tu klucza prywatnego.
+me-own-key-set = Wymień klucz
+result-back = Mam zapisane, powrót do konta
+me-client = Skonfiguruj klienta na komputer
+me-client-text = Otrzymasz link, który przez dziesięć minut działa dla jednego klienta na komputer.
+me-client-make = Utwórz link
+me-client-mail = Wyślij go też na { $email }
+me-client-link = Twój link
+me-client-left = { $minutes ->
+    [one] Działa raz, jeszcze przez minutę.
+    [few] Działa raz, jeszcze przez { $minutes } minuty.
+   *[many] Działa raz, jeszcze przez { $minutes } minut.
+}
+me-client-started = { $minutes ->
+    [one] Klient na komputer zaczął z nim i ma jeszcze minutę.
+    [few] Klient na komputer zaczął z nim i ma jeszcze { $minutes } minuty.
+   *[many] Klient na komputer zaczął z nim i ma jeszcze { $minutes } minut.
+}
+me-client-withdraw = Wycofaj link
+me-client-withdraw-text = Już niepotrzebny albo widział go ktoś inny?
+notice-withdrawn = Link został wycofany.
+me-particulars = Zmień swoje dane
+me-particulars-lead = W pozostałych sprawach zwróć się do administratora.
+me-first-name = Imię
+me-last-name = Nazwisko
+me-phone = Numer telefonu
+me-save = Zapisz
+notice-changed = Twoje dane zostały zapisane.
+refused-person-name = Podaj nazwę o długości od 1 do 64 znaków.
+refused-device-limit = Masz już tyle urządzeń, ile możesz mieć. Usuń na stronie „Twoje konto” takie, którego nie używasz, albo zwróć się do administratora.
+refused-taken-over = Administrator skonfigurował to urządzenie z własnymi ustawieniami. Poproś go o inny klucz.

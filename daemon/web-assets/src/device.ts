@@ -47,7 +47,7 @@ class DeviceStep {
         form.addEventListener("submit", async (event) => {
             event.preventDefault();
             const body = { name: name.value.trim(), pubkey: keys.publicKey };
-            const answer = await this.ask(button, "/enroll/device", body);
+            const answer = await this.ask(button, this.root.dataset.register ?? "", body);
             name.toggleAttribute("aria-invalid", answer === null);
             if (answer === null) name.focus();
             else this.show(answer, keys);
@@ -59,7 +59,10 @@ class DeviceStep {
         button.addEventListener("click", async () => {
             const keys = newKeyPair();
             const id = /^\d+$/.test(device) ? Number(device) : device;
-            const answer = await this.ask(button, "/enroll/device/key", { device: id, pubkey: keys.publicKey });
+            const answer = await this.ask(button, this.root.dataset.newKey ?? "", {
+                device: id,
+                pubkey: keys.publicKey,
+            });
             if (answer !== null) this.show(answer, keys);
         });
     }
@@ -67,7 +70,10 @@ class DeviceStep {
     /** Keeps the lamps of a device alight that was registered before. */
     lightRegistered(): void {
         const lamps = document.querySelectorAll<HTMLElement>("#device-registered .lamp");
-        this.watch([...lamps].map((element) => ({ element, connected: () => {} })));
+        this.watch(
+            this.root.dataset.device ?? "",
+            [...lamps].map((element) => ({ element, connected: () => {} })),
+        );
     }
 
     private async ask(button: HTMLElement, path: string, body: unknown): Promise<Answer | null> {
@@ -113,7 +119,7 @@ class DeviceStep {
         }
         result.replaceChildren(template.content.cloneNode(true));
         const slot = (name: string): HTMLElement | null => result.querySelector(`[data-slot="${name}"]`);
-        this.fill(slot, places, keys);
+        this.fill(slot, String(device.id), places, keys);
         const newKey = slot("new-key");
         if (newKey !== null) this.offerNewKey(newKey, String(device.id));
         result.hidden = false;
@@ -121,7 +127,12 @@ class DeviceStep {
         result.scrollIntoView();
     }
 
-    private fill(slot: (name: string) => HTMLElement | null, places: readonly Place[], keys: KeyPair): void {
+    private fill(
+        slot: (name: string) => HTMLElement | null,
+        device: string,
+        places: readonly Place[],
+        keys: KeyPair,
+    ): void {
         const placeholder = this.root.dataset.placeholder ?? "";
         const files = places.map((place) => ({
             name: place.file_name,
@@ -147,13 +158,15 @@ class DeviceStep {
             for (const index of places.keys()) isSaved(guarded(generation, index));
         });
         this.watch(
+            device,
             this.lamps,
             places.map(({ state }) => state),
         );
     }
 
-    private watch(lamps: readonly Lamp[], states: readonly string[] = []): void {
+    private watch(device: string, lamps: readonly Lamp[], states: readonly string[] = []): void {
         this.stopWatching();
-        this.stopWatching = watchLamps(this.root, lamps, states);
+        const address = (this.root.dataset.state ?? "").replace("{device}", encodeURIComponent(device));
+        this.stopWatching = watchLamps(this.root, address, lamps, states);
     }
 }

@@ -3,8 +3,6 @@
 import { newPace } from "./poll";
 import { announce, textOf } from "./texts";
 
-const STATE = "/enroll/device/state";
-
 /** A lamp, and what is to be done when it says `connected`. */
 export interface Lamp {
     readonly element: HTMLElement;
@@ -16,11 +14,16 @@ interface State {
 }
 
 /**
- * Sets the lamps to `states`, and then to what the server says, until all are connected or the session is over. The
+ * Sets the lamps to `states`, and then to what the server says at `address`, until all are connected or the session is over. The
  * lamps are in the order of the server's locations. What is returned ends it.
  */
-export function watchLamps(root: HTMLElement, lamps: readonly Lamp[], states: readonly string[]): () => void {
-    const watch = new Watch(root, lamps);
+export function watchLamps(
+    root: HTMLElement,
+    address: string,
+    lamps: readonly Lamp[],
+    states: readonly string[],
+): () => void {
+    const watch = new Watch(root, address, lamps);
     watch.light(states);
     if (lamps.length > 0) watch.later(newPace().fresh());
     return () => watch.end();
@@ -34,6 +37,7 @@ class Watch {
 
     constructor(
         private readonly root: HTMLElement,
+        private readonly address: string,
         private readonly lamps: readonly Lamp[],
     ) {}
 
@@ -64,7 +68,7 @@ class Watch {
         // Nobody sees the lamps; it is looked again when somebody does.
         if (document.hidden) return this.later(this.pace.same());
         try {
-            const answer = await fetch(STATE, { headers: { accept: "application/json" } });
+            const answer = await fetch(this.address, { headers: { accept: "application/json" } });
             if (answer.status === 401) return this.end();
             if (!answer.ok) return this.later(this.pace.failed(answer.headers.get("retry-after")));
             const state: State = await answer.json();

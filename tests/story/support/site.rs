@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postern::config::{
     BackendChoice, Backups, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http,
-    Location, Mail, SecondFactor, Tls,
+    Location, Mail, Portal, SecondFactor, Tls,
 };
 use postern::rules::colour::Colour;
 use postern::rules::seal::SealKey;
@@ -97,6 +97,7 @@ fn config() -> Config {
             device_step: DeviceStep::Required,
             devices_per_session: 3,
         },
+        portal: Portal::default(),
         sign_in: Timeouts { idle: 60 * minute, absolute: 24 * 60 * minute },
         second_factor: SecondFactor::default(),
         backend: BackendChoice::Auto,

@@ -151,7 +151,7 @@ fn states(answer: &Value) -> Vec<&str> {
     answer["places"].as_array().unwrap().iter().map(|place| place["state"].as_str().unwrap()).collect()
 }
 
-fn counted(location: LocationId, key: PublicKey, last_handshake: Option<SystemTime>) -> Stats {
+pub(crate) fn counted(location: LocationId, key: PublicKey, last_handshake: Option<SystemTime>) -> Stats {
     let peer = PeerStats { endpoint: None, last_handshake, rx_bytes: 0, tx_bytes: 0 };
     Stats::from([(location, [(key, peer)].into())])
 }

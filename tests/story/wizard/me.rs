@@ -12,7 +12,7 @@ use crate::support::{Postern, key};
 use crate::walk::{mailing, waiting};
 
 /// Somebody with a password and a device; the device's number.
-async fn with_device(postern: &Postern, username: &str, device: &str, number: u8) -> String {
+pub(crate) async fn with_device(postern: &Postern, username: &str, device: &str, number: u8) -> String {
     let mut browser = Browser::new(postern);
     browser.with_password(&postern.invite(username)).await;
     let registered = json!({ "name": device, "pubkey": key(number) });

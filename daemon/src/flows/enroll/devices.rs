@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use postern_gateway::PublicKey;
 
 use super::{EnrollError, Owner, Session};
+use crate::flows::device_limit::beyond_limit;
 use crate::flows::exhaustion;
 use crate::flows::permit::{locations_of_user, settle_device};
 use crate::flows::tell::tell;
 use crate::rules::action::Action;
 use crate::rules::fact::Fact;
-use crate::rules::ids::DeviceId;
+use crate::rules::ids::{DeviceId, EnrollmentId};
 use crate::rules::message::Message;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenKind};
@@ -35,11 +36,46 @@ pub fn create_device(
     key: &str,
     now: Timestamp,
 ) -> Result<Registered, EnrollError> {
-    let key = free_key(tx, site, session, key)?;
     let id = match &session.owner {
-        Owner::Machine(machine) => give_key(tx, machine, key)?,
-        Owner::Person(user) => register(tx, site, session, user, name, key, now)?,
+        Owner::Machine(machine) => give_key(tx, machine, free_key(tx, site, key, Some(machine.id))?)?,
+        Owner::Person(user) => {
+            let key = free_key(tx, site, key, None)?;
+            may_register_in(tx, site, session)?;
+            register(tx, site, (user, Some(session.id())), name, key, now)?
+        }
     };
+    let device = admit(tx, site, id, &session.owner, now)?;
+    let polling = renew_polling(tx, site, &device, now)?;
+    Ok(Registered { device, polling })
+}
+
+/// Registers a key of somebody who has signed in. A key that is theirs under the same name is that device: the answer was
+/// lost on the way, and who alone has the private key asks again.
+pub fn add_device(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    (name, key): (&str, &str),
+    now: Timestamp,
+) -> Result<Device, EnrollError> {
+    let name = names::device_name(name)?;
+    let known = tx.device_by_key(key.parse()?)?.filter(|known| known.owner == DeviceOwner::User(user.id));
+    if let Some(known) = known.filter(|known| names::folded(&known.name) == names::folded(&name)) {
+        return Ok(known);
+    }
+    let key = free_key(tx, site, key, None)?;
+    let id = register(tx, site, (user, None), &name, key, now)?;
+    admit(tx, site, id, &Owner::Person(user.clone()), now)
+}
+
+/// Finds places for a device that has its key, and tells of it.
+fn admit(
+    tx: &Tx<'_>,
+    site: &Site,
+    id: DeviceId,
+    owner: &Owner,
+    now: Timestamp,
+) -> Result<Device, EnrollError> {
     let device = tx.device(id)?.ok_or(EnrollError::UnknownDevice)?;
     let settled = settle_device(tx, site, &device)?;
     match (settled.granted.is_empty(), settled.exhausted.is_empty()) {
@@ -48,17 +84,16 @@ pub fn create_device(
         (true, false) => return Err(EnrollError::Exhausted(settled.exhausted)),
     }
     exhaustion::tell(tx, site, now)?;
-    tx.audit(session.owner.name(), Action::DeviceRegister, &device.name, None, now)?;
+    tx.audit(owner.name(), Action::DeviceRegister, &device.name, None, now)?;
     tx.happened(Fact::DeviceRegistered);
     tx.registered(id, settled.granted, now);
     // The onboarding mail speaks of the devices before it.
-    if let Owner::Person(user) = &session.owner
+    if let Owner::Person(user) = owner
         && user.welcomed_at.is_some()
     {
         tell(tx, site, &Message::DeviceAdded { user: user.id, device: device.name.clone() }, now)?;
     }
-    let polling = renew_polling(tx, site, &device, now)?;
-    Ok(Registered { device, polling })
+    Ok(device)
 }
 
 /// Gives a device that this session registered another key, because the first one was lost. Peers of the old key go.
@@ -70,16 +105,48 @@ pub fn replace_key(
     key: &str,
     now: Timestamp,
 ) -> Result<Device, EnrollError> {
-    let key = free_key(tx, site, session, key)?;
+    let key = free_key(tx, site, key, None)?;
     let known = tx.device(device)?.filter(|device| device.registered_in == Some(session.id()));
     let known = known.ok_or(EnrollError::UnknownDevice)?;
-    tx.set_device_key(&known, key)?;
-    for held in tx.addresses_of(device)? {
-        tx.set_live(device, held.location, None)?;
-        tx.registered(device, [held.location], now);
+    rekey(tx, &known, key, session.owner.name(), now)
+}
+
+/// Gives a device of somebody who has signed in another key. Peers of the old key go, and so does the polling token of a
+/// client that has that key. The key that it has already changes nothing: the answer was lost on the way.
+pub fn renew_key(
+    tx: &Tx<'_>,
+    site: &Site,
+    (user, device): (&User, &Device),
+    key: &str,
+    now: Timestamp,
+) -> Result<Device, EnrollError> {
+    if device.is_fixed {
+        return Err(EnrollError::TakenOver);
     }
-    tx.audit(session.owner.name(), Action::DeviceRekey, &known.name, None, now)?;
-    tx.device(device)?.ok_or(EnrollError::UnknownDevice)
+    let key = free_key(tx, site, key, Some(device.id))?;
+    if device.public_key == Some(key) {
+        return Ok(device.clone());
+    }
+    let device = rekey(tx, device, key, &user.username, now)?;
+    // Nobody is told this one.
+    renew_polling(tx, site, &device, now)?;
+    Ok(device)
+}
+
+fn rekey(
+    tx: &Tx<'_>,
+    device: &Device,
+    key: PublicKey,
+    who: &str,
+    now: Timestamp,
+) -> Result<Device, EnrollError> {
+    tx.set_device_key(device, key)?;
+    for held in tx.addresses_of(device.id)? {
+        tx.set_live(device.id, held.location, None)?;
+        tx.registered(device.id, [held.location], now);
+    }
+    tx.audit(who, Action::DeviceRekey, &device.name, None, now)?;
+    tx.device(device.id)?.ok_or(EnrollError::UnknownDevice)
 }
 
 /// The device with a key, for the session of its owner; its polling token is replaced (protocol 1.5).
@@ -107,14 +174,21 @@ pub fn device_to_poll(tx: &Tx<'_>, token: &Token) -> Result<Device, EnrollError>
     tx.device_by_polling(token.hash())?.ok_or(EnrollError::UnknownPollingToken)
 }
 
-fn free_key(tx: &Tx<'_>, site: &Site, session: &Session, key: &str) -> Result<PublicKey, EnrollError> {
+/// A key that nobody else has than perhaps the device `but`.
+fn free_key(tx: &Tx<'_>, site: &Site, key: &str, but: Option<DeviceId>) -> Result<PublicKey, EnrollError> {
     let key: PublicKey = key.parse()?;
     if site.locations().any(|location| location.public_key == key) {
         return Err(EnrollError::LocationKey);
     }
     let known = tx.device_by_key(key)?;
-    let is_own = |known: &Device| matches!(&session.owner, Owner::Machine(machine) if machine.id == known.id);
-    if known.is_some_and(|known| !is_own(&known)) { Err(EnrollError::KeyTaken) } else { Ok(key) }
+    if known.is_some_and(|known| Some(known.id) != but) { Err(EnrollError::KeyTaken) } else { Ok(key) }
+}
+
+/// Whether a session may register one more.
+fn may_register_in(tx: &Tx<'_>, site: &Site, session: &Session) -> Result<(), EnrollError> {
+    let registered = tx.devices_registered_in(session.id())?.len();
+    let most = usize::try_from(site.config.enrollment.devices_per_session).unwrap_or(usize::MAX);
+    if registered >= most { Err(EnrollError::TooManyDevices) } else { Ok(()) }
 }
 
 fn give_key(tx: &Tx<'_>, machine: &Device, key: PublicKey) -> Result<DeviceId, EnrollError> {
@@ -125,17 +199,15 @@ fn give_key(tx: &Tx<'_>, machine: &Device, key: PublicKey) -> Result<DeviceId, E
 fn register(
     tx: &Tx<'_>,
     site: &Site,
-    session: &Session,
-    user: &User,
+    (user, registered_in): (&User, Option<EnrollmentId>),
     name: &str,
     key: PublicKey,
     now: Timestamp,
 ) -> Result<DeviceId, EnrollError> {
     let locations = locations_of_user(tx, site, user.id)?;
     let [first, others @ ..] = locations.as_slice() else { return Err(EnrollError::NoLocation) };
-    let registered = tx.devices_registered_in(session.id())?.len();
-    if registered >= usize::try_from(site.config.enrollment.devices_per_session).unwrap_or(usize::MAX) {
-        return Err(EnrollError::TooManyDevices);
+    if let Some(limit) = beyond_limit(tx, site, user.id)? {
+        return Err(EnrollError::DeviceLimit(limit));
     }
     let (name, only) = match name.trim() {
         "" if user.password_hash.is_none() => return Err(EnrollError::UnfinishedPerson),
@@ -144,7 +216,7 @@ fn register(
         given => (names::device_name(given)?, None),
     };
     let owner = DeviceOwner::User(user.id);
-    let id = tx.insert_device(owner, &name, Some(key), Some(session.id()), now).map_err(|error| {
+    let id = tx.insert_device(owner, &name, Some(key), registered_in, now).map_err(|error| {
         if error.is_conflict() { EnrollError::DeviceTaken } else { EnrollError::Store(error) }
     })?;
     only.into_iter().try_for_each(|location| tx.bind_device(id, location))?;

@@ -14,7 +14,9 @@ use super::error::AdminError;
 use super::named::Named;
 use super::users::time;
 use super::{Admin, Changed};
-use crate::flows::devices::{self, Changed as ChangedDevice, MachineToken, NewMachine, Removed, Terms};
+use crate::flows::devices::{
+    self, Changed as ChangedDevice, Limit, MachineToken, NewMachine, Removed, Terms,
+};
 use crate::flows::roster::{self, DeviceView};
 
 pub(super) fn routes() -> Router<Admin> {
@@ -41,6 +43,8 @@ pub(super) struct RenameRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct GiveRequest {
     user: String,
+    #[serde(default)]
+    beyond_limit: bool,
 }
 
 #[derive(Deserialize)]
@@ -98,9 +102,12 @@ async fn give(
     Named(device): Named<String>,
     request: Result<Json<GiveRequest>, JsonRejection>,
 ) -> Result<Json<Changed<ChangedDevice>>, AdminError> {
-    let Json(GiveRequest { user }) = request?;
+    let Json(GiveRequest { user, beyond_limit }) = request?;
+    let limit = if beyond_limit { Limit::Passed } else { Limit::Kept };
     admin
-        .answer(caller, move |tx, site, actor, now| devices::give(tx, site, actor, (&device, &user), now))
+        .answer(caller, move |tx, site, actor, now| {
+            devices::give(tx, site, actor, (&device, &user, limit), now)
+        })
         .await
 }
 

@@ -4,25 +4,24 @@
 use askama::Template;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::device_parts::{ENROLLING, NewDevice, NewKey, PlaceState, Step as Parts, Typed, json};
 use super::form::Form;
 use super::frame::Frame;
-use super::language::{Key, Phrase};
+use super::language::Key;
 use super::places::ShownPlace;
 use super::step::{frame, path};
 use super::trouble::{Trouble, page, refusal};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
 use crate::config::DeviceStep;
-use crate::flows::client_config::PLACEHOLDER_KEY;
 use crate::flows::enroll::{self, EnrollError};
 use crate::flows::wizard::{self, Progress};
 use crate::rules::action::Action;
-use crate::rules::ids::DeviceId;
 use crate::rules::links::deep_link;
 use crate::rules::wizard::Step;
 use crate::store::Revision;
@@ -35,15 +34,8 @@ const CLIENT_DOWNLOAD: &str = "https://defguard.net/download/";
 #[template(path = "pages/device.html")]
 struct DevicePage {
     frame: Frame,
-    first_name: String,
-    /// As typed.
-    name: String,
-    public_key: String,
-    name_error: Option<Phrase>,
-    key_error: Option<Phrase>,
+    step: Parts,
     may_skip: bool,
-    placeholder: &'static str,
-    registered: Option<DeviceId>,
     client: Option<ClientLink>,
 }
 
@@ -51,11 +43,11 @@ struct DevicePage {
 #[template(path = "pages/registered.html")]
 struct RegisteredPage {
     frame: Frame,
-    first_name: String,
-    registered: Option<DeviceId>,
+    step: Parts,
     device: Device,
     places: Vec<ShownPlace>,
-    placeholder: &'static str,
+    /// What the address of a file begins with.
+    files: &'static str,
 }
 
 /// What opens the desktop client.
@@ -67,40 +59,10 @@ pub(super) struct ClientLink {
     pub(super) download: &'static str,
 }
 
-#[derive(Deserialize)]
-struct NewDevice {
-    name: String,
-    pubkey: String,
-}
-
-#[derive(Deserialize)]
-struct NewKey {
-    device: DeviceId,
-    pubkey: String,
-}
-
-#[derive(Serialize)]
-struct DeviceAnswer {
-    device: NamedDevice,
-    places: Vec<ShownPlace>,
-}
-
-#[derive(Serialize)]
-struct NamedDevice {
-    id: DeviceId,
-    name: String,
-}
-
 #[derive(Serialize)]
 struct StateAnswer {
     seconds_left: i64,
     places: Vec<PlaceState>,
-}
-
-#[derive(Serialize)]
-struct PlaceState {
-    location: String,
-    state: &'static str,
 }
 
 /// A form for a device, or the device that was registered.
@@ -116,14 +78,13 @@ pub(super) async fn show(
         let places = pages.places(&device).await?;
         return page(&RegisteredPage {
             frame: frame(&pages.app.site(), &visit, &progress, Step::Device, &pages),
-            first_name: progress.user.first_name,
-            registered: Some(device.id),
+            step: Parts::new(&ENROLLING, progress.user.first_name).of(device.id),
             device,
             places,
-            placeholder: PLACEHOLDER_KEY,
+            files: "/enroll/device/",
         });
     }
-    page(&device_page(&pages, &visit, &progress, &Typed::default(), None))
+    page(&device_page(&pages, &visit, &progress, |step| step))
 }
 
 /// Registers a device: JSON from the script, a form from who brings a key.
@@ -147,7 +108,8 @@ pub(super) async fn register(
         Err(error) => {
             let Some(why) = refusal(&error) else { return Err(error.into()) };
             let progress = pages.progress(&visit).await?;
-            let shown = page(&device_page(&pages, &visit, &progress, &typed, Some((why, &error))))?;
+            let refused = |step: Parts| step.refused(typed, (why, &error), visit.language);
+            let shown = page(&device_page(&pages, &visit, &progress, refused))?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response())
         }
     }
@@ -180,12 +142,11 @@ pub(super) async fn state(
 ) -> Result<Response, Trouble> {
     let progress = pages.progress(&visit).await?;
     let places = match progress.devices.last() {
-        Some(device) => pages.places(device).await?,
+        Some(device) => pages.states(device).await?,
         None => Vec::new(),
     };
-    let places = places.into_iter().map(|place| PlaceState { location: place.location, state: place.state });
     let seconds_left = progress.session.deadline.saturating_sub(pages.app.now().as_second()).max(0);
-    Ok(Json(StateAnswer { seconds_left, places: places.collect() }).into_response())
+    Ok(Json(StateAnswer { seconds_left, places }).into_response())
 }
 
 /// A configuration file with the placeholder, for who keeps the key elsewhere.
@@ -195,14 +156,7 @@ pub(super) async fn file(
     Path(name): Path<String>,
 ) -> Result<Response, Trouble> {
     let progress = pages.progress(&visit).await?;
-    let device = progress.devices.last().ok_or(Trouble::NotFound)?;
-    let places = pages.places(device).await?;
-    let place = places.into_iter().find(|place| place.file_name == name).ok_or(Trouble::NotFound)?;
-    let disposition = format!("attachment; filename=\"{}\"", place.file_name);
-    let disposition = HeaderValue::from_str(&disposition).map_err(|_| Trouble::NotFound)?;
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, disposition)], place.config)
-        .into_response())
+    pages.file_of(progress.devices.last().ok_or(Trouble::NotFound)?, &name).await
 }
 
 /// Goes on without a device, where that is allowed.
@@ -222,39 +176,17 @@ pub(super) async fn skip(
     }
 }
 
-/// What somebody typed who brings a key.
-#[derive(Default)]
-struct Typed {
-    name: String,
-    public_key: String,
-}
-
 fn device_page(
     pages: &Pages,
     visit: &Visit,
     progress: &Progress,
-    typed: &Typed,
-    refused: Option<(Key, &EnrollError)>,
+    filled_in: impl FnOnce(Parts) -> Parts,
 ) -> DevicePage {
-    let is_about_key = |error: &EnrollError| {
-        matches!(error, EnrollError::Key(_) | EnrollError::LocationKey | EnrollError::KeyTaken)
-    };
-    let (key_error, name_error) = match refused {
-        Some((why, error)) if is_about_key(error) => (Some(visit.language.say(why)), None),
-        Some((why, _)) => (None, Some(visit.language.say(why))),
-        None => (None, None),
-    };
     let site = pages.app.site();
     DevicePage {
         frame: frame(&site, visit, progress, Step::Device, pages),
-        first_name: progress.user.first_name.clone(),
-        name: typed.name.clone(),
-        public_key: typed.public_key.clone(),
-        name_error,
-        key_error,
+        step: filled_in(Parts::new(&ENROLLING, progress.user.first_name.clone())),
         may_skip: site.config.enrollment.device_step == DeviceStep::Optional,
-        placeholder: PLACEHOLDER_KEY,
-        registered: None,
         client: ClientLink::of(pages, progress),
     }
 }
@@ -305,15 +237,4 @@ impl Pages {
         }
         Ok(())
     }
-
-    async fn answer(&self, device: Device) -> Result<Response, Trouble> {
-        let places = self.places(&device).await?;
-        let device = NamedDevice { id: device.id, name: device.name };
-        Ok(Json(DeviceAnswer { device, places }).into_response())
-    }
-}
-
-async fn json<T: serde::de::DeserializeOwned>(body: Body) -> Result<T, Trouble> {
-    let bytes = crate::web::bytes_of(body).await?;
-    serde_json::from_slice(&bytes).map_err(|_| Trouble::Malformed)
 }

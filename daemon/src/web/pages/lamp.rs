@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 
-use crate::gateway_view::{GatewayView, Stats};
+use crate::gateway_view::{GatewayView, Stats, is_connected};
 use crate::store::address::Held;
 use crate::store::device::Device;
 
@@ -23,7 +23,7 @@ pub(super) enum Lit {
     Pending,
     /// The gateway waits for it.
     Ready,
-    /// It has shaken hands.
+    /// It shook hands a moment ago.
     Connected,
 }
 
@@ -51,10 +51,10 @@ impl Lit {
     }
 
     /// Of `device` where it holds an address, by what WireGuard counts.
-    pub(super) fn of(device: &Device, held: &Held, stats: &Stats) -> Self {
+    pub(super) fn of(device: &Device, held: &Held, stats: &Stats, now: Timestamp) -> Self {
         let Some(_) = held.live_since else { return Self::Pending };
         let peer = device.public_key.and_then(|key| stats.get(&held.location)?.get(&key));
-        if peer.is_some_and(|peer| peer.last_handshake.is_some()) { Self::Connected } else { Self::Ready }
+        if peer.is_some_and(|peer| is_connected(peer, now)) { Self::Connected } else { Self::Ready }
     }
 }
 

@@ -10,6 +10,7 @@ use postern_gateway::chain;
 
 use super::form::Form;
 use super::frame::Frame;
+use super::lamp::Lit;
 use super::language::{Key, Language, Phrase};
 use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
@@ -17,12 +18,13 @@ use super::{Pages, see_other};
 use crate::flows::refusal::Refusal;
 use crate::flows::roster::{self, DeviceView, PlaceState, PlaceView};
 use crate::flows::sign_in::{self, SignInError, SignedIn, Which};
+use crate::gateway_view::is_fresh;
 use crate::rules::ids::SessionId;
 use crate::rules::second_factor::Factors;
 use crate::rules::session::Session;
 use crate::site::Site;
 use crate::store::account::User;
-use crate::store::{Revision, Tx};
+use crate::store::{Revision, StoreError, Tx};
 use crate::web::limit::Presented;
 
 #[derive(Template)]
@@ -30,14 +32,22 @@ use crate::web::limit::Presented;
 struct MePage {
     frame: Frame,
     /// What was just done.
-    notice: Option<Phrase>,
+    notice: Option<Notice>,
     user: User,
+    /// Whether they may change anything about themselves.
+    changes_particulars: bool,
     groups: String,
     /// What signing in takes beside the password.
     factors: Factors,
     devices: Vec<ShownDevice>,
     /// The one that looks, first.
     sessions: Vec<ShownSession>,
+}
+
+struct Notice {
+    /// As style sheets know it.
+    kind: &'static str,
+    said: Phrase,
 }
 
 struct ShownDevice {
@@ -85,9 +95,10 @@ pub(super) async fn show(
     sessions.sort_by_key(|session| !session.is_this);
     page(&MePage {
         frame: Frame::new(&pages.app.site(), &visit),
-        notice: notice(query.as_deref()).map(|said| visit.language.say(said)),
+        notice: notice(query.as_deref(), visit.language),
         user: who.user,
         factors: who.factors,
+        changes_particulars: !pages.app.site().config.portal.may_change.is_empty(),
         groups: groups.into_iter().collect::<Vec<_>>().join(", "),
         devices: devices.collect(),
         sessions,
@@ -118,23 +129,13 @@ pub(super) async fn again() -> Response {
 impl Pages {
     /// Who is signed in, and owes nothing that the configuration wants of them.
     pub(super) async fn signed_in(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
-        let who = self.anybody(visit).await?;
-        let owes = self.app.site().config.second_factor.is_required() && !who.factors.any();
-        if owes { Err(Trouble::OwesSetUp) } else { Ok(who) }
+        self.owing_nothing(self.anybody(visit).await?)
     }
 
     /// Who is signed in. Their use is written down, once a minute.
     pub(super) async fn anybody(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
-        let cookie = visit.session(Seat::Account, &self.app.site()).ok_or(Trouble::SignedOut)?;
-        let admission = self.admit(Presented::Session, cookie, visit).await?;
-        let (app, now) = (self.app.clone(), self.app.now());
-        let found = self.app.store.read(move |tx| sign_in::session(tx, &app.site(), cookie, now)).await;
-        if matches!(found, Err(SignInError::NoSession)) {
-            admission.unknown();
-        } else {
-            admission.known();
-        }
-        let who = found?;
+        let who = self.seated_with(visit).await?;
+        let now = self.app.now();
         if who.session.is_to_note(&visit.client.to_string(), now) {
             let used = who.clone();
             if let Err(error) = self.app.store.write(move |tx| sign_in::note_use(tx, &used, now)).await {
@@ -145,38 +146,94 @@ impl Pages {
         Ok(who)
     }
 
+    /// As [`Self::signed_in`], but that they looked does not count as use: a script did.
+    pub(super) async fn looks(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
+        self.owing_nothing(self.seated_with(visit).await?)
+    }
+
+    fn owing_nothing(&self, who: SignedIn) -> Result<SignedIn, Trouble> {
+        let owes = self.app.site().config.second_factor.is_required() && !who.factors.any();
+        if owes { Err(Trouble::OwesSetUp) } else { Ok(who) }
+    }
+
+    async fn seated_with(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
+        let cookie = visit.session(Seat::Account, &self.app.site()).ok_or(Trouble::SignedOut)?;
+        let admission = self.admit(Presented::Session, cookie, visit).await?;
+        let (app, now) = (self.app.clone(), self.app.now());
+        let found = self.app.store.read(move |tx| sign_in::session(tx, &app.site(), cookie, now)).await;
+        if matches!(found, Err(SignInError::NoSession)) {
+            admission.unknown();
+        } else {
+            admission.known();
+        }
+        Ok(found?)
+    }
+
     /// Changes something of who is signed in, and looks in the same transaction that they still are.
     pub(super) async fn change_own<T: Send + 'static>(
         &self,
         visit: &Visit,
         work: impl FnOnce(&Tx<'_>, &Site, &SignedIn, Timestamp) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<Result<(T, Revision), Refusal>, Trouble> {
+        self.change_own_or(visit, work).await
+    }
+
+    /// The same for what is refused in its own words.
+    pub(super) async fn change_own_or<T: Send + 'static, E: Send + 'static>(
+        &self,
+        visit: &Visit,
+        work: impl FnOnce(&Tx<'_>, &Site, &SignedIn, Timestamp) -> Result<T, E> + Send + 'static,
+    ) -> Result<Result<(T, Revision), E>, Trouble> {
         let cookie = visit.session(Seat::Account, &self.app.site()).ok_or(Trouble::SignedOut)?;
         let (app, now) = (self.app.clone(), self.app.now());
         let changed = self.app.store.write(move |tx| {
             let site = app.site();
             let who = sign_in::session(tx, &site, cookie, now)?;
-            work(tx, &site, &who, now).map_err(SignInError::Refused)
+            work(tx, &site, &who, now).map_err(Undone::Refused)
         });
         match changed.await {
             Ok(done) => Ok(Ok(done)),
-            Err(SignInError::Refused(refused)) => Ok(Err(refused)),
-            Err(error @ (SignInError::NoSession | SignInError::Store(_))) => Err(error.into()),
+            Err(Undone::Refused(refused)) => Ok(Err(refused)),
+            Err(Undone::Before(error)) => Err(error.into()),
         }
     }
 }
 
-fn notice(query: Option<&str>) -> Option<Key> {
+/// Why nothing was changed.
+enum Undone<E> {
+    /// Nobody is signed in, or nobody could look.
+    Before(SignInError),
+    Refused(E),
+}
+
+impl<E> From<SignInError> for Undone<E> {
+    fn from(error: SignInError) -> Self {
+        Self::Before(error)
+    }
+}
+
+impl<E> From<StoreError> for Undone<E> {
+    fn from(error: StoreError) -> Self {
+        Self::Before(error.into())
+    }
+}
+
+fn notice(query: Option<&str>, language: Language) -> Option<Notice> {
     let query = query.unwrap_or_default().as_bytes();
     let done = form_urlencoded::parse(query).find(|pair| pair.0 == "done")?.1;
-    match &*done {
+    let key = match &*done {
         "password" => Some(Key("notice-password")),
         "renamed" => Some(Key("notice-renamed")),
         "removed" => Some(Key("notice-removed")),
+        "removing" => Some(Key("notice-removing")),
         "ended" => Some(Key("notice-ended")),
         "factor-removed" => Some(Key("notice-factor-removed")),
+        "withdrawn" => Some(Key("notice-withdrawn")),
+        "changed" => Some(Key("notice-changed")),
         _ => None,
-    }
+    }?;
+    let kind = if done == "removing" { "notice" } else { "done" };
+    Some(Notice { kind, said: language.say(key) })
 }
 
 fn shown(device: DeviceView, language: Language, now: Timestamp) -> ShownDevice {
@@ -190,14 +247,19 @@ fn shown_place(place: PlaceView, language: Language, now: Timestamp) -> ShownPla
     let addresses: Vec<String> = v4.into_iter().chain(v6).chain(own).collect();
     let handshake = place.traffic.and_then(|traffic| traffic.last_handshake);
     let (lit, state) = match (place.state, handshake) {
-        (PlaceState::NoAddress, _) => ("pending", language.say(Key("place-no-address"))),
-        (PlaceState::Pending, _) => ("pending", language.say(Key("lamp-pending"))),
-        (PlaceState::Live, None) => ("ready", language.say(Key("place-never"))),
+        (PlaceState::NoAddress, _) => (Lit::Pending, language.say(Key("place-no-address"))),
+        (PlaceState::Pending, _) => (Lit::Pending, language.say(Key("lamp-pending"))),
+        // WireGuard forgets handshakes when the host starts anew: there may have been some.
+        (PlaceState::Live, None) => (Lit::Ready, language.say(Key("place-idle"))),
+        (PlaceState::Live, Some(at)) if is_fresh(at, now) => {
+            (Lit::Connected, language.say(Key("lamp-connected")))
+        }
         (PlaceState::Live, Some(at)) => {
-            let said = language.say(Key("place-connected"));
-            ("connected", said.with("ago", ago(at.as_second(), language, now)))
+            let said = language.say(Key("place-idle-since"));
+            (Lit::Ready, said.with("ago", ago(at.as_second(), language, now)))
         }
     };
+    let lit = lit.name();
     ShownPlace { location: place.location, addresses: addresses.join(", "), lit, state }
 }
 

@@ -98,26 +98,35 @@ pub(super) async fn remove(
 ) -> Result<Response, Trouble> {
     pages.signed_in(&visit).await?;
     let id = numbered(Form::read(body).await?.get("device"))?;
-    let removed =
-        pages.change_own(&visit, move |tx, site, who, now| own_devices::remove(tx, site, who, id, now));
-    let ((), revision) = removed.await??;
-    pages.app.applied(revision, GONE_WITHIN).await;
-    Ok(see_other("/me?done=removed"))
+    let removed = pages.change_own(&visit, move |tx, site, who, now| {
+        own_devices::remove(tx, site, who, id, now)?;
+        Ok(tx.touched_locations())
+    });
+    let (touched, revision) = removed.await??;
+    let is_gone = pages.app.applied_on(&touched, revision, GONE_WITHIN).await;
+    Ok(see_other(if is_gone { "/me?done=removed" } else { "/me?done=removing" }))
 }
 
 impl Pages {
-    async fn own_device(&self, who: SignedIn, id: DeviceId) -> Result<Device, Trouble> {
+    /// One of their devices.
+    pub(super) async fn own_device(&self, who: SignedIn, id: DeviceId) -> Result<Device, Trouble> {
         Ok(self.app.store.read(move |tx| own_devices::find(tx, &who, id)).await?)
     }
 }
 
 /// The device that an address names.
-fn asked_for(query: Option<&str>) -> Option<DeviceId> {
-    let pair = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).find(|pair| pair.0 == "id");
-    pair.and_then(|pair| pair.1.parse().ok()).map(DeviceId)
+pub(super) fn asked_for(query: Option<&str>) -> Option<DeviceId> {
+    asked(query, "id").and_then(|number| number.parse().ok()).map(DeviceId)
 }
 
-fn numbered(text: &str) -> Result<DeviceId, Trouble> {
+/// What an address says of `name`.
+pub(super) fn asked(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.find(|pair| pair.0 == name).map(|pair| pair.1.into_owned())
+}
+
+/// The device that a form names.
+pub(super) fn numbered(text: &str) -> Result<DeviceId, Trouble> {
     text.parse().map(DeviceId).map_err(|_| Trouble::Malformed)
 }
 

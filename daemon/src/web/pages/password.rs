@@ -13,11 +13,12 @@ use super::frame::Frame;
 use super::language::{Key, Phrase};
 use super::step::{frame, path};
 use super::trouble::{Trouble, page, password_refusal};
-use super::visit::Visit;
+use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
 use crate::flows::enroll::{EnrollError, may_activate};
-use crate::flows::wizard::{self, Progress};
+use crate::flows::wizard::{self, Browser, Progress};
 use crate::rules::wizard::Step;
+use crate::store::session::BROWSER_KNOWN_FOR;
 
 #[derive(Template)]
 #[template(path = "pages/password.html")]
@@ -59,10 +60,14 @@ pub(super) async fn set(
     }
     let hash = pages.hash(password).await?;
     let now = pages.app.now();
-    let set =
-        pages.change(&visit, move |tx, site, session| wizard::set_password(tx, site, session, &hash, now));
+    let (kept, token) = pages.new_session();
+    let browser = Browser { token, former: visit.session(Seat::Browser, &pages.app.site()) };
+    let set = pages.change(&visit, move |tx, site, session| {
+        wizard::set_password(tx, site, session, (&hash, &browser), now)
+    });
     match set.await? {
-        Ok(_) | Err(EnrollError::AlreadyActive) => Ok(see_other(path(Step::Device))),
+        Ok(_) => Ok(pages.seated(path(Step::Device), Seat::Browser, &kept, BROWSER_KNOWN_FOR)),
+        Err(EnrollError::AlreadyActive) => Ok(see_other(path(Step::Device))),
         Err(error) => Err(error.into()),
     }
 }

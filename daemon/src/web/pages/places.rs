@@ -43,7 +43,7 @@ async fn shown(config: &ClientConfig, held: &[Held], lamp: &Lamp, now: jiff::Tim
     let names = tunnel_names(config.places.iter().map(|place| place.network_name.as_str()));
     let places = config.places.iter().zip(names).map(|(place, name)| {
         let held = held.iter().find(|held| held.location.0 == place.network_id);
-        let lit = held.map_or(Lit::Pending, |held| Lit::of(&config.device, held, &stats));
+        let lit = held.map_or(Lit::Pending, |held| Lit::of(&config.device, held, &stats, now));
         ShownPlace {
             location: place.network_name.clone(),
             file_name: format!("{name}.conf"),

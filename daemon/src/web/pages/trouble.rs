@@ -179,6 +179,8 @@ pub(super) fn refusal(error: &EnrollError) -> Option<Key> {
         EnrollError::KeyTaken => Key("refused-key-taken"),
         EnrollError::DeviceTaken => Key("refused-device-taken"),
         EnrollError::TooManyDevices => Key("refused-too-many-devices"),
+        EnrollError::DeviceLimit(_) => Key("refused-device-limit"),
+        EnrollError::TakenOver => Key("refused-taken-over"),
         EnrollError::NoLocation | EnrollError::Exhausted(_) => Key("refused-no-location"),
         EnrollError::Value(names::NameError::Password) => Key("refused-password"),
         EnrollError::Value(names::NameError::Phone) => Key("refused-phone"),
@@ -235,7 +237,6 @@ impl From<SignInError> for Trouble {
     fn from(error: SignInError) -> Self {
         match error {
             SignInError::NoSession => Self::SignedOut,
-            SignInError::Refused(refused) => refused.into(),
             SignInError::Store(error) => error.into(),
         }
     }

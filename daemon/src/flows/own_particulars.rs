@@ -1,0 +1,44 @@
+//! What people change about themselves, as far as the configuration lets them. The rest is the administrators'.
+
+use jiff::Timestamp;
+
+use super::accounts::{self, Edit};
+use super::own_devices::actor;
+use super::refusal::Refusal;
+use super::sign_in::SignedIn;
+use crate::config::Particular;
+use crate::site::Site;
+use crate::store::Tx;
+
+/// Their particulars, as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typed {
+    /// Given name.
+    pub first_name: String,
+    /// Family name.
+    pub last_name: String,
+    /// Empty: none.
+    pub phone: String,
+}
+
+/// Changes what may be changed; of the rest, what was typed counts for nothing.
+pub fn change(
+    tx: &Tx<'_>,
+    site: &Site,
+    who: &SignedIn,
+    typed: &Typed,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let may = |what| site.config.portal.may_change.contains(&what);
+    let named = |text: &String| may(Particular::Name).then(|| text.clone());
+    let edit = Edit {
+        first_name: named(&typed.first_name),
+        last_name: named(&typed.last_name),
+        phone: may(Particular::Phone).then(|| typed.phone.clone()),
+        ..Edit::default()
+    };
+    if edit != Edit::default() {
+        accounts::edit(tx, &actor(who), &who.user.username, &edit, now)?;
+    }
+    Ok(())
+}

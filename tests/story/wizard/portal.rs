@@ -1,0 +1,383 @@
+//! What somebody who has signed in does for themselves: devices and their keys, the link for a desktop client, their
+//! particulars. And what their page says of a connection.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use postern::config::Particular;
+use postern::gateway_view::{GatewayQuestion, GatewayView};
+use postern::rules::action::Action;
+use postern::rules::message::Message;
+use postern::store::{Store, StoreError, Tx};
+use postern_gateway::PublicKey;
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, Page, letters, token_in};
+use crate::devices::counted;
+use crate::me::with_device;
+use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
+use crate::support::{NOW, Postern, key, polling};
+use crate::walk::{mailing, waiting};
+
+fn write(postern: &Postern, work: impl FnOnce(&Tx<'_>) -> Result<(), StoreError>) {
+    postern.app.store.write_blocking(work).unwrap();
+}
+
+/// A postern where a person may have so many devices.
+fn limited(limit: u32) -> Postern {
+    Postern::planned(Store::in_memory().unwrap(), NOW, |plan| plan.config.portal.device_limit = Some(limit))
+}
+
+async fn add(browser: &mut Browser<'_>, name: &str, number: u8) -> (u16, Value) {
+    browser.send("/me/devices/add", &json!({ "name": name, "pubkey": key(number) })).await
+}
+
+fn refused(postern: &Postern, action: Action) -> Vec<(String, String)> {
+    let entries = postern.app.store.read_blocking(|tx| tx.audit_of(action, 99)).unwrap();
+    entries.into_iter().filter_map(|entry| Some((entry.refused?, entry.actor))).collect()
+}
+
+#[tokio::test]
+async fn a_handshake_is_a_connection_for_three_minutes_and_without_one_nobody_says_there_never_was() {
+    let (view, mut questions) = GatewayView::new();
+    let postern = Postern::viewed(Store::in_memory().unwrap(), NOW, view, |_| {});
+    let device_key: PublicKey = key(1).parse().unwrap();
+    let hq = postern.app.site().location_named("HQ").unwrap().id;
+    let (handshake, shaken) = tokio::sync::watch::channel(None);
+    let _gateway = tokio::task::JoinSet::from_iter([async move {
+        while let Some(question) = questions.recv().await {
+            if let GatewayQuestion::Stats(answer) = question {
+                drop(answer.send(Ok(counted(hq, device_key, *shaken.borrow()))));
+            }
+        }
+    }]);
+    with_device(&postern, "jdoe", "laptop", 1).await;
+    let device = postern.devices()[0].id;
+    write(&postern, |tx| tx.set_live(device, hq, Some(postern.app.now())).map(drop));
+    let mut browser = signed_in(&postern, "jdoe").await;
+    let me = browser.get("/me").await;
+    me.shows(200, &["lamp ready", "Not connected now"]);
+    me.lacks(&["never", "last seen", "lamp connected"]);
+    let at = u64::try_from(postern.app.now().as_second()).unwrap();
+    handshake.send_replace(Some(SystemTime::UNIX_EPOCH + Duration::from_secs(at)));
+    let state = format!("/me/device/state?id={device}");
+    for (passed, lit, said) in [
+        (1, "connected", "Connected"),
+        (179, "connected", "Connected"),
+        (1, "ready", "Not connected now, last seen 3 minutes ago"),
+    ] {
+        postern.pass(passed);
+        browser.get("/me").await.shows(200, &[&format!("lamp {lit}"), said]);
+        let told: Value = serde_json::from_str(&browser.get(&state).await.text).unwrap();
+        assert_eq!(told["places"][0]["state"], lit);
+    }
+}
+
+#[tokio::test]
+async fn a_removed_device_that_the_gateway_still_has_is_not_said_to_be_gone() {
+    let postern = Postern::new();
+    let id = with_device(&postern, "jdoe", "laptop", 1).await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    postern.halt_gateway();
+    let removed = browser.post("/me/device/remove", &[("device", &id)]).await;
+    assert_eq!(removed.went_to(), "/me?done=removing");
+    let me = browser.get("/me?done=removing").await;
+    me.shows(200, &["<p class=\"notice\" role=\"status\">", "has not cut its connection yet"]);
+}
+
+#[tokio::test]
+async fn the_browser_in_which_somebody_enrolled_is_no_stranger_to_their_account() {
+    let postern = Postern::new();
+    let mut browser = Browser::new(&postern);
+    browser.with_password(&postern.invite("jdoe")).await;
+    while sign_in(&mut Browser::new(&postern), "jdoe", "wrong").await.status == 401 {}
+    assert_eq!(sign_in(&mut Browser::new(&postern), "jdoe", PASSWORD).await.status, 429);
+    assert_eq!(sign_in(&mut browser, "jdoe", PASSWORD).await.went_to(), "/me");
+}
+
+#[tokio::test]
+async fn changing_the_password_says_that_unused_links_end_and_ends_them() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    browser.post("/me/client", &[]).await.went_to();
+    let token = token_of(&browser.get("/me/client").await);
+    browser
+        .get("/me/password")
+        .await
+        .shows(200, &["Links for further devices that nobody has used yet stop"]);
+    let change = [("present", PASSWORD), ("password", "battery staple")];
+    browser.post("/me/password", &change).await.went_to();
+    assert_eq!(postern.present("/api/v1/enrollment/start", &token).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_device_is_added_as_in_the_wizard_written_down_and_told_by_mail() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = mailing(dir.path());
+    enrolled(&postern, "jdoe").await;
+    let (user, now) = (postern.user("jdoe"), postern.app.now());
+    write(&postern, |tx| tx.mark_welcomed(user, now).map(drop));
+    let mut browser = signed_in(&postern, "jdoe").await;
+    browser.get("/me").await.shows(200, &["href=\"/me/devices/add\""]);
+    let step = [
+        "data-module=\"device\"",
+        "data-register=\"/me/devices/add\"",
+        "<noscript>",
+        "action=\"/me/devices/add\"",
+    ];
+    browser.get("/me/devices/add").await.shows(200, &step);
+    let (status, answer) = add(&mut browser, "phone", 1).await;
+    assert_eq!((status, &answer["device"]["name"]), (200, &json!("phone")));
+    let files = answer["places"].as_array().unwrap();
+    assert_eq!(files.iter().map(|place| &place["file_name"]).collect::<Vec<_>>(), ["hq.conf", "lab.conf"]);
+    assert!(files[0]["config"].as_str().unwrap().contains("PrivateKey = YOUR_PRIVATE_KEY\n"));
+    assert_eq!(add(&mut browser, "phone", 1).await, (200, answer), "the first answer was lost");
+    assert_eq!(postern.devices().len(), 1);
+    assert_eq!(waiting(&postern), [Message::DeviceAdded { user, device: "phone".to_owned() }]);
+    assert_eq!(postern.audited().iter().filter(|entry| *entry == "device.register phone").count(), 1);
+    browser.get("/me").await.shows(200, &["phone", "10.77.1.2, fd77:1::2"]);
+    assert_eq!(add(&mut Browser::new(&postern), "eve", 9).await.0, 401);
+}
+
+#[tokio::test]
+async fn without_scripts_one_brings_a_key_and_gets_files_from_ones_own_pages() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    let hq = postern.app.site().location_named("HQ").unwrap().public_key.to_string();
+    for (name, pubkey, said) in [
+        ("x", "no key", "id=\"own-key-error\""),
+        ("", &*key(1), "id=\"own-name-error\""),
+        ("x", &*hq, "the key of the gateway"),
+    ] {
+        let wrong = browser.post("/me/devices/add", &[("name", name), ("pubkey", pubkey)]).await;
+        wrong.shows(422, &[said, &format!("value=\"{}\"", if pubkey == hq { hq.as_str() } else { pubkey })]);
+    }
+    let added = browser.post("/me/devices/add", &[("name", "router"), ("pubkey", &key(1))]).await;
+    let files = format!("/me/device/files?id={}", postern.devices()[0].id);
+    assert_eq!(added.went_to(), files);
+    let link = format!("href=\"/me/device/file?id={}&#38;name=hq.conf\"", postern.devices()[0].id);
+    browser.get(&files).await.shows(200, &["<h1>router</h1>", "PrivateKey = YOUR_PRIVATE_KEY", &link]);
+    let file = browser.get(&format!("/me/device/file?id={}&name=lab.conf", postern.devices()[0].id)).await;
+    file.shows(200, &["[Interface]\nPrivateKey = YOUR_PRIVATE_KEY\n"]);
+    assert_eq!(file.headers["content-disposition"], "attachment; filename=\"lab.conf\"");
+    let none = browser.get(&format!("/me/device/file?id={}&name=../x", postern.devices()[0].id)).await;
+    none.shows(404, &["There is nothing here"]);
+}
+
+#[tokio::test]
+async fn another_key_takes_the_place_of_the_old_one_and_of_what_its_client_may_read() {
+    let postern = Postern::new();
+    let session = postern.enrolled("jdoe").await;
+    let registered = postern.create_device(&session, "laptop", &key(1)).await;
+    let old_client = polling(&registered);
+    assert_eq!(postern.present("/api/v1/poll", &old_client).await.status, 200);
+    let mut browser = Browser::new(&postern);
+    assert_eq!(sign_in(&mut browser, "jdoe", "Correct-Horse-7").await.went_to(), "/me");
+    let device = postern.devices()[0].id;
+    let renew = json!({ "device": device.0, "pubkey": key(2) });
+    let (status, answer) = browser.send("/me/device/key", &renew).await;
+    assert_eq!((status, &answer["device"]["id"]), (200, &json!(device.0)));
+    assert_eq!(browser.send("/me/device/key", &renew).await, (200, answer), "the first answer was lost");
+    assert_eq!(postern.devices()[0].public_key.unwrap().to_string(), key(2));
+    assert_eq!(postern.present("/api/v1/poll", &old_client).await.status, 403);
+    assert_eq!(postern.audited().iter().filter(|entry| *entry == "device.rekey laptop").count(), 1);
+    let id = device.to_string();
+    let wrong = browser.post("/me/device/key", &[("device", &id), ("pubkey", "x")]).await;
+    wrong.shows(422, &["<h1>laptop</h1>", "id=\"own-key-error\"", "value=\"x\""]);
+    let own = browser.post("/me/device/key", &[("device", &id), ("pubkey", &key(3))]).await;
+    assert_eq!(own.went_to(), format!("/me/device/files?id={id}"));
+    assert_eq!(postern.devices()[0].public_key.unwrap().to_string(), key(3));
+    assert_eq!(postern.devices().len(), 1);
+}
+
+#[tokio::test]
+async fn somebody_elses_device_gets_no_key_and_shows_no_file_and_their_key_is_not_taken() {
+    let postern = Postern::new();
+    let anns = with_device(&postern, "ann", "anns-laptop", 1).await;
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    for id in [anns.as_str(), "99"] {
+        for page in ["files?", "state?", "file?name=hq.conf&"] {
+            assert_eq!(browser.get(&format!("/me/device/{page}id={id}")).await.status, 404, "{page}");
+        }
+        let renew = json!({ "device": id.parse::<i64>().unwrap(), "pubkey": key(2) });
+        assert_eq!(browser.send("/me/device/key", &renew).await.0, 409);
+        let form = browser.post("/me/device/key", &[("device", id), ("pubkey", &key(2))]).await;
+        form.shows(404, &["There is nothing here"]);
+    }
+    assert_eq!(add(&mut browser, "anns-laptop", 1).await.0, 409, "not even under its name");
+    assert_eq!(postern.devices()[0].public_key.unwrap().to_string(), key(1));
+    let told = refused(&postern, Action::DeviceRekey);
+    assert_eq!(told, [("not-allowed".to_owned(), "jdoe".to_owned())], "once an hour");
+    let foreign =
+        browser.post_from("cross-site", "/me/devices/add", &[("name", "x"), ("pubkey", &key(3))]).await;
+    assert_eq!(foreign.status, 403);
+}
+
+#[tokio::test]
+async fn nobody_gets_more_devices_than_people_may_have_by_any_way() {
+    let postern = limited(2);
+    let id = with_device(&postern, "jdoe", "laptop", 1).await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    assert_eq!(add(&mut browser, "phone", 2).await.0, 200);
+    let full = browser.get("/me/devices/add").await;
+    full.shows(200, &["as many devices as you may have", "href=\"/me#devices\""]);
+    full.lacks(&["data-module=\"device\"", "name=\"pubkey\""]);
+    let (status, said) = add(&mut browser, "third", 3).await;
+    assert!(
+        status == 409 && said["error"].as_str().unwrap().contains("as many devices as you may"),
+        "{said}"
+    );
+    browser.post("/me/client", &[]).await.went_to();
+    let token = token_of(&browser.get("/me/client").await);
+    let (_, cookie) = postern.start(&token).await;
+    let client = postern.create_device(&cookie, "third", &key(3)).await;
+    assert_eq!(client.status, 403);
+    assert_eq!(
+        client.error(),
+        "you may have 2 devices, and no more: remove one that you do not use, or ask your administrator"
+    );
+    let mut wizard = Browser::new(&postern);
+    wizard.start(&token).await;
+    let typed = wizard.post("/enroll/device", &[("name", "third"), ("pubkey", &key(3))]).await;
+    typed.shows(422, &["as many devices as you may have"]);
+    assert_eq!(refused(&postern, Action::DeviceRegister).len(), 2, "of two addresses");
+    browser.post("/me/device/remove", &[("device", &id)]).await.went_to();
+    assert_eq!(add(&mut browser, "third", 3).await.0, 200);
+    assert_eq!(postern.devices().len(), 2);
+}
+
+#[tokio::test]
+async fn a_page_that_asks_for_lamps_does_not_keep_anybody_signed_in() {
+    let postern = Postern::new();
+    let id = with_device(&postern, "jdoe", "laptop", 1).await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    for _ in 0..6 {
+        postern.pass(599);
+        assert_eq!(browser.get(&format!("/me/device/state?id={id}")).await.status, 200);
+    }
+    postern.pass(6);
+    assert_eq!(browser.get("/me").await.went_to(), "/sign-in");
+}
+
+fn token_of(page: &Page) -> String {
+    let (_, rest) =
+        page.text.split_once("defguard://addinstance?token=").unwrap_or_else(|| panic!("{}", page.text));
+    rest.split('&').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_link_for_the_desktop_client_works_once_for_ten_minutes_until_it_is_taken_back() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    // Of enrolling, there is one of a day.
+    browser.post("/me/client/withdraw", &[]).await.went_to();
+    let none = browser.get("/me/client").await;
+    none.shows(200, &["Make a link"]);
+    none.lacks(&["defguard://"]);
+    let make = async |browser: &mut Browser<'_>| {
+        assert_eq!(browser.post("/me/client", &[]).await.went_to(), "/me/client");
+        token_of(&browser.get("/me/client").await)
+    };
+    let first = make(&mut browser).await;
+    browser
+        .get("/me/client")
+        .await
+        .shows(200, &["within 10 minutes", "value=\"https://vpn.example.com/\"", &first]);
+    assert_eq!(make(&mut browser).await, first, "it is good still");
+    assert_eq!(browser.post("/me/client/withdraw", &[]).await.went_to(), "/me?done=withdrawn");
+    assert_eq!(postern.present("/api/v1/enrollment/start", &first).await.status, 401);
+    let second = make(&mut browser).await;
+    assert_ne!(second, first);
+    postern.pass(600);
+    assert_eq!(
+        postern.present("/api/v1/enrollment/start", &second).await.told(),
+        (401, "token expired".to_owned())
+    );
+    browser.get("/me/client").await.lacks(&["defguard://"]);
+    let third = make(&mut browser).await;
+    let (answer, cookie) = postern.start(&third).await;
+    assert_eq!(answer.json()["user"]["enrolled"], true);
+    let started = browser.get("/me/client").await;
+    started.shows(200, &["has started with it and has 10 more minutes"]);
+    started.lacks(&[&third]);
+    assert_eq!(postern.create_device(&cookie, "laptop", &key(1)).await.status, 200);
+    browser.post("/me/client/withdraw", &[]).await.went_to();
+    assert_eq!(postern.create_device(&cookie, "other", &key(2)).await.status, 401);
+    assert_eq!(postern.devices().len(), 1, "what is registered stays");
+    let count =
+        |action: &str| postern.audited().iter().filter(|entry| *entry == &format!("{action} jdoe")).count();
+    assert_eq!((count("user.activate-client"), count("user.withdraw-client")), (3, 3));
+}
+
+#[tokio::test]
+async fn the_link_for_the_desktop_client_goes_by_mail_only_if_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = mailing(dir.path());
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    browser.post("/me/client/withdraw", &[]).await.went_to();
+    browser.get("/me/client").await.shows(200, &["Also send it to jdoe@example.com"]);
+    browser.post("/me/client", &[]).await.went_to();
+    assert_eq!(waiting(&postern), []);
+    browser.post("/me/client/withdraw", &[]).await.went_to();
+    browser.post("/me/client", &[("mail", "1")]).await.went_to();
+    let shown = token_of(&browser.get("/me/client").await);
+    assert_eq!(token_in(&letters(&postern, dir.path(), 1).await[0]), shown);
+}
+
+#[tokio::test]
+async fn people_change_of_their_particulars_what_the_configuration_lets_them() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    browser.get("/me/particulars").await.shows(200, &["value=\"John\"", "value=\"Doe\"", "name=\"phone\""]);
+    let typed = |first, phone| {
+        [
+            ("first_name", first),
+            ("last_name", "Doe"),
+            ("phone", phone),
+            ("email", "eve@example.com"),
+            ("username", "root"),
+        ]
+    };
+    let wrong = browser.post("/me/particulars", &typed(" ", "call me")).await;
+    wrong.shows(
+        422,
+        &["id=\"first_name-error\"", "id=\"phone-error\"", "value=\"call me\"", "href=\"#phone\""],
+    );
+    let changed = browser.post("/me/particulars", &typed("Johnny <b>", "+48 123")).await;
+    assert_eq!(changed.went_to(), "/me?done=changed");
+    browser
+        .get("/me?done=changed")
+        .await
+        .shows(200, &["Johnny &#60;b&#62; Doe", "+48 123", "are saved", "jdoe@example.com"]);
+    let log = postern.app.store.read_blocking(|tx| tx.audit_of(Action::UserEdit, 9)).unwrap();
+    assert_eq!(
+        (log.len(), log[0].actor.as_str(), log[0].detail.as_deref()),
+        (1, "jdoe", Some("first_name, phone"))
+    );
+}
+
+#[tokio::test]
+async fn what_people_may_not_change_is_neither_offered_nor_taken() {
+    for (may_change, offered) in [(BTreeSet::from([Particular::Phone]), true), (BTreeSet::new(), false)] {
+        let postern = Postern::planned(Store::in_memory().unwrap(), NOW, |plan| {
+            plan.config.portal.may_change = may_change.clone()
+        });
+        enrolled(&postern, "jdoe").await;
+        let mut browser = signed_in(&postern, "jdoe").await;
+        assert_eq!(browser.get("/me").await.text.contains("href=\"/me/particulars\""), offered);
+        let page = browser.get("/me/particulars").await;
+        assert_eq!(page.status, if offered { 200 } else { 404 });
+        page.lacks(&["name=\"first_name\""]);
+        browser
+            .post("/me/particulars", &[("first_name", "Eve"), ("last_name", "Eve"), ("phone", "+48 1")])
+            .await;
+        let user = postern.app.store.read_blocking(|tx| tx.user_by_name("jdoe")).unwrap().unwrap();
+        assert_eq!((user.first_name.as_str(), user.phone.is_some()), ("John", offered));
+    }
+}
