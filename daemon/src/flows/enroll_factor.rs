@@ -74,7 +74,8 @@ pub fn confirm(
 }
 
 fn owing<'a>(tx: &Tx<'_>, site: &Site, session: &'a Session) -> Result<Option<&'a User>, StoreError> {
-    let may = site.config.second_factor.is_required() && session.enrollment.kind == EnrollmentKind::Enrollment;
+    let may =
+        site.config.second_factor.is_required() && session.enrollment.kind == EnrollmentKind::Enrollment;
     let Some(user) = session.person().filter(|_| may) else { return Ok(None) };
     Ok(if tx.factors_of(user.id)?.any() { None } else { Some(user) })
 }

@@ -104,7 +104,9 @@ mod tests {
 
     #[test]
     fn a_code_is_right_a_step_before_and_after_and_no_longer() {
-        for (second, is_right) in [(0, true), (29, true), (30, true), (59, true), (89, true), (90, false), (120, false)] {
+        for (second, is_right) in
+            [(0, true), (29, true), (30, true), (59, true), (89, true), (90, false), (120, false)]
+        {
             assert_eq!(rfc().check("287082", None, at(second)).is_some(), is_right, "{second}");
         }
     }
@@ -129,7 +131,7 @@ mod tests {
         let uri = rfc().uri("Example: VPN & more", "ann.b");
         assert_eq!(
             uri.as_str(),
-            "otpauth://totp/Example%20%20VPN%20%26%20more:ann%2Eb?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example%20%20VPN%20%26%20more"
+            "otpauth://totp/Example%20%20VPN%20%26%20more:ann.b?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example%20%20VPN%20%26%20more"
         );
         assert_eq!(rfc().base32().as_str(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
     }

@@ -79,8 +79,7 @@ mod tests {
 
     #[test]
     fn each_step_leads_to_the_next() {
-        let reached =
-            |has_password, has_device| Reached { has_password, owes_factor: false, has_device };
+        let reached = |has_password, has_device| Reached { has_password, owes_factor: false, has_device };
         let owing = Reached { owes_factor: true, ..reached(true, true) };
         assert_eq!(Step::next(&enrollment(), owing), Step::Factor);
         assert_eq!(Step::next(&enrollment(), Reached { has_password: false, ..owing }), Step::You);

@@ -76,7 +76,12 @@ pub(super) enum Refused {
 }
 
 /// A field for the first code, with all it takes to have one.
-pub(super) fn form(frame: Frame, at: Place, shown: Shown, error: Option<Phrase>) -> Result<Response, Trouble> {
+pub(super) fn form(
+    frame: Frame,
+    at: Place,
+    shown: Shown,
+    error: Option<Phrase>,
+) -> Result<Response, Trouble> {
     match shown {
         Shown::App(set_up) => page(&AppPage { frame, at, set_up: set_up.into(), error }),
         Shown::Email(email) => page(&EmailPage { frame, at, email, error }),

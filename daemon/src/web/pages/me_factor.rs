@@ -187,9 +187,7 @@ impl Pages {
         let (app, now) = (self.app.clone(), self.app.now());
         let found = self.app.store.read(move |tx| match method {
             Method::App => Ok(second_factor::begun(tx, &app.site(), &user, now)?.map(Shown::App)),
-            Method::Email => {
-                Ok(tx.email_code_of(user.id)?.map(|_| Shown::Email(user.email)))
-            }
+            Method::Email => Ok(tx.email_code_of(user.id)?.map(|_| Shown::Email(user.email))),
         });
         found.await.map_err(|error: crate::store::StoreError| error.into())
     }
