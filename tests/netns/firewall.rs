@@ -263,6 +263,22 @@ fn the_table_stays_when_its_daemon_goes_and_the_next_one_takes_it_over() {
     assert!(seal_apart(&held).contains("goto forwarded_px"), "{}", seal_apart(&held));
 }
 
+/// Such a transaction is more than a socket takes by default.
+#[test]
+fn a_location_with_thousands_of_networks_has_its_copy() {
+    let networks = (0..4000).map(|number| format!("10.{}.{}.0/24", 100 + number / 250, number % 250));
+    let policies = firewall(|policy| {
+        policy.routes =
+            networks.map(|network| network.parse().unwrap()).chain(nets(&["10.9.0.2/32"])).collect();
+    });
+    let Some(scene) = Scene::with(&policies) else { return };
+    assert_eq!(scene.table.table.lock().unwrap().weakness(), None);
+    assert_eq!(scene.observe(), Some(policies.fingerprint()));
+    scene.gateway.sh("nft flush ruleset");
+    scene.client.reaches(ALLOWED);
+    scene.client.misses(FORBIDDEN);
+}
+
 #[test]
 fn a_copy_that_the_kernel_refuses_is_told_of_and_the_table_stands_without_it() {
     let policies = firewall(|policy| policy.routes = nets(&["10.9.0.2/32"]));

@@ -9,7 +9,7 @@ use tar::{Builder, EntryType, Header};
 use uuid::Uuid;
 
 use super::*;
-use crate::fixtures::at;
+use crate::fixtures::{a_person, at};
 use crate::rules::action::Action;
 use crate::store::Store;
 
@@ -158,10 +158,8 @@ fn what_was_committed_is_in_it_under_its_right_name_and_is_not_owed_once_it_is_r
 fn whoever_was_signed_in_when_a_backup_was_taken_is_not_once_it_is_restored() {
     let installation = Installation::new();
     let hash = crate::rules::token::TokenHash([1; 32]);
-    let signed_in = |tx: &crate::store::Tx<'_>| {
-        let users = tx.users()?;
-        tx.sign_in(users[0].id, hash, ("Firefox", "::1"), at(1))
-    };
+    let signed_in =
+        |tx: &crate::store::Tx<'_>| tx.sign_in(a_person(tx, "ann"), hash, ("Firefox", "::1"), at(1));
     installation.store().write_blocking(signed_in).unwrap();
     let bytes = archive(installation.take(KeyFiles::With));
     let dir = tempfile::tempdir().unwrap();
