@@ -29,6 +29,14 @@ pub const SUMMARY: &str = "postern-backup";
 
 /// The moment of a backup or a restore in names of files, in UTC: names in their order are moments in theirs.
 pub const MOMENT: &str = "%Y-%m-%dT%H%M%SZ";
+/// [`MOMENT`], where a digit is any digit.
+const MOMENT_LIKE: &[u8] = b"0000-00-00T000000Z";
+
+/// Whether part of a name is such a moment.
+pub fn is_moment(text: &str) -> bool {
+    let is_like = |(byte, like): (u8, &u8)| if *like == b'0' { byte.is_ascii_digit() } else { byte == *like };
+    text.len() == MOMENT_LIKE.len() && text.bytes().zip(MOMENT_LIKE).all(is_like)
+}
 
 /// Why there is no backup, or why it is not put back.
 #[derive(Debug, thiserror::Error)]

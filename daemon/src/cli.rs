@@ -153,7 +153,7 @@ enum Command {
                       \"object\", \"detail\", \"source\": address or null, \"outcome\": \"done\" or \"refused\", \
                       \"reason\": a word or null}]\n\n\
                       Refusals: one entry of each kind for a client and an hour (device.poll: a day), 500 at once in all, then \
-                      one in 5 minutes; DETAIL counts those that were left out."
+                      one in 5 minutes, of HTTP and of this socket each; DETAIL counts those that were left out."
     )]
     Audit(audit::AuditArgs),
     /// Write database, keys and configuration into one encrypted file, while the daemon runs.

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request};
 
 use postern::flows::password_reset;
+use postern::password::Passwords;
 use postern::rules::token::Token;
 
 use crate::Trial;
@@ -97,10 +98,11 @@ async fn populated() -> (Postern, [String; 3]) {
         postern.invite(name);
         postern.user(name)
     });
+    let hash = Passwords::default().hash("correct horse".to_owned().into(), [7; 16]).await.unwrap();
     let (site, now) = (postern.app.site(), postern.app.now());
     let reset = postern.app.store.write_blocking(|tx| {
         let grant = |user| {
-            tx.activate_user(user, "hash", None)?;
+            tx.activate_user(user, &hash, None)?;
             password_reset::grant(tx, &site, 0, Some(user), now)
         };
         let [reset, started] = [grant(eve)?.unwrap().1, grant(fay)?.unwrap().1];

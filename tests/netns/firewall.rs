@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a scene that cannot be set fails the test")]
 
+#[path = "firewall/held.rs"]
+mod held;
 #[path = "support/pinging.rs"]
 mod pinging;
 mod support;
@@ -204,78 +206,6 @@ fn every_change_of_the_table_is_noticed_and_repaired() {
         scene.table.replace_in(&scene.gateway, &policies);
         assert_eq!(scene.observe(), Some(policies.fingerprint()), "{change}");
     }
-}
-
-#[test]
-fn whoever_empties_the_kernels_tables_or_adds_to_ours_opens_nothing_and_cuts_nothing() {
-    let policies = firewall(|policy| {
-        policy.routes = nets(&["10.9.0.2/32"]);
-        policy.masquerade = true;
-    });
-    let Some(scene) = Scene::with(&policies) else { return };
-    scene.site.sh("ip route del 10.77.0.0/16");
-    scene.client.reaches(ALLOWED);
-    let table = &scene.table.name;
-    let changes = [
-        "flush ruleset".to_owned(),
-        format!("delete table inet {table}"),
-        format!("flush table inet {table}"),
-        format!("insert rule inet {table} forwarded_px accept"),
-    ];
-    let times = if std::env::var_os("POSTERN_TEST_LONG").is_some() { 250 } else { 10 };
-    let [allowed, forbidden] = [ALLOWED, FORBIDDEN].map(|address| Pinging::start(&scene.client, address));
-    for change in (0..times).flat_map(|_| &changes) {
-        scene.gateway.sh(&format!("nft '{change}'"));
-        assert_eq!(scene.observe(), None, "{change}");
-        std::thread::sleep(Duration::from_millis(20));
-        scene.table.replace_in(&scene.gateway, &policies);
-    }
-    let (allowed, forbidden) = (allowed.stop(), forbidden.stop());
-    assert_eq!(forbidden.answered, 0, "leaked: {forbidden:?}");
-    assert_eq!(allowed.lost(), 0, "lost: {allowed:?}");
-    assert!(allowed.sent.min(forbidden.sent) > 20 * times, "{allowed:?} {forbidden:?}");
-}
-
-#[test]
-fn the_table_stays_when_its_daemon_goes_and_the_next_one_takes_it_over() {
-    let policies = everything();
-    let Some(mut scene) = Scene::with(&policies) else { return };
-    let held = format!("{}_held", scene.table.name);
-    let is_held = |scene: &Scene| scene.gateway.sh("nft list tables").contains(&held);
-    assert!(is_held(&scene));
-    scene.gateway.sh(&format!("! nft delete table inet {held} 2>&1"));
-    scene.table = Table::of("test");
-    assert!(!is_held(&scene), "it went with its daemon");
-    scene.client.reaches(ALLOWED);
-    scene.client.misses("10.10.0.1");
-    assert_eq!(scene.observe(), None, "there is no copy yet");
-    let before = scene.gateway.sh(&format!("nft list table inet {}", scene.table.name));
-    scene.table.replace_in(&scene.gateway, &policies);
-    assert_eq!(scene.observe(), Some(policies.fingerprint()));
-    assert_eq!(scene.gateway.sh(&format!("nft list table inet {}", scene.table.name)), before);
-    assert!(is_held(&scene));
-    let rules = |table: &str| {
-        let listed = scene.gateway.sh(&format!("nft -s list table inet {table}"));
-        let lines = listed.lines().filter(|line| !line.contains("flags owner") && !line.starts_with("table"));
-        lines.take_while(|line| !line.contains("chain seal")).map(str::to_owned).collect::<Vec<_>>()
-    };
-    let seal_apart = |table: &str| rules(table).join("\n");
-    assert!(seal_apart(&held).contains("goto forwarded_px"), "{}", seal_apart(&held));
-}
-
-#[test]
-fn a_copy_that_the_kernel_refuses_is_told_of_and_the_table_stands_without_it() {
-    let policies = firewall(|policy| policy.routes = nets(&["10.9.0.2/32"]));
-    let Some(mut scene) = Scene::with(&policies) else { return };
-    scene.table = Table::of("other");
-    // What another process holds is refused like a kernel refuses that knows no owners.
-    scene.gateway.sh(&format!("nft add table inet {}_held; nft add chain inet {0}_held forward '{{ type filter hook input priority 0; }}'", scene.table.name));
-    scene.table.replace_in(&scene.gateway, &policies);
-    assert_eq!(scene.observe(), Some(policies.fingerprint()));
-    let weakness = scene.table.table.lock().unwrap().weakness().unwrap();
-    assert!(weakness.contains("whoever deletes the table"), "{weakness}");
-    scene.client.reaches(ALLOWED);
-    scene.client.misses(FORBIDDEN);
 }
 
 #[test]

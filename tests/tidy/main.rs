@@ -8,6 +8,7 @@
 mod claims;
 mod layers;
 mod openapi;
+mod seeds;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -120,6 +121,12 @@ fn every_route_of_the_apis_is_described_and_nothing_else() {
     let client = openapi::differences("client_api", "client.yaml");
     let admin = openapi::differences("admin_api", "admin.yaml");
     assert_eq!([client, admin].concat(), Vec::<String>::new());
+}
+
+#[test]
+fn the_fuzzer_begins_with_every_route() {
+    seeds::can_fail();
+    assert_eq!(seeds::missing(), Vec::<String>::new());
 }
 
 #[test]

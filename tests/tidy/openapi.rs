@@ -31,7 +31,7 @@ pub(crate) fn can_fail() {
 }
 
 /// `method path`, as they are written in code.
-fn routes(code: &str) -> Vec<String> {
+pub(crate) fn routes(code: &str) -> Vec<String> {
     let calls = code.split(".route(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
     let routes = calls.filter_map(|rest| rest.split_once('"')).flat_map(|(path, rest)| {
         let handlers = within_brackets(rest);

@@ -11,7 +11,7 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use sha2::{Digest as _, Sha256};
 
 use super::manifest::{Entry, Manifest};
-use super::{BackupError, DATABASE};
+use super::{BackupError, DATABASE, is_moment};
 use crate::durable::sync_folder;
 use crate::rules::action::Action;
 use crate::store::Store;
@@ -40,7 +40,7 @@ pub struct Swapped {
 }
 
 impl Staging {
-    /// Makes an empty folder beside `place`; `stamp` makes its name one of its own.
+    /// Makes an empty folder beside `place`; `stamp`, a moment ([`super::MOMENT`]), makes its name one of its own.
     pub fn beside(place: &Path, stamp: &str) -> Result<Self, BackupError> {
         let begun = with_suffix(place, UNFINISHED);
         remove_abandoned(&begun)
@@ -88,6 +88,8 @@ impl Staging {
         let written = store.write_blocking(|tx| {
             // They name files of the host that it was taken on, and the backup has them in their places.
             tx.renames_done()?;
+            // Whoever signed out since then would be signed in again.
+            tx.sign_out_everybody()?;
             if !manifest.with_keys {
                 tx.forget_preshared_keys()?;
                 tx.forget_totp_secrets()?;
@@ -157,12 +159,14 @@ impl Drop for Swapped {
     }
 }
 
-/// Removes folders whose names begin so and that nobody holds: there are keys in them, and whoever made them was killed.
+/// Removes folders whose names begin so and end in a moment, and that nobody holds: there are keys in them, and whoever made them was killed.
 fn remove_abandoned(begun: &Path) -> io::Result<()> {
     let (Some(parent), Some(begun)) = (begun.parent(), begun.file_name()) else { return Ok(()) };
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
-        let is_one = entry.file_name().as_encoded_bytes().starts_with(begun.as_encoded_bytes());
+        let name = entry.file_name();
+        let stamp = name.as_encoded_bytes().strip_prefix(begun.as_encoded_bytes());
+        let is_one = stamp.and_then(|stamp| std::str::from_utf8(stamp).ok()).is_some_and(is_moment);
         if is_one && entry.file_type()?.is_dir() && File::open(entry.path())?.try_lock().is_ok() {
             fs::remove_dir_all(entry.path())?;
         }

@@ -9,7 +9,7 @@ use tar::{Builder, EntryType, Header};
 use uuid::Uuid;
 
 use super::*;
-use crate::fixtures::at;
+use crate::fixtures::{a_person, at};
 use crate::rules::action::Action;
 use crate::store::Store;
 
@@ -64,7 +64,7 @@ fn archive(taken: Taken) -> Vec<u8> {
 
 /// Unpacks beside `place`, and says what is left there if it fails.
 fn unpacked(bytes: &[u8], place: &Path) -> Result<Unpacked, BackupError> {
-    let outcome = unpack(bytes, |_, _| Staging::beside(place, "now"));
+    let outcome = unpack(bytes, |_, _| Staging::beside(place, "2026-11-28T205226Z"));
     if outcome.is_err() {
         let left: Vec<_> = fs::read_dir(place.parent().unwrap()).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
@@ -155,6 +155,23 @@ fn what_was_committed_is_in_it_under_its_right_name_and_is_not_owed_once_it_is_r
 }
 
 #[test]
+fn whoever_was_signed_in_when_a_backup_was_taken_is_not_once_it_is_restored() {
+    let installation = Installation::new();
+    let hash = crate::rules::token::TokenHash([1; 32]);
+    let signed_in =
+        |tx: &crate::store::Tx<'_>| tx.sign_in(a_person(tx, "ann"), hash, ("Firefox", "::1"), at(1));
+    installation.store().write_blocking(signed_in).unwrap();
+    let bytes = archive(installation.take(KeyFiles::With));
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("state");
+    let Unpacked { manifest, state, .. } = unpacked(&bytes, &place).unwrap();
+    state.record(&manifest, at(2)).unwrap();
+    state.swap(&dir.path().join("aside")).unwrap().keep();
+    let restored = Store::open(&place.join("postern.db")).unwrap();
+    assert!(restored.read_blocking(|tx| tx.session_by_token(hash)).unwrap().is_none());
+}
+
+#[test]
 fn without_keys_nothing_is_left_that_the_old_key_sealed() {
     let installation = Installation::new();
     let other = crate::rules::seal::SealKey::from_bytes([3; 32]);
@@ -179,16 +196,24 @@ fn without_keys_nothing_is_left_that_the_old_key_sealed() {
 fn what_a_killed_restore_left_is_removed_by_the_next_and_what_another_makes_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("state");
-    for name in ["state.restoring-killed", "state.before-restore-x", "state2.restoring-x"] {
+    let others = [
+        "state.before-restore-2026-01-01T000000Z",
+        "state.restoring-2026-01-01T000000Z.mine",
+        "state.restoring-notes",
+        "state2.restoring-2026-01-01T000000Z",
+    ];
+    for name in others.iter().chain(&["state.restoring-2026-01-01T000000Z"]) {
         fs::create_dir_all(dir.path().join(name).join("keys")).unwrap();
     }
-    let running = Staging::beside(&place, "running").unwrap();
-    let next = Staging::beside(&place, "next").unwrap();
+    let running = Staging::beside(&place, "2026-01-02T000000Z").unwrap();
+    let next = Staging::beside(&place, "2026-01-02T000001Z").unwrap();
     let mut names: Vec<_> =
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    let expected =
-        ["state.before-restore-x", "state.restoring-next", "state.restoring-running", "state2.restoring-x"];
+    let mut expected: Vec<_> = others.iter().map(std::ffi::OsString::from).collect();
+    expected
+        .extend(["02T000000Z", "02T000001Z"].map(|stamp| format!("state.restoring-2026-01-{stamp}").into()));
+    expected.sort();
     assert_eq!(names, expected);
     drop((running, next));
 }

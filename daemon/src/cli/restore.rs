@@ -234,7 +234,11 @@ fn tell(answer: &Value, target: &Target, out: &mut impl Write) -> io::Result<()>
     let main = fs::read_to_string(&target.parts.main).unwrap_or_default();
     let url = settings::text_at(&main, "", "public_url").unwrap_or_default();
     if answer.get("with_keys") == Some(&Value::Bool(true)) {
-        writeln!(out, "Start it: systemctl start postern. Clients reconnect once {url} leads to this host.")
+        writeln!(
+            out,
+            "Start it: systemctl start postern. Clients reconnect once {url} leads to this host; in the browser everybody signs in \
+             again."
+        )
     } else {
         writeln!(
             out,

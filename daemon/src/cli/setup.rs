@@ -79,6 +79,9 @@ impl SetupArgs {
         }
         let present = Present::read(&cli.config)?;
         let found = Found::on_this_host();
+        for refused in &found.refused {
+            writeln!(errors, "postern: warning: {refused}")?;
+        }
         let answers = self.complete(&present, &found)?;
         let written = present.change(&answers, &found)?;
         for warning in &written.loaded.warnings {

@@ -180,6 +180,16 @@ impl Server {
         Ok(server)
     }
 
+    /// Whether a file is that of a server, whatever else may be wrong with it: its interface has a port.
+    pub(super) fn listens(file: &Path) -> bool {
+        let mut left = MOST_BYTES;
+        let Ok(server) = Self::read(file, &mut left) else { return false };
+        let lines = server.text.lines().map(|line| line.trim().to_ascii_lowercase());
+        let interface = lines.skip_while(|line| line != "[interface]").take_while(|line| line != "[peer]");
+        let mut keys = interface.filter_map(|line| Some(line.split_once('=')?.0.trim().to_owned()));
+        keys.any(|key| key == "listenport")
+    }
+
     /// `left` is how many bytes all files may still have.
     fn read(file: &Path, left: &mut u64) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::Refused(format!("cannot read {}: {error}", file.display()));

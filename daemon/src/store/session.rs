@@ -97,6 +97,11 @@ impl Tx<'_> {
         )
     }
 
+    /// Ends all sessions there are.
+    pub fn sign_out_everybody(&self) -> Result<(), StoreError> {
+        self.execute("DELETE FROM session", []).map(drop)
+    }
+
     /// Forgets sessions that are over, and browsers that did not sign in for [`BROWSER_KNOWN_FOR`].
     pub fn forget_sessions(&self, timeouts: Timeouts, now: Timestamp) -> Result<(), StoreError> {
         let [idle, absolute] = timeouts.seconds();

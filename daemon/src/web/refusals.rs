@@ -39,7 +39,7 @@ pub(super) enum Client {
 /// What is one entry.
 type Kind = (Client, Action, Reason);
 
-/// What was written lately.
+/// What was written lately. HTTP and the command line's socket have one each, so that neither fills the log for the other.
 pub(super) struct Refusals {
     app: App,
     kinds: Allowances<Kind>,

@@ -18,9 +18,8 @@ use crate::plan::{Networks, Step};
 use crate::stats::PeerStats;
 
 /// The network namespace of the thread that opened it, in which its calls must be made too. They block and must not be
-/// made from within an async runtime. Dropping it leaves everything in the kernel as it is but the copy of our nftables
-/// table, and
-/// ends the tunnels of userspace interfaces.
+/// made from within an async runtime. Dropping it leaves everything in the kernel as it is, but for the copy of our nftables
+/// table, and ends the tunnels of userspace interfaces.
 pub struct Host {
     owner: Owner,
     rtnl: Rtnl,

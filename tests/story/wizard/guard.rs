@@ -6,6 +6,7 @@ use postern::store::{Store, StoreError};
 use serde_json::json;
 
 use crate::browser::Browser;
+use crate::sign_in::{PASSWORD, sign_in};
 use crate::support::{NOW, Postern, key};
 
 #[tokio::test]
@@ -49,6 +50,8 @@ async fn looking_at_pages_changes_no_byte_of_the_database() {
     let mut browser = Browser::new(&postern);
     browser.with_password(&postern.invite("jdoe")).await;
     browser.send("/enroll/device", &json!({ "name": "laptop", "pubkey": key(1) })).await;
+    sign_in(&mut browser, "jdoe", PASSWORD).await.went_to();
+    let device = postern.devices().last().unwrap().id.to_string();
     let bytes = || ["db", "db-wal"].map(|ending| std::fs::read(path.with_extension(ending)).unwrap());
     let before = bytes();
     let mut stranger = Browser::new(&postern);
@@ -70,11 +73,17 @@ async fn looking_at_pages_changes_no_byte_of_the_database() {
         "/sign-in",
         "/sign-out",
         "/me",
+        "/me/sessions",
+        "/me/password",
+        &format!("/me/device?id={device}"),
+        &format!("/me/device/remove?id={device}"),
         "/?token=x",
     ] {
         browser.get(path).await;
         stranger.get(path).await;
     }
+    browser.get("/me").await.shows(200, &["jdoe@example.com", "laptop"]);
+    assert!(bytes() == before);
     stranger.get(&format!("/?token={fresh}")).await.shows(200, &["Welcome"]);
     assert!(bytes() == before);
     browser.post("/enroll/you", &[("phone", "+48 1")]).await;

@@ -8,6 +8,7 @@ use axum::http::{Method, Request};
 use serde_json::json;
 
 use crate::browser::{Browser, letters, token_in};
+use crate::sign_in::{PASSWORD, enrolled, sign_in};
 use crate::support::{Answer, Postern};
 use crate::walk::mailing;
 
@@ -63,10 +64,15 @@ fn routes() -> Vec<Route> {
     routes
 }
 
+/// What ends the session that all others are asked in comes last.
 fn every_request() -> impl Iterator<Item = (Method, String)> {
-    routes()
-        .into_iter()
-        .flat_map(|route| route.methods.clone().into_iter().map(move |method| (method, route.path.clone())))
+    let requests = routes().into_iter().flat_map(|route| {
+        let path = route.path;
+        route.methods.into_iter().map(move |method| (method, path.clone()))
+    });
+    let (last, first): (Vec<_>, Vec<_>) =
+        requests.partition(|(method, path)| method == Method::POST && path == "/sign-out");
+    first.into_iter().chain(last)
 }
 
 /// A request as one of our own pages makes it.
@@ -84,6 +90,9 @@ async fn ask(postern: &Postern, method: &Method, path: &str, cookies: &str, body
 async fn sessions(postern: &Postern) -> String {
     let client = postern.session_of("client").await;
     let mut browser = Browser::new(postern);
+    enrolled(postern, "member").await;
+    sign_in(&mut browser, "member", PASSWORD).await.went_to();
+    browser.get("/me").await.shows(200, &["member@example.com"]);
     browser.start(&postern.invite("guest")).await;
     let cookies = browser.cookies.iter().map(|(name, value)| format!("; {name}={value}"));
     client.split(';').next().unwrap().to_owned() + &cookies.collect::<String>()

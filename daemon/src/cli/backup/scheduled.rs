@@ -10,15 +10,13 @@ use serde_json::{Value, json};
 
 use super::{configured, for_all, from_daemon, write};
 use crate::app::Clock;
-use crate::backup::{KeyFiles, MOMENT};
+use crate::backup::{KeyFiles, MOMENT, is_moment};
 use crate::cli::service_user::is_hidden;
 use crate::cli::{Cli, Failure};
 use crate::config::DEFAULT_FILE;
 
 /// In front of the moment, and after it.
 const NAME: (&str, &str) = ("postern-", ".tar.age");
-/// [`MOMENT`], where a digit is any digit.
-const MOMENT_LIKE: &[u8] = b"0000-00-00T000000Z";
 
 pub(super) fn perform(cli: &Cli, errors: &mut impl Write) -> Result<Value, Failure> {
     let backups = configured(cli)?;
@@ -74,13 +72,7 @@ fn too_many(dir: &Path, keep: usize, made: &Path) -> std::io::Result<Vec<PathBuf
 
 fn is_ours(name: &str) -> bool {
     let moment = name.strip_prefix(NAME.0).and_then(|name| name.strip_suffix(NAME.1));
-    moment.is_some_and(|moment| {
-        moment.len() == MOMENT_LIKE.len()
-            && moment.bytes().zip(MOMENT_LIKE).all(|(byte, like)| match like {
-                b'0' => byte.is_ascii_digit(),
-                like => byte == *like,
-            })
-    })
+    moment.is_some_and(is_moment)
 }
 
 #[cfg(test)]

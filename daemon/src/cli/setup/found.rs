@@ -24,6 +24,8 @@ pub(super) struct Found {
     pub(super) has_mail_server: bool,
     /// Servers of wg-quick, which `postern import` takes over.
     pub(super) wg_quick: Vec<PathBuf>,
+    /// Servers of wg-quick that cannot be taken over as they are: why.
+    pub(super) refused: Vec<String>,
 }
 
 impl Found {
@@ -36,17 +38,20 @@ impl Found {
         let email = email.or_else(|| full_name.as_ref().map(|name| format!("root@{name}")));
         let mail = SocketAddr::from((Ipv4Addr::LOCALHOST, 25));
         let has_mail_server = TcpStream::connect_timeout(&mail, PATIENCE).is_ok();
-        let wg_quick = wg_quick_files(Path::new("/etc/wireguard"));
-        Self { full_name, person: person(), email, has_mail_server, wg_quick }
+        let (wg_quick, refused) = wg_quick_files(Path::new("/etc/wireguard"));
+        Self { full_name, person: person(), email, has_mail_server, wg_quick, refused }
     }
 }
 
-fn wg_quick_files(dir: &Path) -> Vec<PathBuf> {
+/// Servers that can be taken over, and what is wrong with the others. What dials out only is no server.
+fn wg_quick_files(dir: &Path) -> (Vec<PathBuf>, Vec<String>) {
     let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    // Others dial out only, or are no files that could be taken over.
-    let mut files: Vec<PathBuf> = entries.filter(|path| Server::judged(path).is_ok()).collect();
+    let mut files: Vec<PathBuf> = entries.filter(|path| Server::listens(path)).collect();
     files.sort();
-    files
+    let refused =
+        files.iter().filter_map(|path| Server::judged(path).err()).map(|why| why.to_string()).collect();
+    files.retain(|path| Server::judged(path).is_ok());
+    (files, refused)
 }
 
 /// Whoever called sudo, by their full name.
@@ -106,8 +111,11 @@ mod tests {
         }
         std::fs::write(dir.path().join("office.conf"), dials_out).unwrap();
         std::fs::write(dir.path().join("empty.conf"), "").unwrap();
-        assert_eq!(wg_quick_files(dir.path()), ["wg0.conf", "wg1.conf"].map(|name| dir.path().join(name)));
-        assert_eq!(wg_quick_files(&dir.path().join("none")), [""; 0].map(PathBuf::from));
+        std::fs::write(dir.path().join("wg2.conf"), format!("{server}[Peer]\nPublicKey = short\n")).unwrap();
+        let (files, refused) = wg_quick_files(dir.path());
+        assert_eq!(files, ["wg0.conf", "wg1.conf"].map(|name| dir.path().join(name)));
+        assert!(refused.len() == 1 && refused[0].contains("wg2.conf cannot be taken over"), "{refused:?}");
+        assert_eq!(wg_quick_files(&dir.path().join("none")), (vec![], vec![]));
     }
 
     #[test]
