@@ -203,6 +203,15 @@ CREATE TABLE session (
 
 CREATE INDEX session_user ON session (user_id);
 
+CREATE TABLE traffic (
+    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    hour INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    PRIMARY KEY (device_id, location_id, hour)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE user (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     username TEXT NOT NULL UNIQUE COLLATE NOCASE,

@@ -16,6 +16,7 @@ pub mod reset;
 pub mod seal;
 pub mod session;
 pub mod token;
+pub mod traffic;
 pub mod vacancy;
 pub mod wg_quick;
 pub mod wizard;

@@ -33,6 +33,7 @@ pub mod owed;
 pub mod password_reset;
 pub mod session;
 mod signals;
+pub mod traffic;
 mod tx;
 pub mod waiting;
 pub mod whole;

@@ -40,6 +40,7 @@ mod me_client;
 mod me_device;
 mod me_particulars;
 mod me_password;
+mod me_traffic;
 mod password;
 mod places;
 mod reset;

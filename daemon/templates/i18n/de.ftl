@@ -321,3 +321,4 @@ notice-changed = Ihre Angaben sind gespeichert.
 refused-person-name = Geben Sie einen Namen mit 1 bis 64 Zeichen ein.
 refused-device-limit = Sie haben so viele Geräte, wie Sie haben dürfen. Entfernen Sie unter „Ihr Konto“ eines, das Sie nicht benutzen, oder fragen Sie Ihren Administrator.
 refused-taken-over = Ihr Administrator hat dieses Gerät mit eigenen Einstellungen eingerichtet. Bitten Sie ihn um einen anderen Schlüssel.
+me-traffic = Letzte 24 Stunden: { $came } empfangen, { $went } gesendet

@@ -321,3 +321,4 @@ notice-changed = Your details are saved.
 refused-person-name = Enter a name of 1 to 64 characters.
 refused-device-limit = You have as many devices as you may have. Remove one that you do not use under “Your account”, or ask your administrator.
 refused-taken-over = This device was set up by your administrator with settings of its own. Ask them for another key.
+me-traffic = Last 24 hours: { $came } received, { $went } sent

@@ -337,3 +337,4 @@ notice-changed = Twoje dane zostały zapisane.
 refused-person-name = Podaj nazwę o długości od 1 do 64 znaków.
 refused-device-limit = Masz już tyle urządzeń, ile możesz mieć. Usuń na stronie „Twoje konto” takie, którego nie używasz, albo zwróć się do administratora.
 refused-taken-over = Administrator skonfigurował to urządzenie z własnymi ustawieniami. Poproś go o inny klucz.
+me-traffic = Ostatnie 24 godziny: odebrano { $came }, wysłano { $went }
