@@ -74,9 +74,7 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
         sweep::run(app.clone(), pulse, shutdown.clone())
     });
     parts.start_loop("the mail loop", |pulse| deliver_mail::run(app.clone(), pulse, shutdown.clone()));
-    parts.start_loop("the traffic of the day", |pulse| {
-        traffic::run(app.clone(), view, pulse, shutdown.clone())
-    });
+    parts.start_loop("the day's traffic", |pulse| traffic::run(app.clone(), view, pulse, shutdown.clone()));
     let pulse = parts.pulse(RECONCILE_LOOP);
     let pulses = parts.take_pulses();
     // Before anybody hears that postern is ready: `postern setup` asks for the administrator's link then.

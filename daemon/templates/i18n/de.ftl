@@ -304,6 +304,11 @@ me-client-left = { $minutes ->
     [one] Er gilt einmal, noch eine Minute lang.
    *[other] Er gilt einmal, noch { $minutes } Minuten lang.
 }
+me-client-lead = Der Defguard-Client für Windows, macOS und Linux verbindet diesen Computer und hält die Verbindung aktuell.
+me-client-left-hours = { $hours ->
+    [one] Er gilt einmal, noch eine Stunde lang.
+   *[other] Er gilt einmal, noch { $hours } Stunden lang.
+}
 me-client-started = { $minutes ->
     [one] Ein Desktop-Client hat damit begonnen und hat noch eine Minute Zeit.
    *[other] Ein Desktop-Client hat damit begonnen und hat noch { $minutes } Minuten Zeit.

@@ -304,6 +304,11 @@ me-client-left = { $minutes ->
     [one] It works once, within one minute.
    *[other] It works once, within { $minutes } minutes.
 }
+me-client-lead = The Defguard client for Windows, macOS and Linux connects this computer and keeps its connection up to date.
+me-client-left-hours = { $hours ->
+    [one] It works once, within one hour.
+   *[other] It works once, within { $hours } hours.
+}
 me-client-started = { $minutes ->
     [one] A desktop client has started with it and has one more minute.
    *[other] A desktop client has started with it and has { $minutes } more minutes.

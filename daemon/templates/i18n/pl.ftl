@@ -319,6 +319,12 @@ me-client-left = { $minutes ->
     [few] Działa raz, jeszcze przez { $minutes } minuty.
    *[many] Działa raz, jeszcze przez { $minutes } minut.
 }
+me-client-lead = Klient Defguard dla systemów Windows, macOS i Linux łączy ten komputer i dba o aktualność połączenia.
+me-client-left-hours = { $hours ->
+    [one] Działa raz, jeszcze przez godzinę.
+    [few] Działa raz, jeszcze przez { $hours } godziny.
+   *[many] Działa raz, jeszcze przez { $hours } godzin.
+}
 me-client-started = { $minutes ->
     [one] Klient na komputer zaczął z nim i ma jeszcze minutę.
     [few] Klient na komputer zaczął z nim i ma jeszcze { $minutes } minuty.

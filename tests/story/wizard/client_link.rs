@@ -23,6 +23,7 @@ async fn a_link_for_the_desktop_client_works_once_for_ten_minutes_until_it_is_ta
     enrolled(&postern, "jdoe").await;
     let mut browser = signed_in(&postern, "jdoe").await;
     // Of enrolling, there is one of a day.
+    browser.get("/me/client").await.shows(200, &["within 24 hours", "defguard://"]);
     browser.post("/me/client/withdraw", &[]).await.went_to();
     let none = browser.get("/me/client").await;
     none.shows(200, &["Make a link"]);
