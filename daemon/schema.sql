@@ -237,6 +237,14 @@ CREATE TABLE totp (
     confirmed_at INTEGER,
     last_step INTEGER
 ) STRICT;
+CREATE TABLE traffic (
+    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    hour INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    PRIMARY KEY (device_id, location_id, hour)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE user (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

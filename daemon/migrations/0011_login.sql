@@ -52,4 +52,14 @@ UPDATE session SET authenticated_at = created_at;
 
 -- The portal.
 
+-- What each device moved in each hour of the last day: bytes from it and to it. Hours are counted since 1970.
+CREATE TABLE traffic (
+    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    hour INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    PRIMARY KEY (device_id, location_id, hour)
+) STRICT, WITHOUT ROWID;
+
 -- Locations that ask for a second factor.

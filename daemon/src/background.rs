@@ -5,3 +5,4 @@ pub mod deliver_mail;
 pub mod own_files;
 pub mod reconcile;
 pub mod sweep;
+pub mod traffic;

@@ -4,6 +4,7 @@ mod backup;
 mod branding;
 mod check;
 pub mod edit;
+mod enrollment;
 mod https;
 #[cfg(test)]
 mod keys;

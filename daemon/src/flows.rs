@@ -38,5 +38,6 @@ pub mod status;
 pub mod sweep;
 pub mod take_over;
 pub mod tell;
+pub mod traffic;
 pub mod welcome;
 pub mod wizard;

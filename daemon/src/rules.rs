@@ -19,6 +19,7 @@ pub mod second_factor;
 pub mod session;
 pub mod token;
 pub mod totp;
+pub mod traffic;
 pub mod vacancy;
 pub mod wg_quick;
 pub mod wizard;

@@ -37,6 +37,7 @@ pub mod pending_sign_in;
 pub mod second_factor;
 pub mod session;
 mod signals;
+pub mod traffic;
 mod tx;
 pub mod waiting;
 pub mod whole;

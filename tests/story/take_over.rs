@@ -136,7 +136,15 @@ fn a_machine_that_was_taken_over_is_given_to_a_person_and_is_then_where_they_may
     assert_eq!(postern.peers(), [1, 2]);
     let reissued = postern.run(&["device", "reissue", "branch"]);
     assert!(reissued.err.contains("it does not enroll"), "{}", reissued.err);
-    let said = postern.run(&["device", "give", "branch", "ann"]);
+    let config = postern.path("postern.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{text}\n[devices]\nlimit = 1\n")).unwrap();
+    assert_eq!(postern.run(&["reload"]).code, 0);
+    let refused = postern.run(&["device", "give", "branch", "ann"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("\"ann\" may have 1 devices, and no more"), "{}", refused.err);
+    assert!(refused.err.contains("--beyond-limit"), "{}", refused.err);
+    let said = postern.run(&["device", "give", "branch", "ann", "--beyond-limit"]);
     assert_eq!((said.code, said.out.trim()), (0, "ann/branch is theirs"));
     assert_eq!(postern.peers(), [1, 1], "nobody may join wg0");
     assert_eq!(postern.run(&["location", "edit", "wg0", "--everybody"]).code, 0);

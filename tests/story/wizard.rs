@@ -10,6 +10,8 @@ mod support;
 
 #[path = "wizard/browser.rs"]
 mod browser;
+#[path = "wizard/client_link.rs"]
+mod client_link;
 #[path = "wizard/devices.rs"]
 mod devices;
 #[path = "wizard/guard.rs"]

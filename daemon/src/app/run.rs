@@ -22,7 +22,7 @@ use super::{App, Clock, service};
 use crate::applied::Applied;
 use crate::background::deliver_mail;
 use crate::background::reconcile::Reconciler;
-use crate::background::sweep;
+use crate::background::{sweep, traffic};
 use crate::config::{Loaded, load_with};
 use crate::flows::configure::fit_at_start;
 use crate::flows::first_admin::{FIRST_ADMIN, first_admin, waiting_admin};
@@ -69,11 +69,12 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     listeners::look_after_certificate(&app, listeners::plain_door(&listeners), &mut parts, &shutdown);
     runtime.block_on(listeners::open(listeners, &app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_prometheus(&app, view.clone(), &mut parts, &shutdown))?;
-    runtime.block_on(listen_for_administrators(&app, view, &reloader, &mut parts, &shutdown))?;
+    runtime.block_on(listen_for_administrators(&app, view.clone(), &reloader, &mut parts, &shutdown))?;
     parts.start_loop("the sweep of what has expired", |pulse| {
         sweep::run(app.clone(), pulse, shutdown.clone())
     });
     parts.start_loop("the mail loop", |pulse| deliver_mail::run(app.clone(), pulse, shutdown.clone()));
+    parts.start_loop("the day's traffic", |pulse| traffic::run(app.clone(), view, pulse, shutdown.clone()));
     let pulse = parts.pulse(RECONCILE_LOOP);
     let pulses = parts.take_pulses();
     // Before anybody hears that postern is ready: `postern setup` asks for the administrator's link then.

@@ -10,18 +10,14 @@ use serde::de::DeserializeOwned;
 
 use super::backup::judged;
 use super::branding::branding;
+use super::enrollment::enrollment;
 use super::https::http;
 use super::portal::portal;
 use super::problem::{ConfigErrors, Problem, Problems};
-use super::raw::{
-    RawBackend, RawConfig, RawDeviceStep, RawEnrollment, RawLocation, RawMail, RawSocket, default_socket,
-};
+use super::raw::{RawBackend, RawConfig, RawLocation, RawMail, RawSocket, default_socket};
 use super::sign_in::sign_in;
 use super::smtp::smtp;
-use super::{
-    BackendChoice, ClientVersions, Config, Contact, DeviceStep, Enrollment, Location, Mail, Security, Smtp,
-    check, values,
-};
+use super::{BackendChoice, ClientVersions, Config, Contact, Location, Mail, Security, Smtp, check, values};
 use crate::rules::names;
 use crate::texts::Texts;
 
@@ -233,13 +229,6 @@ fn backend(raw: RawBackend) -> BackendChoice {
     }
 }
 
-fn device_step(raw: RawDeviceStep) -> DeviceStep {
-    match raw {
-        RawDeviceStep::Required => DeviceStep::Required,
-        RawDeviceStep::Optional => DeviceStep::Optional,
-    }
-}
-
 fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) -> Config {
     check_texts(&raw, file, problems);
     let public_url = values::public_url(&raw.public_url).unwrap_or_else(|reason| {
@@ -281,7 +270,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
     }
 }
 
-fn time(key: &str, text: &str, file: &Path, problems: &mut Problems) -> Duration {
+pub(super) fn time(key: &str, text: &str, file: &Path, problems: &mut Problems) -> Duration {
     values::duration(text).unwrap_or_else(|reason| {
         problems.add(file, key, reason);
         Duration::ZERO
@@ -293,15 +282,6 @@ fn audit_keep(text: &str, file: &Path, problems: &mut Problems) -> Duration {
         problems.add(file, "audit.keep", reason);
         Duration::ZERO
     })
-}
-
-fn enrollment(raw: &RawEnrollment, file: &Path, problems: &mut Problems) -> Enrollment {
-    Enrollment {
-        token_ttl: time("enrollment.token_ttl", &raw.token_ttl, file, problems),
-        session_ttl: time("enrollment.session_ttl", &raw.session_ttl, file, problems),
-        device_step: device_step(raw.device_step),
-        devices_per_session: raw.devices_per_session,
-    }
 }
 
 fn mail(
@@ -348,9 +328,6 @@ fn check_texts(raw: &RawConfig, file: &Path, problems: &mut Problems) {
         if let Err(reason) = checked {
             problems.add(file, key, reason);
         }
-    }
-    if raw.enrollment.devices_per_session == 0 {
-        problems.add(file, "enrollment.devices_per_session", "0 lets nobody register a device: 1 or more");
     }
 }
 

@@ -7,8 +7,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postern_gateway::{HostService, InterfaceName, Mtu};
 use serde::Deserialize;
 
-use super::security::RawGuards;
+use super::enrollment::RawEnrollment;
 use super::portal::{RawDevices, RawPortal};
+use super::security::RawGuards;
 use super::sign_in::RawSignIn;
 use crate::rules::colour::Colour;
 
@@ -138,15 +139,6 @@ pub(super) enum RawSecurity {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct RawEnrollment {
-    pub(super) token_ttl: String,
-    pub(super) session_ttl: String,
-    pub(super) device_step: RawDeviceStep,
-    pub(super) devices_per_session: u32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
 pub(super) struct RawGateway {
     pub(super) backend: RawBackend,
     pub(super) reconcile_interval: String,
@@ -185,13 +177,6 @@ pub(super) enum RawBackend {
     Auto,
     Kernel,
     Userspace,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum RawDeviceStep {
-    Required,
-    Optional,
 }
 
 /// A file of `locations.d`.
@@ -297,17 +282,6 @@ impl Default for RawBranding {
             logo: None,
             help_text: String::new(),
             links: Vec::new(),
-        }
-    }
-}
-
-impl Default for RawEnrollment {
-    fn default() -> Self {
-        Self {
-            token_ttl: "24h".to_owned(),
-            session_ttl: "10m".to_owned(),
-            device_step: RawDeviceStep::Required,
-            devices_per_session: 3,
         }
     }
 }

@@ -109,8 +109,9 @@ pub struct DeviceView {
 /// A device's place in a location.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlaceView {
+    /// The location's number.
     #[serde(skip)]
-    id: LocationId,
+    pub id: LocationId,
     /// The location's name.
     pub location: String,
     /// Of the location's subnet.

@@ -44,6 +44,7 @@ mod me_device;
 mod me_factor;
 mod me_particulars;
 mod me_password;
+mod me_traffic;
 mod password;
 mod places;
 mod reset;

@@ -368,6 +368,11 @@ me-client-left = { $minutes ->
     [one] Er gilt einmal, noch eine Minute lang.
    *[other] Er gilt einmal, noch { $minutes } Minuten lang.
 }
+me-client-lead = Der Defguard-Client für Windows, macOS und Linux verbindet diesen Computer und hält die Verbindung aktuell.
+me-client-left-hours = { $hours ->
+    [one] Er gilt einmal, noch eine Stunde lang.
+   *[other] Er gilt einmal, noch { $hours } Stunden lang.
+}
 me-client-started = { $minutes ->
     [one] Ein Desktop-Client hat damit begonnen und hat noch eine Minute Zeit.
    *[other] Ein Desktop-Client hat damit begonnen und hat noch { $minutes } Minuten Zeit.
@@ -385,3 +390,4 @@ notice-changed = Ihre Angaben sind gespeichert.
 refused-person-name = Geben Sie einen Namen mit 1 bis 64 Zeichen ein.
 refused-device-limit = Sie haben so viele Geräte, wie Sie haben dürfen. Entfernen Sie unter „Ihr Konto“ eines, das Sie nicht benutzen, oder fragen Sie Ihren Administrator.
 refused-taken-over = Ihr Administrator hat dieses Gerät mit eigenen Einstellungen eingerichtet. Bitten Sie ihn um einen anderen Schlüssel.
+me-traffic = Letzte 24 Stunden: { $came } empfangen, { $went } gesendet

@@ -368,6 +368,11 @@ me-client-left = { $minutes ->
     [one] It works once, within one minute.
    *[other] It works once, within { $minutes } minutes.
 }
+me-client-lead = The Defguard client for Windows, macOS and Linux connects this computer and keeps its connection up to date.
+me-client-left-hours = { $hours ->
+    [one] It works once, within one hour.
+   *[other] It works once, within { $hours } hours.
+}
 me-client-started = { $minutes ->
     [one] A desktop client has started with it and has one more minute.
    *[other] A desktop client has started with it and has { $minutes } more minutes.
@@ -385,3 +390,4 @@ notice-changed = Your details are saved.
 refused-person-name = Enter a name of 1 to 64 characters.
 refused-device-limit = You have as many devices as you may have. Remove one that you do not use under “Your account”, or ask your administrator.
 refused-taken-over = This device was set up by your administrator with settings of its own. Ask them for another key.
+me-traffic = Last 24 hours: { $came } received, { $went } sent

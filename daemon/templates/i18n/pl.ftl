@@ -385,6 +385,12 @@ me-client-left = { $minutes ->
     [few] Działa raz, jeszcze przez { $minutes } minuty.
    *[many] Działa raz, jeszcze przez { $minutes } minut.
 }
+me-client-lead = Klient Defguard dla systemów Windows, macOS i Linux łączy ten komputer i dba o aktualność połączenia.
+me-client-left-hours = { $hours ->
+    [one] Działa raz, jeszcze przez godzinę.
+    [few] Działa raz, jeszcze przez { $hours } godziny.
+   *[many] Działa raz, jeszcze przez { $hours } godzin.
+}
 me-client-started = { $minutes ->
     [one] Klient na komputer zaczął z nim i ma jeszcze minutę.
     [few] Klient na komputer zaczął z nim i ma jeszcze { $minutes } minuty.
@@ -403,3 +409,4 @@ notice-changed = Twoje dane zostały zapisane.
 refused-person-name = Podaj nazwę o długości od 1 do 64 znaków.
 refused-device-limit = Masz już tyle urządzeń, ile możesz mieć. Usuń na stronie „Twoje konto” takie, którego nie używasz, albo zwróć się do administratora.
 refused-taken-over = Administrator skonfigurował to urządzenie z własnymi ustawieniami. Poproś go o inny klucz.
+me-traffic = Ostatnie 24 godziny: odebrano { $came }, wysłano { $went }

@@ -1,5 +1,7 @@
 //! What is one's own: who one is, one's devices and where they may be, and where one is signed in.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::Extension;
 use axum::body::Body;
@@ -12,6 +14,7 @@ use super::form::Form;
 use super::frame::Frame;
 use super::lamp::Lit;
 use super::language::{Key, Language, Phrase};
+use super::me_traffic::Chart;
 use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
@@ -19,13 +22,17 @@ use crate::flows::refusal::Refusal;
 use crate::flows::roster::{self, DeviceView, PlaceState, PlaceView};
 use crate::flows::sign_in::{self, SignInError, SignedIn, Which};
 use crate::gateway_view::is_fresh;
-use crate::rules::ids::SessionId;
+use crate::rules::ids::{DeviceId, LocationId, SessionId};
 use crate::rules::second_factor::Factors;
 use crate::rules::session::Session;
+use crate::rules::traffic::{Day, Hour};
 use crate::site::Site;
 use crate::store::account::User;
 use crate::store::{Revision, StoreError, Tx};
 use crate::web::limit::Presented;
+
+/// What each device moved on each location.
+type Days = BTreeMap<(DeviceId, LocationId), Day>;
 
 #[derive(Template)]
 #[template(path = "pages/me.html")]
@@ -62,6 +69,8 @@ struct ShownPlace {
     /// As style sheets know it.
     lit: &'static str,
     state: Phrase,
+    /// Of the last day, if anything was moved.
+    chart: Option<Chart>,
 }
 
 struct ShownSession {
@@ -85,11 +94,13 @@ pub(super) async fn show(
         let site = app.site();
         let devices = roster::devices(tx, &site, Some(&asked.user.username), now)?;
         let groups = tx.groups_of(asked.user.id)?;
-        Ok::<_, Refusal>((devices, groups, sign_in::sessions(tx, &site, &asked, now)?))
+        let days = tx.traffic_of(asked.user.id, Hour::of(now))?;
+        Ok::<_, Refusal>((devices, groups, sign_in::sessions(tx, &site, &asked, now)?, days))
     });
-    let (devices, groups, sessions) = found.await?;
+    let (devices, groups, sessions, days) = found.await?;
     let stats = pages.lamp.stats(now).await;
-    let devices = devices.into_iter().map(|device| shown(device.with_traffic(&stats), visit.language, now));
+    let devices =
+        devices.into_iter().map(|device| shown(device.with_traffic(&stats), &days, visit.language, now));
     let mut sessions: Vec<_> =
         sessions.into_iter().map(|session| shown_session(session, &who, visit.language, now)).collect();
     sessions.sort_by_key(|session| !session.is_this);
@@ -236,9 +247,12 @@ fn notice(query: Option<&str>, language: Language) -> Option<Notice> {
     Some(Notice { kind, said: language.say(key) })
 }
 
-fn shown(device: DeviceView, language: Language, now: Timestamp) -> ShownDevice {
-    let places = device.locations.into_iter().map(|place| shown_place(place, language, now));
-    ShownDevice { id: device.id.0, name: device.name, places: places.collect() }
+fn shown(device: DeviceView, days: &Days, language: Language, now: Timestamp) -> ShownDevice {
+    let places = device.locations.into_iter().map(|place| {
+        let chart = days.get(&(device.id, place.id)).map(|day| Chart::of(day, language));
+        ShownPlace { chart, ..shown_place(place, language, now) }
+    });
+    ShownDevice { places: places.collect(), id: device.id.0, name: device.name }
 }
 
 fn shown_place(place: PlaceView, language: Language, now: Timestamp) -> ShownPlace {
@@ -260,7 +274,7 @@ fn shown_place(place: PlaceView, language: Language, now: Timestamp) -> ShownPla
         }
     };
     let lit = lit.name();
-    ShownPlace { location: place.location, addresses: addresses.join(", "), lit, state }
+    ShownPlace { location: place.location, addresses: addresses.join(", "), lit, state, chart: None }
 }
 
 fn shown_session(session: Session, who: &SignedIn, language: Language, now: Timestamp) -> ShownSession {

@@ -36,16 +36,21 @@ pub(super) async fn show(
     let (app, now, asked) = (pages.app.clone(), pages.app.now(), who.clone());
     let found = pages.app.store.read(move |tx| own_client::present(tx, &app.site(), &asked, now)).await?;
     let site = pages.app.site();
-    let left = |key, until: i64| {
-        let minutes = until.saturating_sub(now.as_second()).max(0).saturating_add(59) / 60;
-        visit.language.say(key).count("minutes", minutes)
-    };
+    let minutes = |until: i64| until.saturating_sub(now.as_second()).max(0).saturating_add(59) / 60;
+    let say = |key| visit.language.say(key);
     let (client, left) = match found {
         Some(ClientLink::Unused { token, until }) => {
             let link = ShownLink::with(site.config.public_url.clone(), token.expose().to_owned());
-            (Some(link), Some(left(Key("me-client-left"), until)))
+            let left = match minutes(until) {
+                // An administrator's.
+                minutes if minutes >= 120 => say(Key("me-client-left-hours")).count("hours", minutes / 60),
+                minutes => say(Key("me-client-left")).count("minutes", minutes),
+            };
+            (Some(link), Some(left))
         }
-        Some(ClientLink::Started { until }) => (None, Some(left(Key("me-client-started"), until))),
+        Some(ClientLink::Started { until }) => {
+            (None, Some(say(Key("me-client-started")).count("minutes", minutes(until))))
+        }
         None => (None, None),
     };
     page(&ClientPage {
