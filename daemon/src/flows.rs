@@ -19,6 +19,7 @@ pub mod locations;
 pub mod new_link;
 pub mod outbox;
 pub mod own_devices;
+pub mod passkeys;
 pub mod password_reset;
 pub mod permit;
 #[cfg(test)]

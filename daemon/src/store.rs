@@ -30,6 +30,7 @@ pub mod membership;
 mod migrate;
 pub mod outbox;
 pub mod owed;
+pub mod passkey;
 pub mod password_reset;
 pub mod session;
 mod signals;

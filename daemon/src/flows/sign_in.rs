@@ -175,7 +175,8 @@ pub fn change_password(
     Ok(())
 }
 
-fn seat(tx: &Tx<'_>, user: &User, entry: &Entry, now: Timestamp) -> Result<(), StoreError> {
+/// Sits somebody down in a browser that has shown whose it is.
+pub(super) fn seat(tx: &Tx<'_>, user: &User, entry: &Entry, now: Timestamp) -> Result<(), StoreError> {
     tx.sign_in(user.id, entry.session, (&entry.called, &address(tx)), now)?;
     tx.know_browser(user.id, entry.former, entry.browser, now)
 }

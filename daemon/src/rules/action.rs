@@ -64,12 +64,18 @@ names! {
     PasswordRefuse = "password.refuse",
     /// A user set another password, having signed in.
     PasswordChange = "password.change",
-    /// Somebody signed in with the account's password.
+    /// Somebody signed in, with the account's password or a passkey.
     SessionStart = "session.start",
     /// Somebody signed out.
     SessionSignOut = "session.sign-out",
     /// A user ended sessions in other browsers.
     SessionEnd = "session.end",
+    /// A user added a passkey.
+    PasskeyAdd = "passkey.add",
+    /// A passkey has another name.
+    PasskeyRename = "passkey.rename",
+    /// A passkey is gone.
+    PasskeyRemove = "passkey.remove",
     /// The phone number that came with a first password was none, and was left out.
     PhoneRefuse = "phone.refuse",
     /// A key was registered.
@@ -135,6 +141,10 @@ names! {
     Limit = "limit",
     /// The password is not the account's, or the account may not be used, or there is none.
     Password = "password",
+    /// The answer of a passkey is wrong, or the passkey nobody's, or its account may not be used.
+    Passkey = "passkey",
+    /// The counter of a passkey went back: there may be a copy of it.
+    Copied = "copied",
     /// Nobody knows the token.
     Unknown = "unknown",
     /// The token was not used in time.

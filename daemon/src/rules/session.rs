@@ -9,6 +9,8 @@ use super::ids::{SessionId, UserId};
 
 /// How many sessions a user has at most; beyond that the one that was not used for longest ends.
 pub const MOST_SESSIONS: u32 = 20;
+/// For so long after signing in the password is not asked for again, in seconds.
+const FRESH_FOR: i64 = 10 * 60;
 /// How exactly the last use is known: looking at pages writes no more often.
 const NOTED_EVERY: i64 = 60;
 
@@ -46,6 +48,11 @@ impl Session {
         now < self.last_used_at.saturating_add(idle) && now < self.created_at.saturating_add(absolute)
     }
 
+    /// Whether it began so lately that nobody else can have taken the browser over meanwhile.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        now.as_second() < self.created_at.saturating_add(FRESH_FOR)
+    }
+
     /// Whether a use from `address` is to be written down.
     pub fn is_to_note(&self, address: &str, now: Timestamp) -> bool {
         address != self.address || now.as_second() >= self.last_used_at.saturating_add(NOTED_EVERY)
@@ -79,6 +86,11 @@ mod tests {
     fn a_session_ends_without_use_and_after_its_time_in_any_case() {
         assert!(used_at(0).is_running(TIMEOUTS, at(99)) && !used_at(0).is_running(TIMEOUTS, at(100)));
         assert!(used_at(249).is_running(TIMEOUTS, at(249)) && !used_at(249).is_running(TIMEOUTS, at(250)));
+    }
+
+    #[test]
+    fn a_session_is_fresh_for_ten_minutes_however_much_it_is_used() {
+        assert!(used_at(599).is_fresh(at(599)) && !used_at(599).is_fresh(at(600)));
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl Refusals {
         self.write(Client::network(client), action, reason, found.username().map(str::to_owned)).await;
     }
 
+    /// Somebody gives the answer of a passkey that opens nothing, or gives too many.
+    pub(super) async fn no_passkey(&self, client: IpAddr, reason: Reason, who: Option<String>) {
+        self.write(Client::network(client), Action::SessionStart, reason, who).await;
+    }
+
     /// A device is not registered, or does not get another key.
     pub(super) async fn no_device(
         &self,

@@ -282,3 +282,39 @@ ago-days = { $count ->
     [one] vor 1 Tag
    *[other] vor { $count } Tagen
 }
+
+# Passkeys.
+passkeys-title = Passkeys
+passkeys-lead = Mit einem Passkey melden Sie sich ohne Passwort an: mit Fingerabdruck, Gesicht oder der PIN Ihres Geräts.
+passkeys-yours = Ihre Passkeys
+passkeys-none = Sie haben noch keinen Passkey.
+passkeys-back = Zurück zu Ihren Passkeys
+passkey-unused = Hinzugefügt { $added }, noch nie benutzt
+passkey-used = Zuletzt benutzt { $used }, hinzugefügt { $added }
+passkey-doubted = Vielleicht hat jemand eine Kopie davon, deshalb meldet er Sie nicht mehr an. Entfernen Sie ihn, und fügen Sie einen neuen hinzu.
+passkey-add-title = Passkey hinzufügen
+passkey-add-text = Ihr Browser fragt, wo er aufbewahrt werden soll: auf diesem Gerät, auf Ihrem Telefon oder auf einem Sicherheitsschlüssel.
+passkey-add = Passkey hinzufügen
+passkey-name = Name des Passkeys
+passkey-name-hint = Damit Sie ihn später wiedererkennen, zum Beispiel „Mein Telefon“.
+passkey-no-script = Einen Passkey macht Ihr Browser, und dafür braucht er JavaScript. Bitte schalten Sie es für diese Seite ein.
+passkey-not-here = Passkeys brauchen eine Adresse, die mit https beginnt und einen Namen hat. So ist dieser Server nicht erreichbar; Ihr Administrator kann das ändern.
+passkey-remove-text = Entfernen Sie den Passkey eines Geräts, das Sie verloren oder verkauft haben oder nicht mehr nutzen.
+passkey-remove = Diesen Passkey entfernen
+passkey-remove-what = Er meldet Sie nicht mehr an. Ihr Gerät bietet ihn vielleicht weiter an, bis Sie ihn auch dort löschen.
+passkey-working = Warten auf Ihr Gerät …
+passkey-failed = Das hat nicht geklappt. Bitte versuchen Sie es noch einmal.
+passkey-cancelled = Es wurde kein Passkey benutzt. Versuchen Sie es noch einmal, und folgen Sie Ihrem Browser.
+passkey-old-browser = Dieser Browser ist zu alt für Passkeys. Bitte nehmen Sie einen anderen, oder Ihr Passwort.
+sign-in-passkey = Mit einem Passkey anmelden
+sign-in-passkey-text = Ohne Tippen, wenn Sie Ihrem Konto schon einen Passkey hinzugefügt haben.
+refused-passkey = Dieser Passkey wird hier nicht angenommen. Nehmen Sie einen anderen, oder melden Sie sich mit Ihrem Passwort an.
+refused-passkey-add = Dieser Passkey wurde nicht angenommen. Bitte versuchen Sie es noch einmal.
+refused-passkey-late = Das hat zu lange gedauert. Bitte versuchen Sie es noch einmal.
+refused-passkey-name = Geben Sie dem Passkey einen Namen aus 1 bis 64 Zeichen.
+refused-passkey-enough = Sie haben schon zehn Passkeys. Entfernen Sie zuerst einen davon.
+refused-passkey-taken = Dieses Gerät hat schon einen Passkey für Ihr Konto.
+confirm-hint = Sie haben sich vor einer Weile angemeldet. Bitte zeigen Sie, dass Sie es noch sind.
+notice-passkey-added = Der Passkey ist hinzugefügt. Ab jetzt können Sie sich damit anmelden.
+notice-passkey-renamed = Der Passkey hat seinen neuen Namen.
+notice-passkey-removed = Der Passkey ist entfernt.

@@ -282,3 +282,39 @@ ago-days = { $count ->
     [one] 1 day ago
    *[other] { $count } days ago
 }
+
+# Passkeys.
+passkeys-title = Passkeys
+passkeys-lead = A passkey signs you in with your fingerprint, your face or the PIN of your device, without a password.
+passkeys-yours = Your passkeys
+passkeys-none = You have no passkey yet.
+passkeys-back = Back to your passkeys
+passkey-unused = Added { $added }, never used
+passkey-used = Last used { $used }, added { $added }
+passkey-doubted = Somebody may have a copy of it, so it does not sign you in any more. Remove it, and add a new one.
+passkey-add-title = Add a passkey
+passkey-add-text = Your browser asks where to keep it: on this device, on your phone or on a security key.
+passkey-add = Add a passkey
+passkey-name = Name of the passkey
+passkey-name-hint = So that you recognise it later, for example “My phone”.
+passkey-no-script = A passkey is made by your browser, and that needs JavaScript. Please turn it on for this page.
+passkey-not-here = Passkeys need an address that begins with https and has a name. This server is not reached that way; your administrator can change that.
+passkey-remove-text = Remove a passkey of a device that you lost, sold or do not use.
+passkey-remove = Remove this passkey
+passkey-remove-what = It does not sign you in any more. Your device may go on offering it until you delete it there, too.
+passkey-working = Waiting for your device …
+passkey-failed = That did not work. Please try again.
+passkey-cancelled = No passkey was used. Try again, and follow what your browser shows.
+passkey-old-browser = This browser is too old for passkeys. Please use another, or your password.
+sign-in-passkey = Sign in with a passkey
+sign-in-passkey-text = No typing if you added a passkey to your account before.
+refused-passkey = This passkey is not accepted here. Try another one, or sign in with your password.
+refused-passkey-add = That passkey was not accepted. Please try again.
+refused-passkey-late = That took too long. Please try again.
+refused-passkey-name = Give the passkey a name of 1 to 64 characters.
+refused-passkey-enough = You have ten passkeys already. Remove one of them first.
+refused-passkey-taken = This device has a passkey for your account already.
+confirm-hint = You signed in a while ago, so please show that it is still you.
+notice-passkey-added = The passkey is added. You can sign in with it from now on.
+notice-passkey-renamed = The passkey has its new name.
+notice-passkey-removed = The passkey is removed.

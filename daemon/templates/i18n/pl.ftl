@@ -296,3 +296,39 @@ ago-days = { $count ->
     [one] 1 dzień temu
    *[other] { $count } dni temu
 }
+
+# Klucze dostępu.
+passkeys-title = Klucze dostępu
+passkeys-lead = Klucz dostępu pozwala zalogować się odciskiem palca, twarzą lub kodem PIN urządzenia, bez hasła.
+passkeys-yours = Twoje klucze dostępu
+passkeys-none = Nie masz jeszcze klucza dostępu.
+passkeys-back = Powrót do kluczy dostępu
+passkey-unused = Dodany { $added }, jeszcze nieużywany
+passkey-used = Ostatnio użyty { $used }, dodany { $added }
+passkey-doubted = Ktoś może mieć jego kopię, dlatego nie można się już nim zalogować. Usuń go i dodaj nowy.
+passkey-add-title = Dodaj klucz dostępu
+passkey-add-text = Przeglądarka zapyta, gdzie go przechować: na tym urządzeniu, na telefonie czy na kluczu bezpieczeństwa.
+passkey-add = Dodaj klucz dostępu
+passkey-name = Nazwa klucza dostępu
+passkey-name-hint = Aby łatwo go później rozpoznać, na przykład „Mój telefon”.
+passkey-no-script = Klucz dostępu tworzy przeglądarka, a do tego potrzebny jest JavaScript. Włącz go dla tej strony.
+passkey-not-here = Klucze dostępu wymagają adresu, który zaczyna się od https i ma nazwę. Ten serwer nie jest tak dostępny; administrator może to zmienić.
+passkey-remove-text = Usuń klucz dostępu urządzenia, które zostało zgubione, sprzedane lub nie jest już używane.
+passkey-remove = Usuń ten klucz dostępu
+passkey-remove-what = Nie będzie można się nim zalogować. Urządzenie może go nadal proponować, dopóki nie zostanie usunięty także tam.
+passkey-working = Oczekiwanie na urządzenie …
+passkey-failed = Nie udało się. Spróbuj ponownie.
+passkey-cancelled = Nie użyto klucza dostępu. Spróbuj ponownie i postępuj zgodnie ze wskazówkami przeglądarki.
+passkey-old-browser = Ta przeglądarka jest za stara dla kluczy dostępu. Użyj innej albo hasła.
+sign-in-passkey = Zaloguj się kluczem dostępu
+sign-in-passkey-text = Bez wpisywania, jeśli do konta został już dodany klucz dostępu.
+refused-passkey = Ten klucz dostępu nie jest tu przyjmowany. Spróbuj innego albo zaloguj się hasłem.
+refused-passkey-add = Ten klucz dostępu nie został przyjęty. Spróbuj ponownie.
+refused-passkey-late = To trwało zbyt długo. Spróbuj ponownie.
+refused-passkey-name = Nadaj kluczowi dostępu nazwę o długości od 1 do 64 znaków.
+refused-passkey-enough = Masz już dziesięć kluczy dostępu. Najpierw usuń jeden z nich.
+refused-passkey-taken = To urządzenie ma już klucz dostępu do Twojego konta.
+confirm-hint = Od zalogowania minęło trochę czasu, więc potwierdź, że to nadal Ty.
+notice-passkey-added = Klucz dostępu został dodany. Od teraz można się nim logować.
+notice-passkey-renamed = Klucz dostępu ma nową nazwę.
+notice-passkey-removed = Klucz dostępu został usunięty.

@@ -3,12 +3,14 @@
 import { startCopy } from "./copy";
 import { startCountdown } from "./countdown";
 import { startDevice } from "./device";
+import { startPasskey } from "./passkey";
 import { startPassword } from "./password";
 
 const modules = new Map<string, (element: HTMLElement) => void>([
     ["copy", startCopy],
     ["countdown", startCountdown],
     ["device", startDevice],
+    ["passkey", startPasskey],
     ["password", startPassword],
 ]);
 

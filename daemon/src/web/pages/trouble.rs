@@ -12,6 +12,7 @@ use super::frame::Frame;
 use super::language::{Key, Language, Phrase};
 use super::visit::Visit;
 use crate::flows::enroll::EnrollError;
+use crate::flows::passkeys::PasskeyError;
 use crate::flows::password_reset::ResetError;
 use crate::flows::refusal::Refusal;
 use crate::flows::sign_in::SignInError;
@@ -156,6 +157,17 @@ pub(super) fn password_refusal(password: &str) -> Option<Key> {
     })
 }
 
+/// Why a passkey is not added or renamed, in the reader's words.
+pub(super) fn passkey_refusal(error: &PasskeyError) -> Option<Key> {
+    match error {
+        PasskeyError::Answer(_) => Some(Key("refused-passkey-add")),
+        PasskeyError::Name(_) => Some(Key("refused-passkey-name")),
+        PasskeyError::Enough => Some(Key("refused-passkey-enough")),
+        PasskeyError::Taken => Some(Key("refused-passkey-taken")),
+        PasskeyError::NotHere | PasskeyError::Unknown | PasskeyError::Store(_) => None,
+    }
+}
+
 /// Why a flow refuses, in the reader's words.
 pub(super) fn refusal(error: &EnrollError) -> Option<Key> {
     Some(match error {
@@ -223,6 +235,15 @@ impl From<SignInError> for Trouble {
             SignInError::Refused(refused) => refused.into(),
             SignInError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<PasskeyError> for Trouble {
+    fn from(error: PasskeyError) -> Self {
+        if let Some(why) = passkey_refusal(&error) {
+            return Self::Refused(StatusCode::UNPROCESSABLE_ENTITY, why);
+        }
+        if let PasskeyError::Store(error) = &error { Self::inside(error) } else { Self::NotFound }
     }
 }
 

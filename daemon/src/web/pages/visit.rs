@@ -40,6 +40,8 @@ pub(super) enum Seat {
     Account,
     /// Of a browser in which somebody did.
     Browser,
+    /// Of a browser whose answer of a passkey is waited for.
+    Passkey,
 }
 
 impl Visit {
@@ -95,6 +97,8 @@ impl Seat {
             (Self::Account, false) => "postern_session",
             (Self::Browser, true) => "__Host-postern_browser",
             (Self::Browser, false) => "postern_browser",
+            (Self::Passkey, true) => "__Host-postern_passkey",
+            (Self::Passkey, false) => "postern_passkey",
         }
     }
 }
