@@ -22,6 +22,8 @@ mod links;
 mod look;
 #[path = "wizard/me.rs"]
 mod me;
+#[path = "wizard/passkeys.rs"]
+mod passkeys;
 #[path = "wizard/reset.rs"]
 mod reset;
 #[path = "wizard/sign_in.rs"]

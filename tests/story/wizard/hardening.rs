@@ -17,7 +17,7 @@ const SOURCES: [&str; 2] =
 const LIMIT: usize = 64 * 1024;
 const CHUNK: usize = 16 * 1024;
 /// Read without anything that could be guessed: nothing to limit.
-const FREE: [&str; 16] = [
+const FREE: [&str; 19] = [
     "GET /enroll/start",
     "GET /enroll/new-link",
     "GET /enroll/skip",
@@ -31,6 +31,9 @@ const FREE: [&str; 16] = [
     "GET /sign-in",
     "GET /sign-out",
     "GET /me/sessions",
+    "GET /me/passkeys/begin",
+    "GET /sign-in/passkey",
+    "GET /sign-in/passkey/begin",
     // Limited by name and by browser: see `ten_failures_and_no_password_is_right_for_strangers`.
     "POST /sign-in",
     // Limited by sender and by mailbox; see `a_429_says_when_to_come_back`.

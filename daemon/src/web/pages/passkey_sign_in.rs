@@ -20,8 +20,11 @@ use crate::web::seconds_of;
 
 /// What came of an answer.
 enum Judged {
-    Right,
+    /// It is right, or has to be written down, to what was asked.
+    Goes(Challenge),
     Refused(Refused),
+    /// It is to nothing that was asked of this browser in the last minutes.
+    Late,
     /// Nobody looked; for so many seconds nobody will.
     TooOften(u64),
 }
@@ -54,65 +57,55 @@ pub(super) async fn enter(
 ) -> Result<Response, Trouble> {
     let form = Form::read(body).await?;
     let answer = form.get("credential").to_owned();
-    let now = pages.app.now();
-    let asked = visit.session(Seat::Passkey, &pages.app.site());
-    let Some(challenge) = asked.and_then(|asked| pages.ceremonies.entering.take(asked, now)) else {
-        return refused(
-            &pages,
-            &visit,
-            StatusCode::UNAUTHORIZED,
-            visit.language.say(Key("refused-passkey-late")),
-        );
-    };
-    match pages.judge_passkey(&visit, &challenge, &answer).await? {
-        // That there may be a copy has to be written down, too.
-        Judged::Right | Judged::Refused(Refused { reason: Reason::Copied, .. }) => {}
+    let challenge = match pages.judge_passkey(&visit, &answer).await? {
+        Judged::Goes(challenge) => challenge,
         Judged::Refused(why) => return pages.no_passkey(&visit, why).await,
+        Judged::Late => {
+            let why = visit.language.say(Key("refused-passkey-late"));
+            return refused(&pages, &visit, StatusCode::UNAUTHORIZED, why);
+        }
         Judged::TooOften(seconds) => {
-            let shown = refused(&pages, &visit, StatusCode::TOO_MANY_REQUESTS, too_often(&visit, seconds));
+            let why = too_often(&visit, seconds);
+            let shown = refused(&pages, &visit, StatusCode::TOO_MANY_REQUESTS, why);
             return shown.map(|shown| retry_after(shown, seconds));
         }
-    }
+    };
     let (keepsakes, entry) = pages.keepsakes(&visit);
-    let app = pages.app.clone();
-    let entered = pages
-        .app
-        .store
-        .write(move |tx| passkeys::enter(tx, &app.site(), (&challenge, &answer), &entry, now))
-        .await?;
-    match entered.0 {
-        Ok(_) => {
-            let mut answer = pages.keeping("/me", &keepsakes);
-            pages.seat(&mut answer, Seat::Passkey, "", 0);
-            Ok(answer)
-        }
-        Err(why) => pages.no_passkey(&visit, why).await,
+    let (app, now) = (pages.app.clone(), pages.app.now());
+    let entered =
+        pages.app.store.write(move |tx| passkeys::enter(tx, &app.site(), (&challenge, &answer), &entry, now));
+    let (entered, _) = entered.await?;
+    if let Err(why) = entered {
+        return pages.no_passkey(&visit, why).await;
     }
+    let mut answer = pages.keeping("/me", &keepsakes);
+    pages.seat(&mut answer, Seat::Passkey, "", 0);
+    Ok(answer)
 }
 
 impl Pages {
-    /// Finds out whose passkey gave an answer; signatures are looked at as often as an address may guess.
-    async fn judge_passkey(
-        &self,
-        visit: &Visit,
-        challenge: &Challenge,
-        answer: &str,
-    ) -> Result<Judged, Trouble> {
-        let now = self.app.now();
+    /// Finds out whether an answer is right; signatures are looked at as often as an address may guess.
+    async fn judge_passkey(&self, visit: &Visit, answer: &str) -> Result<Judged, Trouble> {
+        let (site, now) = (self.app.site(), self.app.now());
         let permit = match self.limits.sign_ins.by_passkey(visit.client, now) {
             Ok(permit) => permit,
             Err(wait) => return Ok(self.too_many_passkeys(visit, seconds_of(wait)).await),
         };
-        let (app, asked, given) = (self.app.clone(), challenge.clone(), answer.to_owned());
-        let judged = self.app.store.read(move |tx| passkeys::judge(tx, &app.site(), &asked, &given)).await?;
+        let asked = visit.session(Seat::Passkey, &site);
+        let Some(challenge) = asked.and_then(|asked| self.ceremonies.entering.take(asked, now)) else {
+            return Ok(Judged::Late);
+        };
+        let (asked, given) = (challenge.clone(), answer.to_owned());
+        let judged = self.app.store.read(move |tx| passkeys::judge(tx, &site, &asked, &given)).await?;
         match judged {
             Ok(user) => {
                 if let Err(wait) = self.limits.sign_ins.enter(user, now) {
                     return Ok(self.too_many_passkeys(visit, seconds_of(wait)).await);
                 }
                 permit.give_back();
-                Ok(Judged::Right)
+                Ok(Judged::Goes(challenge))
             }
+            Err(Refused { reason: Reason::Copied, .. }) => Ok(Judged::Goes(challenge)),
             Err(why) => Ok(Judged::Refused(why)),
         }
     }
