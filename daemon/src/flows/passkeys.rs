@@ -9,19 +9,21 @@ use webauthn_rs::prelude::{
     RegisterPublicKeyCredential, Url, Uuid, Webauthn, WebauthnBuilder, WebauthnError,
 };
 
+use super::second_factor::{self, RecoveryCodes};
 use super::sign_in::SignedIn;
 use super::tell::tell;
 use crate::rules::action::Action;
 use crate::rules::ids::{PasskeyId, UserId};
 use crate::rules::message::Message;
 use crate::rules::names::{self, NameError};
+use crate::rules::second_factor::Factor;
 use crate::site::Site;
 use crate::store::passkey::{Handle, NewPasskey, Passkey};
 use crate::store::{StoreError, Tx};
 
 mod prove;
 
-pub use prove::{Refused, challenge, challenge_for, enter, judge};
+pub use prove::{Refused, challenge, challenge_for, enter, give, judge};
 
 /// How many a user has at most.
 const MOST_PASSKEYS: usize = 10;
@@ -105,14 +107,16 @@ pub fn begin(
     Ok((options, Adding { user: who.user.id, handle, state }))
 }
 
-/// Adds the one that the browser's answer (JSON) is of.
+/// Adds the one that the browser's answer (JSON) is of; gives recovery codes to who has none yet. With the first second
+/// factor sessions end that were opened without. `random` is four times fresh.
 pub fn add(
     tx: &Tx<'_>,
     site: &Site,
     who: &SignedIn,
     (adding, answer, name): (&Adding, &str, &str),
+    random: &[[u8; 32]; 4],
     now: Timestamp,
-) -> Result<(), PasskeyError> {
+) -> Result<Option<RecoveryCodes>, PasskeyError> {
     let name = names::passkey_name(name).map_err(PasskeyError::Name)?;
     let party = relying_party(site).ok_or(PasskeyError::NotHere)?;
     let answer: RegisterPublicKeyCredential = serde_json::from_str(answer)
@@ -138,7 +142,14 @@ pub fn add(
     let username = &who.user.username;
     tell(tx, site, &Message::PasskeyAdded { user: who.user.id, passkey: name.clone() }, now)?;
     tx.audit(username, Action::PasskeyAdd, username, Some(&name), now)?;
-    Ok(())
+    if !who.factors.any() {
+        tx.sign_out_all(who.user.id, Some(who.session.id))?;
+    }
+    tx.note_second_factor(who.session.id, Factor::Passkey, now)?;
+    if who.factors.recovery_codes > 0 {
+        return Ok(None);
+    }
+    Ok(Some(second_factor::renew_codes(tx, &who.user, random, now)?))
 }
 
 /// One of theirs. Somebody else's is as unknown to them as one that never was.
@@ -166,7 +177,7 @@ pub fn rename(
     Ok(())
 }
 
-/// Removes it.
+/// Removes it. The recovery codes go with the last second factor.
 pub fn remove(
     tx: &Tx<'_>,
     site: &Site,
@@ -176,6 +187,9 @@ pub fn remove(
 ) -> Result<(), PasskeyError> {
     let name = find(tx, who, id)?.name;
     tx.remove_passkey(id)?;
+    if !tx.factors_of(who.user.id)?.any() {
+        tx.set_recovery_codes(who.user.id, &[])?;
+    }
     let username = &who.user.username;
     tell(tx, site, &Message::PasskeyRemoved { user: who.user.id, passkey: name.clone() }, now)?;
     tx.audit(username, Action::PasskeyRemove, username, Some(&name), now)?;

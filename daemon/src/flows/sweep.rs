@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::flows::tell::tell;
-use crate::flows::{exhaustion, permit};
+use crate::flows::{exhaustion, permit, second_factor, sign_in_code};
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, Subject};
 use crate::rules::fact::Fact;
@@ -18,6 +18,8 @@ pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError>
     tx.forget_withdrawn(now)?;
     tx.forget_resets(now)?;
     tx.forget_sessions(site.config.sign_in, now)?;
+    sign_in_code::forget(tx, now)?;
+    second_factor::forget(tx, now)?;
     tx.forget_mail(now)?;
     tx.forget_enrollments(now)?;
     tx.forget_audit(site.config.audit_keep, now)?;
@@ -62,6 +64,7 @@ fn remove_abandoned(
     };
     let Some(user) = user.filter(|user| user.password_hash.is_none()) else { return Ok(()) };
     tx.happened(Fact::EnrollmentAbandoned);
+    tx.forget_second_factors(user.id)?;
     for id in tx.devices_registered_in(enrollment.id)? {
         let Some(device) = tx.device(id)? else { continue };
         tx.delete_device(&device)?;

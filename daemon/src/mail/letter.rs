@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::Letter;
+use crate::flows::email_code;
 use crate::flows::inviter::{Greeted, Inviter};
 use crate::flows::issue::enrollment_token;
 use crate::flows::password_reset::token_of;
@@ -12,6 +13,7 @@ use crate::rules::enrollment::{Enrollment, Stage, Subject};
 use crate::rules::ids::{EnrollmentId, ResetId, UserId};
 use crate::rules::links::{deep_link, percent_encoded};
 use crate::rules::message::{Kind, Message};
+use crate::rules::second_factor::Factor;
 use crate::site::Site;
 use crate::store::account::User;
 use crate::store::{StoreError, Tx};
@@ -58,6 +60,7 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
         }
         Message::PasswordForgotten { user, .. } => *user,
         Message::PasswordReset { reset } => tx.reset(*reset)?.map(|reset| reset.user),
+        Message::EmailCode { code } => tx.email_code(*code)?.map(|code| code.user),
         Message::LocationFull { .. } | Message::CertificateFailing { to: None, .. } => {
             return Ok(Some(site.config.contact.email.clone()));
         }
@@ -71,7 +74,10 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
         | Message::DeviceRemoved { user, .. }
         | Message::EnrollmentFinished { user }
         | Message::DeviceAbandoned { user, .. }
-        | Message::NewLinkWanted { user } => Some(*user),
+        | Message::NewLinkWanted { user }
+        | Message::SecondFactorSet { user, .. }
+        | Message::SecondFactorRemoved { user, .. }
+        | Message::RecoveryCodeUsed { user, .. } => Some(*user),
     };
     let Some(user) = user.map(|user| tx.user(user)).transpose()?.flatten() else { return Ok(None) };
     if is_for_inviter(message.kind()) {
@@ -177,11 +183,34 @@ fn address(
         Message::Welcome { user }
         | Message::PasswordChanged { user }
         | Message::EnrollmentFinished { user } => about(*user, Vec::new()),
+        Message::SecondFactorSet { user, factor } => about(*user, vec![("factor", called(Some(*factor)))]),
+        Message::SecondFactorRemoved { user, factor } => about(*user, vec![("factor", called(*factor))]),
+        Message::RecoveryCodeUsed { user, left } => about(*user, vec![("codes_left", left.to_string())]),
+        Message::EmailCode { code } => {
+            let Some(code) = tx.email_code(*code)?.filter(|code| email_code::is_good(code, now)) else {
+                return Ok(Err("the code was used or replaced, or is too old"));
+            };
+            let digits = email_code::code_of(site, &code).to_string();
+            let expires = shown_time(code.issued_at.saturating_add(email_code::GOOD_FOR));
+            about(code.user, vec![("code", digits), ("expires", expires)])
+        }
         Message::NewLinkWanted { user } => {
             let Some(asking) = active(tx, *user)? else { return Ok(Err(NOBODY)) };
             about(asking.id, vec![("command", command_for_another_link(&asking))])
         }
     }
+}
+
+/// What a second factor is called in mails; `None`: all there were.
+fn called(factor: Option<Factor>) -> String {
+    let name = match factor {
+        Some(Factor::Totp) => "the codes of an authenticator app",
+        Some(Factor::Email) => "codes by e-mail",
+        Some(Factor::Passkey) => "a passkey",
+        Some(Factor::Recovery) => "recovery codes",
+        None => "everything beside the password",
+    };
+    name.to_owned()
 }
 
 /// To an administrator, or to the contact.
@@ -226,6 +255,10 @@ fn is_for_inviter(kind: Kind) -> bool {
         | Kind::DeviceRemoved
         | Kind::LocationFull
         | Kind::CertificateFailing
+        | Kind::SecondFactorSet
+        | Kind::SecondFactorRemoved
+        | Kind::RecoveryCodeUsed
+        | Kind::EmailCode
         | Kind::Test => false,
     }
 }

@@ -76,6 +76,18 @@ names! {
     PasskeyRename = "passkey.rename",
     /// A passkey is gone.
     PasskeyRemove = "passkey.remove",
+    /// A user set a second factor.
+    SecondFactorSet = "second-factor.set",
+    /// A user removed a second factor.
+    SecondFactorRemove = "second-factor.remove",
+    /// An administrator removed every second factor of a user.
+    SecondFactorReset = "second-factor.reset",
+    /// A user was given other recovery codes.
+    RecoveryCodesRenew = "recovery-codes.renew",
+    /// A recovery code was used in place of a second factor.
+    RecoveryCodesUse = "recovery-codes.use",
+    /// Somebody who is signed in proved again who they are.
+    SessionConfirm = "session.confirm",
     /// The phone number that came with a first password was none, and was left out.
     PhoneRefuse = "phone.refuse",
     /// A key was registered.
@@ -145,6 +157,8 @@ names! {
     Passkey = "passkey",
     /// The counter of a passkey went back: there may be a copy of it.
     Copied = "copied",
+    /// The code of the second factor is wrong, or was used before.
+    Code = "code",
     /// Nobody knows the token.
     Unknown = "unknown",
     /// The token was not used in time.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{EnrollmentId, ResetId, UserId};
+use super::second_factor::Factor;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -61,6 +62,14 @@ kinds! {
     DeviceAbandoned = "device_abandoned",
     /// See [`Message::NewLinkWanted`].
     NewLinkWanted = "new_link_wanted",
+    /// See [`Message::SecondFactorSet`].
+    SecondFactorSet = "second_factor_set",
+    /// See [`Message::SecondFactorRemoved`].
+    SecondFactorRemoved = "second_factor_removed",
+    /// See [`Message::RecoveryCodeUsed`].
+    RecoveryCodeUsed = "recovery_code_used",
+    /// See [`Message::EmailCode`].
+    EmailCode = "email_code",
     /// What an administrator sends to see whether mail arrives; never in the outbox.
     Test = "test",
 }
@@ -178,6 +187,32 @@ pub enum Message {
         /// Who asks.
         user: UserId,
     },
+    /// To whom it belongs: the account has a second factor.
+    SecondFactorSet {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        factor: Factor,
+    },
+    /// To whom it belonged: the account has a second factor less.
+    SecondFactorRemoved {
+        /// Whose.
+        user: UserId,
+        /// Which; `None`: an administrator removed all.
+        factor: Option<Factor>,
+    },
+    /// To whom it belongs: somebody signed in with a recovery code.
+    RecoveryCodeUsed {
+        /// Whose.
+        user: UserId,
+        /// How many are left.
+        left: u32,
+    },
+    /// A code of a second factor, which is derived when this is delivered.
+    EmailCode {
+        /// Its number.
+        code: i64,
+    },
 }
 
 impl Message {
@@ -200,6 +235,10 @@ impl Message {
             Self::CertificateFailing { .. } => Kind::CertificateFailing,
             Self::DeviceAbandoned { .. } => Kind::DeviceAbandoned,
             Self::NewLinkWanted { .. } => Kind::NewLinkWanted,
+            Self::SecondFactorSet { .. } => Kind::SecondFactorSet,
+            Self::SecondFactorRemoved { .. } => Kind::SecondFactorRemoved,
+            Self::RecoveryCodeUsed { .. } => Kind::RecoveryCodeUsed,
+            Self::EmailCode { .. } => Kind::EmailCode,
         }
     }
 }

@@ -5,7 +5,7 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::ids::{DeviceId, LocationId};
+use super::ids::{DeviceId, LocationId, UserId};
 
 const NONCE_BYTES: usize = 24;
 
@@ -18,6 +18,8 @@ pub struct SealKey([u8; 32]);
 pub enum Sealed {
     /// The preshared key of a device in a location.
     PresharedKey(DeviceId, LocationId),
+    /// What a user's authenticator app and we compute codes from.
+    Totp(UserId),
 }
 
 impl SealKey {
@@ -53,6 +55,7 @@ impl Sealed {
             Self::PresharedKey(device, location) => {
                 format!("postern preshared key of device {device} in location {location}").into_bytes()
             }
+            Self::Totp(user) => format!("postern TOTP secret of user {user}").into_bytes(),
         }
     }
 }
@@ -73,6 +76,7 @@ mod tests {
             Sealed::PresharedKey(DeviceId(8), LocationId(1)),
             Sealed::PresharedKey(DeviceId(7), LocationId(2)),
             Sealed::PresharedKey(DeviceId(71), LocationId(1)),
+            Sealed::Totp(UserId(7)),
         ] {
             assert!(key.open(other, &sealed).is_none(), "{other:?}");
         }

@@ -93,6 +93,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Removes all of a user's.
+    pub fn delete_passkeys(&self, user: UserId) -> Result<(), StoreError> {
+        self.execute("DELETE FROM passkey WHERE user_id = ?1", [user.0])?;
+        Ok(())
+    }
+
     /// Writes down that it was used, and what it was like afterwards.
     pub fn use_passkey(&self, id: PasskeyId, credential: &str, now: Timestamp) -> Result<(), StoreError> {
         self.execute(

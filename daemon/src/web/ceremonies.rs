@@ -21,6 +21,8 @@ pub(super) struct Ceremonies {
     pub(super) adding: Pending<Adding>,
     /// Of who signs in, by a cookie of their own.
     pub(super) entering: Pending<Challenge>,
+    /// Of who owes a second factor, by what they wait under.
+    pub(super) proving: Pending<Challenge>,
 }
 
 /// Of one kind: one for each browser.

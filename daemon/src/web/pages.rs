@@ -28,6 +28,8 @@ use crate::rules::token::TokenHash;
 mod branding;
 mod device;
 mod done;
+mod factor;
+mod factor_form;
 mod form;
 mod frame;
 mod guard;
@@ -35,14 +37,18 @@ mod lamp;
 mod language;
 mod link;
 mod me;
+mod me_confirm;
 mod me_device;
+mod me_factor;
 mod me_password;
+mod passkey_code;
 mod passkey_sign_in;
 mod passkeys;
 mod password;
 mod places;
 mod reset;
 mod sign_in;
+mod sign_in_code;
 mod step;
 mod trouble;
 mod visit;
@@ -105,8 +111,18 @@ pub(super) fn routes(
         .route("/me/passkeys/begin", get(passkeys::again).post(passkeys::begin))
         .route("/me/passkey", get(passkeys::show_one).post(passkeys::rename))
         .route("/me/passkey/remove", get(passkeys::ask_to_remove).post(passkeys::remove))
+        .route("/sign-in/code/passkey", get(passkey_code::again).post(passkey_code::give))
+        .route("/sign-in/code/passkey/begin", get(passkey_code::again).post(passkey_code::begin))
         .route("/sign-in/passkey", get(passkey_sign_in::again).post(passkey_sign_in::enter))
         .route("/sign-in/passkey/begin", get(passkey_sign_in::again).post(passkey_sign_in::begin))
+        .route("/enroll/second-factor", get(factor::show).post(factor::begin))
+        .route("/enroll/second-factor/code", get(factor::again).post(factor::verify))
+        .route("/sign-in/code", get(sign_in_code::show).post(sign_in_code::give))
+        .route("/me/confirm", get(me_confirm::show).post(me_confirm::confirm))
+        .route("/me/second-factor", get(me_factor::show).post(me_factor::begin))
+        .route("/me/second-factor/set-up", get(me_factor::set_up).post(me_factor::verify))
+        .route("/me/second-factor/codes", get(me_factor::again).post(me_factor::renew_codes))
+        .route("/me/second-factor/remove", get(me_factor::ask_to_remove).post(me_factor::remove))
         .route("/branding/{name}", get(branding::show))
         .route_layer(from_fn_with_state(pages.clone(), from_here))
         .fallback(|| async { Trouble::NotFound })

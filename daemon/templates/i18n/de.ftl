@@ -283,6 +283,71 @@ ago-days = { $count ->
    *[other] vor { $count } Tagen
 }
 
+# Ein zweiter Faktor.
+code-title = Code eingeben
+code-lead-app = Öffnen Sie Ihre Authentifizierungs-App und tippen Sie die sechs Ziffern ein, die sie für dieses Konto zeigt.
+code-lead-email = Wir haben sechs Ziffern an Ihre E-Mail-Adresse geschickt. Sie gelten zehn Minuten.
+code-lead-other = Ihr Konto verlangt mehr als das Passwort.
+code-field = Code aus sechs Ziffern
+code-start-again = Von vorn beginnen
+recovery-use = Telefon verloren? Wiederherstellungscode verwenden
+recovery-field = Wiederherstellungscode
+recovery-hint = Sechzehn Buchstaben und Ziffern. Jeder Code gilt einmal.
+refused-no-code = Tippen Sie den Code ein.
+refused-code = Das hat nicht geklappt. Prüfen Sie den Code oder warten Sie auf den nächsten: Jeder gilt einmal.
+refused-code-hint = Nach zehn Fehlversuchen gilt eine Stunde lang kein Code.
+refused-too-many-codes = { $minutes ->
+    [one] Zu viele falsche Codes. Eine Minute lang gilt kein Code, auch nicht der richtige.
+   *[other] Zu viele falsche Codes. { $minutes } Minuten lang gilt kein Code, auch nicht der richtige.
+}
+confirm-title = Sind Sie es noch?
+confirm-lead = Bevor Sie ändern, was Ihr Konto schützt, tippen Sie Ihr Passwort noch einmal ein.
+factor-title = Zweiter Faktor
+factor-lead = Wer Ihr Passwort erfährt, kann sich ohne den zweiten Faktor trotzdem nicht anmelden.
+factor-owed = Ihr Unternehmen verlangt von allen einen zweiten Faktor. Richten Sie ihn bitte zuerst ein.
+factor-on = Eingeschaltet
+factor-state-on = Er wird beim Anmelden außer dem Passwort verlangt.
+factor-state-off = Zum Anmelden genügt Ihr Passwort. Kommt ein Code von Ihrem Telefon dazu, nützt ein gestohlenes Passwort nichts.
+factor-change = Ändern
+factor-app = Authentifizierungs-App
+factor-app-text = Eine App auf Ihrem Telefon zeigt sechs Ziffern, alle 30 Sekunden andere. Sie braucht kein Internet.
+factor-app-on = Beim Anmelden werden die sechs Ziffern verlangt, die die App zeigt. Ein neues Telefon? Entfernen Sie die App hier und richten Sie sie neu ein.
+factor-email = Codes per E-Mail
+factor-set-up = Einrichten
+factor-remove = Entfernen
+factor-remove-sure = „{ $factor }“ entfernen?
+factor-remove-what = Beim Anmelden wird danach nicht mehr gefragt. Ohne zweiten Faktor gelten auch die Wiederherstellungscodes nicht mehr.
+factor-back = Zurück zum zweiten Faktor
+notice-factor-removed = Der zweite Faktor ist entfernt.
+set-up-title = Authentifizierungs-App einrichten
+set-up-app = Installieren Sie auf Ihrem Telefon eine Authentifizierungs-App, falls Sie keine haben: Aegis, 2FAS, Google Authenticator oder eine andere.
+set-up-scan = Scannen Sie dieses Bild mit der App.
+set-up-qr-alt = QR-Code für die Authentifizierungs-App
+set-up-here = Ist die App auf diesem Gerät? Hier öffnen
+set-up-secret = Oder tippen Sie diesen Schlüssel in die App
+set-up-secret-copy = Schlüssel kopieren
+set-up-code = Tippen Sie die sechs Ziffern ein, die die App jetzt zeigt
+set-up-verify = Prüfen und einschalten
+refused-set-up-code = Der Code passt nicht. Tippen Sie den ein, den die App jetzt zeigt; hilft das nicht, prüfen Sie, ob die Uhr Ihres Telefons richtig geht.
+recovery-title = Wiederherstellungscodes
+recovery-lead = Wenn Sie Ihr Telefon verlieren, lässt Sie einer davon hinein.
+recovery-text = Wenn Sie Ihr Telefon verlieren, lässt Sie ein Wiederherstellungscode hinein, jeder einmal.
+recovery-left = { $count ->
+    [0] Kein Wiederherstellungscode ist übrig.
+    [one] Ein Wiederherstellungscode ist übrig.
+   *[other] { $count } Wiederherstellungscodes sind übrig.
+}
+recovery-renew = Neue Wiederherstellungscodes erzeugen
+recovery-once = Sie werden jetzt gezeigt und nie wieder. Bewahren Sie sie dort auf, wo Ihr Telefon nicht ist. Ältere Codes gelten nicht mehr.
+recovery-copy = Codes kopieren
+recovery-print = Drucken
+recovery-saved = Ich habe sie aufbewahrt
+factor-email-text = Bei jedem Anmelden schicken wir sechs Ziffern an Ihre E-Mail-Adresse. Eine App ist sicherer: Nehmen Sie dies, wenn Sie keine haben können.
+set-up-email-title = Codes per E-Mail
+set-up-email-lead = Wir haben sechs Ziffern an { $email } geschickt. Sie gelten zehn Minuten.
+set-up-email-again = Nichts angekommen? Noch einen Code schicken
+refused-email-code = Der Code passt nicht. Suchen Sie die neueste Mail oder lassen Sie noch einen Code schicken: Nach einigen Fehlversuchen gilt der alte nicht mehr.
+
 # Passkeys.
 passkeys-title = Passkeys
 passkeys-lead = Mit einem Passkey melden Sie sich ohne Passwort an: mit Fingerabdruck, Gesicht oder der PIN Ihres Geräts.
@@ -309,12 +374,17 @@ passkey-old-browser = Dieser Browser ist zu alt für Passkeys. Bitte nehmen Sie 
 sign-in-passkey = Mit einem Passkey anmelden
 sign-in-passkey-text = Ohne Tippen, wenn Sie Ihrem Konto schon einen Passkey hinzugefügt haben.
 refused-passkey = Dieser Passkey wird hier nicht angenommen. Nehmen Sie einen anderen, oder melden Sie sich mit Ihrem Passwort an.
+refused-passkey-other = Dieser Passkey wird hier nicht angenommen. Nehmen Sie einen anderen oder einen Wiederherstellungscode.
 refused-passkey-add = Dieser Passkey wurde nicht angenommen. Bitte versuchen Sie es noch einmal.
 refused-passkey-late = Das hat zu lange gedauert. Bitte versuchen Sie es noch einmal.
 refused-passkey-name = Geben Sie dem Passkey einen Namen aus 1 bis 64 Zeichen.
 refused-passkey-enough = Sie haben schon zehn Passkeys. Entfernen Sie zuerst einen davon.
 refused-passkey-taken = Dieses Gerät hat schon einen Passkey für Ihr Konto.
-confirm-hint = Sie haben sich vor einer Weile angemeldet. Bitte zeigen Sie, dass Sie es noch sind.
+passkeys-factor = Beim Anmelden wird einer außer dem Passwort verlangt, oder er genügt allein.
+passkeys-text = Ein Passkey ist in Ihrem Telefon, Ihrem Computer oder einem Sicherheitsschlüssel. Sie melden sich damit durch Fingerabdruck, Gesicht oder eine PIN an.
+passkeys-manage = Ihre Passkeys
+code-passkey-text = Nehmen Sie einen Passkey, den Sie Ihrem Konto hinzugefügt haben.
+code-passkey = Passkey benutzen
 notice-passkey-added = Der Passkey ist hinzugefügt. Ab jetzt können Sie sich damit anmelden.
 notice-passkey-renamed = Der Passkey hat seinen neuen Namen.
 notice-passkey-removed = Der Passkey ist entfernt.

@@ -283,6 +283,71 @@ ago-days = { $count ->
    *[other] { $count } days ago
 }
 
+# A second factor.
+code-title = Enter your code
+code-lead-app = Open your authenticator app and type the six digits it shows for this account.
+code-lead-email = We have sent six digits to your e-mail address. They are good for ten minutes.
+code-lead-other = Your account asks for more than the password.
+code-field = Code of six digits
+code-start-again = Start again
+recovery-use = Lost your phone? Use a recovery code
+recovery-field = Recovery code
+recovery-hint = Sixteen letters and digits. Each code works once.
+refused-no-code = Type the code.
+refused-code = That did not work. Check the code, or wait for the next one: each works once.
+refused-code-hint = After ten attempts that failed, no code works for an hour.
+refused-too-many-codes = { $minutes ->
+    [one] Too many wrong codes. For one minute no code works, not even the right one.
+   *[other] Too many wrong codes. For { $minutes } minutes no code works, not even the right one.
+}
+confirm-title = Is it still you?
+confirm-lead = Before you change what guards your account, type your password again.
+factor-title = Second factor
+factor-lead = Who learns your password still cannot sign in without the second factor.
+factor-owed = Your company asks everybody to set up a second factor. Please do this first.
+factor-on = On
+factor-state-on = Signing in asks for it beside your password.
+factor-state-off = Signing in asks for your password only. With a code from your phone in addition, a stolen password is of no use.
+factor-change = Change
+factor-app = Authenticator app
+factor-app-text = An app on your phone shows six digits, other ones every 30 seconds. It works without internet.
+factor-app-on = Signing in asks for the six digits that the app shows. A new phone? Remove the app here and set it up again.
+factor-email = Codes by e-mail
+factor-set-up = Set up
+factor-remove = Remove
+factor-remove-sure = Remove “{ $factor }”?
+factor-remove-what = Signing in does not ask for it any more. Without any second factor your recovery codes go, too.
+factor-back = Back to the second factor
+notice-factor-removed = The second factor is removed.
+set-up-title = Set up an authenticator app
+set-up-app = Install an authenticator app on your phone, if you have none: Aegis, 2FAS, Google Authenticator or any other.
+set-up-scan = Scan this picture with the app.
+set-up-qr-alt = QR code for the authenticator app
+set-up-here = The app is on this device? Open it here
+set-up-secret = Or type this key into the app
+set-up-secret-copy = Copy the key
+set-up-code = Type the six digits that the app shows now
+set-up-verify = Check and switch on
+refused-set-up-code = The code does not match. Type the one the app shows now; if it goes on, check that the clock of your phone is right.
+recovery-title = Recovery codes
+recovery-lead = If you lose your phone, one of these lets you in.
+recovery-text = If you lose your phone, a recovery code lets you in, each one once.
+recovery-left = { $count ->
+    [0] No recovery code is left.
+    [one] One recovery code is left.
+   *[other] { $count } recovery codes are left.
+}
+recovery-renew = Make new recovery codes
+recovery-once = They are shown now and never again. Keep them where your phone is not. Older codes do not work any more.
+recovery-copy = Copy the codes
+recovery-print = Print
+recovery-saved = I have saved them
+factor-email-text = Whenever you sign in, we send six digits to your e-mail address. An app is safer: use this if you cannot have one.
+set-up-email-title = Codes by e-mail
+set-up-email-lead = We have sent six digits to { $email }. They are good for ten minutes.
+set-up-email-again = Nothing arrived? Send another code
+refused-email-code = The code does not match. Look for the newest mail, or have another code sent: after a few wrong tries the old one is dead.
+
 # Passkeys.
 passkeys-title = Passkeys
 passkeys-lead = A passkey signs you in with your fingerprint, your face or the PIN of your device, without a password.
@@ -309,12 +374,17 @@ passkey-old-browser = This browser is too old for passkeys. Please use another, 
 sign-in-passkey = Sign in with a passkey
 sign-in-passkey-text = No typing if you added a passkey to your account before.
 refused-passkey = This passkey is not accepted here. Try another one, or sign in with your password.
+refused-passkey-other = This passkey is not accepted here. Try another one, or a recovery code.
 refused-passkey-add = That passkey was not accepted. Please try again.
 refused-passkey-late = That took too long. Please try again.
 refused-passkey-name = Give the passkey a name of 1 to 64 characters.
 refused-passkey-enough = You have ten passkeys already. Remove one of them first.
 refused-passkey-taken = This device has a passkey for your account already.
-confirm-hint = You signed in a while ago, so please show that it is still you.
+passkeys-factor = Signing in asks for it beside your password, or takes it alone.
+passkeys-text = A passkey is in your phone, your computer or a security key. It signs you in with your fingerprint, your face or a PIN.
+passkeys-manage = Your passkeys
+code-passkey-text = Use a passkey that you added to your account.
+code-passkey = Use a passkey
 notice-passkey-added = The passkey is added. You can sign in with it from now on.
 notice-passkey-renamed = The passkey has its new name.
 notice-passkey-removed = The passkey is removed.

@@ -5,6 +5,7 @@ import { startCountdown } from "./countdown";
 import { startDevice } from "./device";
 import { startPasskey } from "./passkey";
 import { startPassword } from "./password";
+import { startPrint, startScan } from "./scan";
 
 const modules = new Map<string, (element: HTMLElement) => void>([
     ["copy", startCopy],
@@ -12,6 +13,8 @@ const modules = new Map<string, (element: HTMLElement) => void>([
     ["device", startDevice],
     ["passkey", startPasskey],
     ["password", startPassword],
+    ["print", startPrint],
+    ["qr", startScan],
 ]);
 
 document.documentElement.classList.add("js");

@@ -22,9 +22,6 @@ export function startPasskey(element: HTMLElement): void {
         button.textContent = textOf(element, "working");
         try {
             credential.value = JSON.stringify(await ask(element));
-            // It was for the beginning.
-            const password = element.elements.namedItem("present");
-            if (password instanceof HTMLInputElement) password.value = "";
             element.submit();
         } catch (error) {
             complain(element, error instanceof Refused ? error.message : textOf(element, failureOf(error)));

@@ -37,6 +37,8 @@ async fn a_form_from_another_site_is_refused_and_changes_nothing() {
         ("/me/passkeys/begin", ("present", "correct horse")),
         ("/me/passkey", ("name", "theirs")),
         ("/me/passkey/remove", ("passkey", "1")),
+        ("/sign-in/code/passkey", ("credential", "{}")),
+        ("/sign-in/code/passkey/begin", ("", "")),
         ("/sign-in/passkey", ("credential", "{}")),
         ("/sign-in/passkey/begin", ("", "")),
     ] {

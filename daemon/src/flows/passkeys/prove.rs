@@ -8,10 +8,13 @@ use webauthn_rs::prelude::{Passkey as Credential, PublicKeyCredential, WebauthnE
 
 use super::{Challenge, PasskeyError, credential, json_of, relying_party};
 use crate::flows::sign_in::{Entry, seat};
+use crate::flows::sign_in_code;
 use crate::flows::tell::tell;
 use crate::rules::action::{Action, Reason};
 use crate::rules::ids::UserId;
 use crate::rules::message::Message;
+use crate::rules::second_factor::Factor;
+use crate::rules::token::TokenHash;
 use crate::site::Site;
 use crate::store::account::User;
 use crate::store::passkey::Passkey;
@@ -51,6 +54,9 @@ pub fn challenge(site: &Site) -> Result<(Value, Challenge), PasskeyError> {
 /// What a certain user's authenticators are asked.
 pub fn challenge_for(tx: &Tx<'_>, site: &Site, user: UserId) -> Result<(Value, Challenge), PasskeyError> {
     let theirs = tx.passkeys_of(user)?;
+    if theirs.is_empty() {
+        return Err(PasskeyError::Unknown);
+    }
     let known = theirs.iter().map(|passkey| {
         let id = URL_SAFE_NO_PAD.encode(credential(passkey)?.cred_id());
         Ok::<_, StoreError>(json!({ "type": "public-key", "id": id }))
@@ -73,7 +79,7 @@ pub fn judge(
     })
 }
 
-/// Signs in whoever's passkey gave the answer.
+/// Signs in whoever's passkey gave the answer: it has made sure of its user, so it counts for both factors.
 pub fn enter(
     tx: &Tx<'_>,
     site: &Site,
@@ -86,10 +92,32 @@ pub fn enter(
         Ok(proven) => *proven,
         Err(refused) => return Ok(Err(refused)),
     };
-    seat(tx, &user, entry, now)?;
-    let how = format!("{}, with the passkey {}", entry.called, passkey.name);
+    let session = seat(tx, &user, entry, now)?;
+    tx.note_second_factor(session, Factor::Passkey, now)?;
+    let how = format!("{}; without a password, by the passkey {}", entry.called, passkey.name);
     tx.audit(&user.username, Action::SessionStart, &user.username, Some(&how), now)?;
     Ok(Ok(user.id))
+}
+
+/// Signs in who gave the right password and waits under `token`, if the answer is of a passkey of theirs; `None`: nobody
+/// waits any more.
+pub fn give(
+    tx: &Tx<'_>,
+    site: &Site,
+    token: TokenHash,
+    (challenge, answer): (&Challenge, &str),
+    entry: &Entry,
+    now: Timestamp,
+) -> Result<Option<Result<(), Refused>>, StoreError> {
+    let Some(waiting) = sign_in_code::waiting(tx, token, now)? else { return Ok(None) };
+    if challenge.of != Some(waiting.user.id) {
+        return Ok(Some(Err(refused(Reason::Passkey, &waiting.user))));
+    }
+    if let Err(refused) = use_up(tx, site, (challenge, answer), now)? {
+        return Ok(Some(Err(refused)));
+    }
+    sign_in_code::let_in(tx, &waiting, Factor::Passkey, entry, now)?;
+    Ok(Some(Ok(())))
 }
 
 /// Writes down what the answer changes: the counter, or that there may be a copy.

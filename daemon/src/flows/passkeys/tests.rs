@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use super::authenticator::Authenticator;
 use super::*;
 use crate::fixtures::{a_person, a_site, at};
-use crate::flows::sign_in::{self, Entry};
+use crate::flows::sign_in::{self, Entered, Entry};
 use crate::rules::action::Reason;
 use crate::rules::token::TokenHash;
 use crate::store::Store;
 
 const HANDLE: Handle = [9; 16];
+const RANDOM: [[u8; 32]; 4] = [[1; 32], [2; 32], [3; 32], [4; 32]];
 
 /// A store with ann, who is signed in, and her authenticator with a passkey called `phone`.
 struct World {
@@ -28,10 +29,7 @@ impl World {
         world.write(|tx, site| {
             for (name, number) in [("ann", 1), ("ben", 2)] {
                 tx.activate_user(a_person(tx, name), "old", None).unwrap();
-                assert!(
-                    sign_in::enter(tx, &sign_in::find(tx, name, None).unwrap(), &entry(number), at(0))
-                        .unwrap()
-                );
+                sign_in::enter(tx, &sign_in::find(tx, name, None).unwrap(), &entry(number), at(0)).unwrap();
             }
             added(tx, site, 1, &mut world.phone.borrow_mut(), "phone").unwrap();
         });
@@ -79,11 +77,11 @@ fn added(
     who: u8,
     authenticator: &mut Authenticator,
     name: &str,
-) -> Result<(), PasskeyError> {
+) -> Result<Option<RecoveryCodes>, PasskeyError> {
     let who = seated(tx, site, who);
     let (options, adding) = begin(tx, site, &who, HANDLE)?;
     let answer = authenticator.make(&options);
-    add(tx, site, &who, (&adding, &answer, name), at(1))
+    add(tx, site, &who, (&adding, &answer, name), &RANDOM, at(1))
 }
 
 fn entered(tx: &Tx<'_>, site: &Site, challenge: &Challenge, answer: &str) -> Result<UserId, Reason> {
@@ -100,12 +98,17 @@ fn a_passkey_signs_its_owner_in_and_its_counter_is_remembered() {
     let world = World::new();
     let ann = world.tries(|phone| phone.counter = 5).unwrap();
     world.write(|tx, site| {
-        assert_eq!(seated(tx, site, 3).user.id, ann);
+        let who = seated(tx, site, 3);
+        assert_eq!((who.user.id, who.session.second_factor), (ann, Some(Factor::Passkey)));
         let phone = &list(tx, ann).unwrap()[0];
         assert_eq!((phone.name.as_str(), phone.created_at, phone.last_used_at), ("phone", 1, Some(2)));
+        eprintln!("CREDENTIAL {}", phone.credential);
         assert!(phone.credential.contains("\"counter\":5"), "{}", phone.credential);
         let started = &tx.audit_of(Action::SessionStart, 9).unwrap()[0];
-        assert_eq!(started.detail.as_deref(), Some("Firefox, Linux, with the passkey phone"));
+        assert_eq!(
+            started.detail.as_deref(),
+            Some("Firefox, Linux; without a password, by the passkey phone")
+        );
     });
     let (added, mails) = world.told(Action::PasskeyAdd);
     assert_eq!((added, mails), (1, vec![Message::PasskeyAdded { user: ann, passkey: "phone".to_owned() }]));
@@ -152,7 +155,7 @@ fn an_answer_without_verification_of_the_user_is_refused() {
     let mut lax = Authenticator::new(2);
     lax.verifies = false;
     let refused = world.write(|tx, site| added(tx, site, 1, &mut lax, "lax"));
-    assert!(matches!(refused, Err(PasskeyError::Answer(WebauthnError::UserNotVerified))), "{refused:?}");
+    assert!(matches!(refused, Err(PasskeyError::Answer(WebauthnError::UserNotVerified))));
 }
 
 #[test]
@@ -249,20 +252,20 @@ fn a_passkey_is_added_once_and_nobody_has_more_than_ten() {
     let world = World::new();
     world.write(|tx, site| {
         let again = added(tx, site, 2, &mut Authenticator::new(1), "phone");
-        assert!(matches!(again, Err(PasskeyError::Taken)), "{again:?}");
+        assert!(matches!(again, Err(PasskeyError::Taken)));
         let (options, adding) = begin(tx, site, &seated(tx, site, 1), [7; 16]).unwrap();
         assert_eq!(options["publicKey"]["user"]["id"], "CQkJCQkJCQkJCQkJCQkJCQ", "the same for all of hers");
         assert_eq!(options["publicKey"]["excludeCredentials"][0]["id"], "AQEBAQEBAQEBAQEBAQEBAQEBAQE");
         assert_eq!(options["publicKey"]["authenticatorSelection"]["residentKey"], "required");
         assert_eq!(options["publicKey"]["authenticatorSelection"]["userVerification"], "required");
         let answer = Authenticator::new(2).make(&options);
-        let others = add(tx, site, &seated(tx, site, 2), (&adding, &answer, "x"), at(1));
+        let others = add(tx, site, &seated(tx, site, 2), (&adding, &answer, "x"), &RANDOM, at(1));
         assert!(matches!(others, Err(PasskeyError::Unknown)), "it was begun by somebody else");
         for number in 2..=10 {
             added(tx, site, 1, &mut Authenticator::new(number), "another").unwrap();
         }
         assert!(matches!(begin(tx, site, &seated(tx, site, 1), HANDLE), Err(PasskeyError::Enough)));
-        let late = add(tx, site, &seated(tx, site, 1), (&adding, &answer, "x"), at(1));
+        let late = add(tx, site, &seated(tx, site, 1), (&adding, &answer, "x"), &RANDOM, at(1));
         assert!(matches!(late, Err(PasskeyError::Enough)), "begun before the tenth");
     });
 }
@@ -273,7 +276,7 @@ fn one_made_for_another_origin_is_not_added() {
     let mut stranger = Authenticator::new(2);
     stranger.origin = "https://evil.example".to_owned();
     let refused = world.write(|tx, site| added(tx, site, 1, &mut stranger, "x"));
-    assert!(matches!(refused, Err(PasskeyError::Answer(WebauthnError::InvalidRPOrigin))), "{refused:?}");
+    assert!(matches!(refused, Err(PasskeyError::Answer(WebauthnError::InvalidRPOrigin))));
 }
 
 #[test]
@@ -287,21 +290,78 @@ fn what_is_asked_is_the_same_for_everybody() {
     assert_eq!(first["publicKey"]["userVerification"], "required");
 }
 
+/// Has somebody wait under the token of this number, who gave the right password.
+fn waits(tx: &Tx<'_>, name: &str, number: u8) -> UserId {
+    let found = sign_in::find(tx, name, None).unwrap();
+    assert_eq!(sign_in::enter(tx, &found, &entry(number), at(2)).unwrap(), Entered::OwesCode);
+    found.account().unwrap()
+}
+
 #[test]
-fn a_certain_users_question_takes_no_other_users_passkey() {
+fn a_passkey_is_a_second_factor_and_nobody_elses_is() {
+    let world = World::new();
+    let mut bens = Authenticator::new(2);
+    world.write(|tx, site| added(tx, site, 2, &mut bens, "bens").unwrap());
+    world.write(|tx, site| {
+        let ann = waits(tx, "ann", 7);
+        let (options, asked) = challenge_for(tx, site, ann).unwrap();
+        assert_eq!(
+            options["publicKey"]["allowCredentials"],
+            json!([{ "type": "public-key", "id": "AQEBAQEBAQEBAQEBAQEBAQEBAQE" }])
+        );
+        let gives = |asked: &Challenge, answer: &str| {
+            let given = give(tx, site, TokenHash([7; 32]), (asked, answer), &entry(8), at(3)).unwrap();
+            given.map(|given| given.map_err(|refused| refused.reason))
+        };
+        bens.counter = 5;
+        assert_eq!(gives(&asked, &bens.answer(&options)), Some(Err(Reason::Passkey)));
+        let (everybodys, anybody) = challenge(site).unwrap();
+        let phone = &mut world.phone.borrow_mut();
+        assert_eq!(
+            gives(&anybody, &phone.answer(&everybodys)),
+            Some(Err(Reason::Passkey)),
+            "asked of anybody"
+        );
+        assert!(sign_in::session(tx, site, TokenHash([8; 32]), at(3)).is_err());
+        // Who is known need not be named.
+        phone.handle = None;
+        let answer = phone.answer(&options);
+        assert_eq!(gives(&asked, &answer), Some(Ok(())));
+        let session = sign_in::session(tx, site, TokenHash([8; 32]), at(3)).unwrap().session;
+        assert_eq!((session.second_factor, session.second_factor_at), (Some(Factor::Passkey), Some(3)));
+        assert_eq!(gives(&asked, &answer), None, "nobody waits any more");
+    });
+}
+
+#[test]
+fn the_first_passkey_ends_sessions_without_one_and_brings_recovery_codes_that_go_with_the_last() {
     let world = World::new();
     world.write(|tx, site| {
-        let [ann, ben] = ["ann", "ben"].map(|name| tx.user_by_name(name).unwrap().unwrap().id);
-        let (options, asked) = challenge_for(tx, site, ben).unwrap();
-        assert_eq!(options["publicKey"]["allowCredentials"], json!([]));
-        let phone = &mut world.phone.borrow_mut();
-        phone.counter = 5;
-        assert_eq!(entered(tx, site, &asked, &phone.answer(&options)), Err(Reason::Passkey));
-        let (options, asked) = challenge_for(tx, site, ann).unwrap();
-        assert_eq!(options["publicKey"]["allowCredentials"][0]["id"], "AQEBAQEBAQEBAQEBAQEBAQEBAQE");
-        phone.handle = None;
-        assert_eq!(entered(tx, site, &asked, &phone.answer(&options)), Ok(ann));
+        let found = sign_in::find(tx, "ben", None).unwrap();
+        sign_in::enter(tx, &found, &entry(5), at(0)).unwrap();
+        let codes = added(tx, site, 2, &mut Authenticator::new(2), "first").unwrap();
+        assert_eq!(codes.map(|codes| codes.len()), Some(10));
+        assert!(sign_in::session(tx, site, TokenHash([5; 32]), at(1)).is_err(), "it was opened without");
+        let ben = seated(tx, site, 2);
+        assert_eq!((ben.session.second_factor, ben.factors.passkeys), (Some(Factor::Passkey), 1));
+        assert!(added(tx, site, 2, &mut Authenticator::new(3), "second").unwrap().is_none());
+        let theirs = list(tx, ben.user.id).unwrap();
+        remove(tx, site, &ben, theirs[0].id, at(2)).unwrap();
+        assert_eq!(tx.factors_of(ben.user.id).unwrap().recovery_codes, 10);
+        remove(tx, site, &ben, theirs[1].id, at(2)).unwrap();
+        assert_eq!(tx.factors_of(ben.user.id).unwrap(), crate::rules::second_factor::Factors::default());
     });
+}
+
+#[test]
+fn an_administrators_reset_takes_passkeys_too() {
+    let world = World::new();
+    world.write(|tx, site| {
+        let root = crate::flows::invite::Actor { name: "root".to_owned(), account: None };
+        let reset = second_factor::reset(tx, site, &root, "ann", at(2)).unwrap();
+        assert_eq!(reset.removed, ["passkey"]);
+    });
+    assert_eq!(world.tries(|_| {}), Err(Reason::Passkey));
 }
 
 #[test]

@@ -38,9 +38,11 @@ pub(super) async fn again() -> Response {
 pub(super) async fn begin(
     State(pages): State<Pages>,
     Extension(visit): Extension<Visit>,
+    body: Body,
 ) -> Result<Response, Trouble> {
     let now = pages.app.now();
     pages.limits.asks_for_passkey(visit.client, now).map_err(|wait| Trouble::TooMany(seconds_of(wait)))?;
+    Form::read(body).await?;
     let (options, challenge) = passkeys::challenge(&pages.app.site())?;
     let (cookie, hash) = pages.new_session();
     pages.ceremonies.entering.wait_for(hash, challenge, now);

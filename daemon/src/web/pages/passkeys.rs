@@ -1,6 +1,8 @@
 //! One's own passkeys: which there are, adding one (which takes a script), another name, removing one. Whoever signed in a
 //! while ago gives their password again before a passkey comes or goes: it outlives a browser that was left open.
 
+use std::array;
+
 use askama::Template;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -9,20 +11,19 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use jiff::Timestamp;
 use postern_gateway::chain;
-use zeroize::Zeroizing;
 
+use super::factor_form;
 use super::form::Form;
 use super::frame::Frame;
 use super::language::{Key, Language, Phrase};
 use super::me::ago;
-use super::sign_in::{Judged, retry_after, too_often};
+use super::me_confirm::Back;
 use super::trouble::{Trouble, page, passkey_refusal};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
 use crate::flows::passkeys::{self, PasskeyError};
 use crate::flows::refusal::Refusal;
 use crate::flows::sign_in::SignedIn;
-use crate::rules::action::Action;
 use crate::rules::browser;
 use crate::rules::ids::PasskeyId;
 use crate::site::Site;
@@ -41,7 +42,6 @@ struct PasskeysPage {
     /// Of the next one, as proposed or typed.
     name: String,
     asks_password: bool,
-    present_error: Option<Phrase>,
     error: Option<Phrase>,
 }
 
@@ -70,14 +70,6 @@ struct RemovePage {
     frame: Frame,
     id: i64,
     name: String,
-    asks_password: bool,
-    present_error: Option<Phrase>,
-}
-
-/// Why somebody is not taken for who signed in.
-enum Unconfirmed {
-    Wrong,
-    TooOften(u64),
 }
 
 /// The page.
@@ -86,7 +78,7 @@ pub(super) async fn show(
     Extension(visit): Extension<Visit>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
-    let who = pages.signed_in(&visit).await?;
+    let who = pages.anybody(&visit).await?;
     let plain = pages.passkeys_page(&visit, who, browser::name(visit.user_agent())).await?;
     let notice = notice(query.as_deref()).map(|said| visit.language.say(said));
     page(&PasskeysPage { notice, ..plain })
@@ -103,11 +95,8 @@ pub(super) async fn begin(
     Extension(visit): Extension<Visit>,
     body: Body,
 ) -> Result<Response, Trouble> {
-    let who = pages.signed_in(&visit).await?;
-    let form = Form::read(body).await?;
-    if let Err(why) = pages.confirm(&visit, &who, Action::PasskeyAdd, form.get("present")).await? {
-        return Ok(why.as_json(&visit));
-    }
+    let who = pages.fresh(&visit, Back::Passkeys).await?;
+    Form::read(body).await?;
     let cookie = visit.session(Seat::Account, &pages.app.site()).ok_or(Trouble::SignedOut)?;
     let mut handle = [0; 16];
     handle.copy_from_slice(pages.app.random().split_at(16).0);
@@ -124,18 +113,23 @@ pub(super) async fn add(
     Extension(visit): Extension<Visit>,
     body: Body,
 ) -> Result<Response, Trouble> {
-    let who = pages.signed_in(&visit).await?;
+    let who = pages.anybody(&visit).await?;
     let form = Form::read(body).await?;
     let name = form.get("name").trim().to_owned();
     let cookie = visit.session(Seat::Account, &pages.app.site()).ok_or(Trouble::SignedOut)?;
     let why = match pages.ceremonies.adding.take(cookie, pages.app.now()) {
         Some(adding) => {
             let (answer, typed) = (form.get("credential").to_owned(), name.clone());
+            let random = array::from_fn(|_| pages.app.random());
             let added = pages.change_passkeys(&visit, move |tx, site, who, now| {
-                passkeys::add(tx, site, who, (&adding, &answer, &typed), now)
+                passkeys::add(tx, site, who, (&adding, &answer, &typed), &random, now)
             });
             match added.await? {
-                Ok(()) => return Ok(see_other("/me/passkeys?done=added")),
+                Ok(None) => return Ok(see_other("/me/passkeys?done=added")),
+                Ok(Some(codes)) => {
+                    let frame = Frame::new(&pages.app.site(), &visit);
+                    return factor_form::codes(frame, codes, "/me/passkeys?done=added");
+                }
                 Err(error) => {
                     tracing::debug!(error = chain(&error), "a passkey was not added");
                     passkey_refusal(&error).ok_or(error)?
@@ -155,7 +149,7 @@ pub(super) async fn show_one(
     Extension(visit): Extension<Visit>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
-    let who = pages.signed_in(&visit).await?;
+    let who = pages.anybody(&visit).await?;
     let Some(id) = asked_for(query.as_deref()) else { return Ok(see_other("/me/passkeys")) };
     let passkey = pages.own_passkey(who, id).await?;
     let (called, name) = (passkey.name.clone(), passkey.name);
@@ -168,7 +162,7 @@ pub(super) async fn rename(
     Extension(visit): Extension<Visit>,
     body: Body,
 ) -> Result<Response, Trouble> {
-    let who = pages.signed_in(&visit).await?;
+    let who = pages.anybody(&visit).await?;
     let form = Form::read(body).await?;
     let (id, name) = (numbered(form.get("passkey"))?, form.get("name").trim().to_owned());
     let typed = name.clone();
@@ -188,9 +182,10 @@ pub(super) async fn ask_to_remove(
     Extension(visit): Extension<Visit>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
-    let who = pages.signed_in(&visit).await?;
+    let who = pages.fresh(&visit, Back::Passkeys).await?;
     let Some(id) = asked_for(query.as_deref()) else { return Ok(see_other("/me/passkeys")) };
-    page(&pages.remove_page(&visit, who, id, None).await?)
+    let name = pages.own_passkey(who, id).await?.name;
+    page(&RemovePage { frame: Frame::new(&pages.app.site(), &visit), id: id.0, name })
 }
 
 /// Removes it.
@@ -199,13 +194,8 @@ pub(super) async fn remove(
     Extension(visit): Extension<Visit>,
     body: Body,
 ) -> Result<Response, Trouble> {
-    let who = pages.signed_in(&visit).await?;
-    let form = Form::read(body).await?;
-    let id = numbered(form.get("passkey"))?;
-    if let Err(why) = pages.confirm(&visit, &who, Action::PasskeyRemove, form.get("present")).await? {
-        let shown = page(&pages.remove_page(&visit, who, id, Some(why.said(&visit))).await?)?;
-        return Ok(why.with_status(shown));
-    }
+    pages.fresh(&visit, Back::Passkeys).await?;
+    let id = numbered(Form::read(body).await?.get("passkey"))?;
     let removed =
         pages.change_passkeys(&visit, move |tx, site, who, now| passkeys::remove(tx, site, who, id, now));
     removed.await??;
@@ -213,34 +203,12 @@ pub(super) async fn remove(
 }
 
 impl Pages {
-    /// Whether it is still the user who sits there: the password is looked at, unless they gave it a moment ago.
-    async fn confirm(
-        &self,
-        visit: &Visit,
-        who: &SignedIn,
-        action: Action,
-        password: &str,
-    ) -> Result<Result<(), Unconfirmed>, Trouble> {
-        if who.session.is_fresh(self.app.now()) {
-            return Ok(Ok(()));
-        }
-        if password.is_empty() {
-            return Ok(Err(Unconfirmed::Wrong));
-        }
-        let password = Zeroizing::new(password.to_owned());
-        Ok(match self.judge(visit, action, (&who.user.username, password)).await? {
-            Judged::Right(_) => Ok(()),
-            Judged::Wrong => Err(Unconfirmed::Wrong),
-            Judged::TooOften(seconds) => Err(Unconfirmed::TooOften(seconds)),
-        })
-    }
-
     /// Changes passkeys of who is signed in.
-    async fn change_passkeys(
+    async fn change_passkeys<T: Send + 'static>(
         &self,
         visit: &Visit,
-        work: impl FnOnce(&Tx<'_>, &Site, &SignedIn, Timestamp) -> Result<(), PasskeyError> + Send + 'static,
-    ) -> Result<Result<(), PasskeyError>, Trouble> {
+        work: impl FnOnce(&Tx<'_>, &Site, &SignedIn, Timestamp) -> Result<T, PasskeyError> + Send + 'static,
+    ) -> Result<Result<T, PasskeyError>, Trouble> {
         let changed = self.change_own(visit, move |tx, site, who, now| match work(tx, site, who, now) {
             Err(PasskeyError::Store(error)) => Err(Refusal::Store(error)),
             done => Ok(done),
@@ -268,44 +236,8 @@ impl Pages {
             is_possible: passkeys::are_possible(&site),
             name,
             asks_password: !who.session.is_fresh(now),
-            present_error: None,
             error: None,
         })
-    }
-
-    async fn remove_page(
-        &self,
-        visit: &Visit,
-        who: SignedIn,
-        id: PasskeyId,
-        present_error: Option<Phrase>,
-    ) -> Result<RemovePage, Trouble> {
-        let asks_password = !who.session.is_fresh(self.app.now());
-        let name = self.own_passkey(who, id).await?.name;
-        let frame = Frame::new(&self.app.site(), visit);
-        Ok(RemovePage { frame, id: id.0, name, asks_password, present_error })
-    }
-}
-
-impl Unconfirmed {
-    fn said(&self, visit: &Visit) -> Phrase {
-        match self {
-            Self::Wrong => visit.language.say(Key("refused-present-password")),
-            Self::TooOften(seconds) => too_often(visit, *seconds),
-        }
-    }
-
-    fn as_json(&self, visit: &Visit) -> Response {
-        let said = serde_json::json!({ "error": self.said(visit).to_string() });
-        self.with_status(Json(said).into_response())
-    }
-
-    fn with_status(&self, mut answer: Response) -> Response {
-        *answer.status_mut() = match self {
-            Self::Wrong => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
-        };
-        if let Self::TooOften(seconds) = self { retry_after(answer, *seconds) } else { answer }
     }
 }
 

@@ -1,0 +1,203 @@
+//! What guards the account beside the password: set up, recovery codes, and either gone again.
+
+use std::array;
+
+use askama::Template;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use zeroize::Zeroizing;
+
+use super::factor_form::{self, Place, Refused, Shown, method_in};
+use super::form::Form;
+use super::frame::Frame;
+use super::language::{Key, Phrase};
+use super::me_confirm::Back;
+use super::trouble::{Trouble, page};
+use super::visit::Visit;
+use super::{Pages, see_other};
+use crate::flows::email_code;
+use crate::flows::second_factor::{self, Method};
+use crate::rules::action::Action;
+use crate::rules::second_factor::{Factor, Factors};
+use crate::store::account::User;
+use crate::web::seconds_of;
+
+const HERE: Place = Place { action: "/me/second-factor/set-up", back: "/me/second-factor" };
+
+#[derive(Template)]
+#[template(path = "pages/me-factor.html")]
+struct FactorPage {
+    frame: Frame,
+    factors: Factors,
+    /// Whether one has to have something.
+    is_required: bool,
+    sends_mail: bool,
+}
+
+#[derive(Template)]
+#[template(path = "pages/me-factor-remove.html")]
+struct RemovePage {
+    frame: Frame,
+    factor: &'static str,
+    called: Phrase,
+}
+
+/// What there is.
+pub(super) async fn show(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Trouble> {
+    let who = pages.anybody(&visit).await?;
+    let site = pages.app.site();
+    page(&FactorPage {
+        frame: Frame::new(&site, &visit),
+        factors: who.factors,
+        is_required: site.config.second_factor.is_required(),
+        sends_mail: site.config.mail.is_sent(),
+    })
+}
+
+/// Where forms were sent to, looked at again.
+pub(super) async fn again() -> Response {
+    see_other("/me/second-factor")
+}
+
+/// Begins with an authenticator app, or with codes by mail.
+pub(super) async fn begin(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    body: Body,
+) -> Result<Response, Trouble> {
+    let who = pages.fresh(&visit, Back::SecondFactor).await?;
+    let method = factor_form::method(Form::read(body).await?.get("by")).ok_or(Trouble::Malformed)?;
+    if method == Method::Email {
+        pages.may_have_mail(who.user.id)?;
+    }
+    let random = array::from_fn(|_| pages.app.random());
+    let begun = pages.change_own(&visit, move |tx, site, who, now| match method {
+        Method::App => Ok(second_factor::begin(tx, site, &who.user, random, now)?.is_some()),
+        Method::Email if who.factors.email => Ok(false),
+        Method::Email => Ok(email_code::send(tx, site, who.user.id, now)?),
+    });
+    Ok(see_other(match (begun.await??.0, method) {
+        (true, Method::App) => "/me/second-factor/set-up?by=app",
+        (true, Method::Email) => "/me/second-factor/set-up?by=email",
+        (false, _) => HERE.back,
+    }))
+}
+
+/// A field for the code.
+pub(super) async fn set_up(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Trouble> {
+    let who = pages.fresh(&visit, Back::SecondFactor).await?;
+    let Some(method) = method_in(query.as_deref()) else { return Ok(again().await) };
+    let Some(shown) = pages.set_up_of(who.user, method).await? else { return Ok(again().await) };
+    factor_form::form(Frame::new(&pages.app.site(), &visit), HERE, shown, None)
+}
+
+/// Has it count, if the code is right, and shows recovery codes.
+pub(super) async fn verify(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    body: Body,
+) -> Result<Response, Trouble> {
+    let who = pages.fresh(&visit, Back::SecondFactor).await?;
+    let form = Form::read(body).await?;
+    let method = factor_form::method(form.get("by")).ok_or(Trouble::Malformed)?;
+    let code = Zeroizing::new(form.get("code").to_owned());
+    let Some(shown) = pages.set_up_of(who.user.clone(), method).await? else { return Ok(again().await) };
+    let frame = Frame::new(&pages.app.site(), &visit);
+    let (user, username) = (who.user.id, &who.user.username);
+    if let Err(seconds) = pages.take_code(&visit, Action::SecondFactorSet, (user, username)).await {
+        return factor_form::refused((frame, &visit), HERE, shown, &Refused::TooMany(seconds));
+    }
+    let random = array::from_fn(|_| pages.app.random());
+    let confirmed = pages.change_own(&visit, move |tx, site, who, now| {
+        Ok(second_factor::confirm_here(tx, site, who, (method, &code), &random, now)?)
+    });
+    if let Some(codes) = confirmed.await??.0 {
+        pages.limits.sign_ins.code_was_right(user);
+        return factor_form::codes(frame, codes, "/me");
+    }
+    pages.no_code(&visit, Action::SecondFactorSet, username).await;
+    factor_form::refused((frame, &visit), HERE, shown, &Refused::Wrong)
+}
+
+/// Other recovery codes, shown once.
+pub(super) async fn renew_codes(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+) -> Result<Response, Trouble> {
+    let who = pages.fresh(&visit, Back::SecondFactor).await?;
+    if !who.factors.any() {
+        return Ok(again().await);
+    }
+    let random = array::from_fn(|_| pages.app.random());
+    let renewed = pages.change_own(&visit, move |tx, _, who, now| {
+        Ok(second_factor::renew_codes(tx, &who.user, &random, now)?)
+    });
+    factor_form::codes(Frame::new(&pages.app.site(), &visit), renewed.await??.0, "/me")
+}
+
+/// Asks whether it is meant.
+pub(super) async fn ask_to_remove(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Trouble> {
+    let who = pages.fresh(&visit, Back::SecondFactor).await?;
+    let query = query.unwrap_or_default();
+    let named = form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == "factor");
+    let there = who.factors.list();
+    let asked = named.and_then(|pair| removable(&pair.1)).filter(|(factor, _)| there.contains(factor));
+    let Some((factor, called)) = asked else { return Ok(again().await) };
+    let called = visit.language.say(called);
+    page(&RemovePage { frame: Frame::new(&pages.app.site(), &visit), factor: factor.name(), called })
+}
+
+/// Removes it.
+pub(super) async fn remove(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    body: Body,
+) -> Result<Response, Trouble> {
+    pages.fresh(&visit, Back::SecondFactor).await?;
+    let form = Form::read(body).await?;
+    let (factor, _) = removable(form.get("factor")).ok_or(Trouble::Malformed)?;
+    let removed = pages.change_own(&visit, move |tx, site, who, now| {
+        Ok(second_factor::remove(tx, site, &who.user, factor, now)?)
+    });
+    removed.await??;
+    Ok(see_other("/me?done=factor-removed"))
+}
+
+impl Pages {
+    /// Takes what a code by mail costs who asks for it.
+    pub(super) fn may_have_mail(&self, user: crate::rules::ids::UserId) -> Result<(), Trouble> {
+        let allowed = self.limits.sign_ins.enter(user, self.app.now());
+        allowed.map_err(|wait| Trouble::TooMany(seconds_of(wait)))
+    }
+
+    async fn set_up_of(&self, user: User, method: Method) -> Result<Option<Shown>, Trouble> {
+        let (app, now) = (self.app.clone(), self.app.now());
+        let found = self.app.store.read(move |tx| match method {
+            Method::App => Ok(second_factor::begun(tx, &app.site(), &user, now)?.map(Shown::App)),
+            Method::Email => Ok(tx.email_code_of(user.id)?.map(|_| Shown::Email(user.email))),
+        });
+        found.await.map_err(|error: crate::store::StoreError| error.into())
+    }
+}
+
+/// What can be removed here, and what it is called.
+fn removable(name: &str) -> Option<(Factor, Key)> {
+    match Factor::from_name(name)? {
+        Factor::Totp => Some((Factor::Totp, Key("factor-app"))),
+        Factor::Email => Some((Factor::Email, Key("factor-email"))),
+        Factor::Passkey | Factor::Recovery => None,
+    }
+}
