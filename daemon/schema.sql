@@ -74,6 +74,18 @@ CREATE TABLE device_address (
     UNIQUE (location_id, ipv6)
 ) STRICT;
 
+CREATE TABLE email_code (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL UNIQUE REFERENCES user (id) ON DELETE CASCADE,
+    issued_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE email_factor (
+    user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
+    confirmed_at INTEGER
+) STRICT;
+
 CREATE TABLE enrollment (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     kind TEXT NOT NULL CHECK (kind IN ('enrollment', 'activation', 'machine')),
@@ -205,6 +217,21 @@ CREATE TABLE password_reset (
 
 CREATE INDEX password_reset_user ON password_reset (user_id);
 
+CREATE TABLE pending_sign_in (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    token_hash BLOB NOT NULL UNIQUE CHECK (length(token_hash) = 32),
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX pending_sign_in_user ON pending_sign_in (user_id);
+
+CREATE TABLE recovery_code (
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    code_hash BLOB NOT NULL CHECK (length(code_hash) = 32),
+    PRIMARY KEY (user_id, code_hash)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE session (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
@@ -213,9 +240,17 @@ CREATE TABLE session (
     last_used_at INTEGER NOT NULL,
     browser TEXT NOT NULL,
     address TEXT NOT NULL
-) STRICT;
+, authenticated_at INTEGER NOT NULL DEFAULT 0, second_factor TEXT, second_factor_at INTEGER) STRICT;
 
 CREATE INDEX session_user ON session (user_id);
+
+CREATE TABLE totp (
+    user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
+    secret BLOB,
+    created_at INTEGER NOT NULL,
+    confirmed_at INTEGER,
+    last_step INTEGER
+) STRICT;
 
 CREATE TABLE user (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -10,15 +10,18 @@ use postern::store::passkey::NewPasskey;
 use serde_json::Value;
 
 use crate::browser::{Browser, Page};
-use crate::sign_in::{PASSWORD, enrolled, signed_in};
+use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
 use crate::support::Postern;
+
+/// As the library writes it down.
+const CREDENTIAL: &str = r#"{"cred":{"attestation":{"data":"None","metadata":"None"},"attestation_format":"none","backup_eligible":false,"backup_state":false,"counter":5,"cred":{"key":{"EC_EC2":{"curve":"SECP256R1","x":"5DHjOrc0oO-_JJysqej_kizPYZNCEewko5aXJcXfOe8","y":"5EP5U8MTbMTObUZDWbuhCVhHB-NRtgZTbvh0teMT8RY"}},"type_":"ES256"},"cred_id":"AQEBAQEBAQEBAQEBAQEBAQEBAQE","extensions":{"appid":"NotRequested","cred_props":"Ignored","cred_protect":"Ignored","hmac_create_secret":"NotRequested"},"registration_policy":"required","transports":null,"user_verified":true}}"#;
 
 /// Gives somebody a passkey that nobody has the key of.
 fn with_passkey(postern: &Postern, username: &str, name: &str) -> PasskeyId {
     let user = postern.user(username);
     let given = postern.app.store.write_blocking(|tx| {
         let [handle, credential_id] = [[1; 16], [u8::try_from(user.0).unwrap(); 16]];
-        let new = NewPasskey { user, handle, credential_id: &credential_id, credential: "{}", name };
+        let new = NewPasskey { user, handle, credential_id: &credential_id, credential: CREDENTIAL, name };
         tx.insert_passkey(&new, postern.app.now())
     });
     given.unwrap_or_else(|error: StoreError| panic!("{error}")).0
@@ -48,7 +51,7 @@ async fn a_passkey_is_listed_renamed_and_removed_after_a_question() {
     let (page, remove) = (format!("/me/passkey?id={id}"), format!("/me/passkey/remove?id={id}"));
     let listed = browser.get("/me/passkeys").await;
     listed.shows(200, &["&#60;b&#62;phone&#60;/b&#62;", "never used", &page]);
-    listed.lacks(&["Present password"]);
+    listed.lacks(&["/me/confirm"]);
     browser.get(&page).await.shows(200, &["value=\"&#60;b&#62;phone", &remove]);
     let refused = browser.post("/me/passkey", &[("passkey", &id), ("name", " ")]).await;
     refused.shows(422, &["1 to 64", "id=\"name-error\""]);
@@ -69,6 +72,7 @@ async fn somebody_elses_passkey_is_as_unknown_as_none() {
     for name in ["jdoe", "other"] {
         enrolled(&postern, name).await;
     }
+    let mut other = signed_in(&postern, "other").await;
     let theirs = with_passkey(&postern, "other", "theirs").to_string();
     let mut browser = signed_in(&postern, "jdoe").await;
     browser.get("/me/passkeys").await.lacks(&["theirs"]);
@@ -79,7 +83,6 @@ async fn somebody_elses_passkey_is_as_unknown_as_none() {
         renamed.shows(404, &["There is nothing here"]);
         browser.post("/me/passkey/remove", &[("passkey", id)]).await.shows(404, &["There is nothing here"]);
     }
-    let mut other = signed_in(&postern, "other").await;
     other.get("/me/passkeys").await.shows(200, &["<h3>theirs</h3>"]);
 }
 
@@ -87,36 +90,55 @@ async fn somebody_elses_passkey_is_as_unknown_as_none() {
 async fn whoever_signed_in_a_while_ago_gives_the_password_before_a_passkey_comes_or_goes() {
     let postern = Postern::new();
     enrolled(&postern, "jdoe").await;
-    let id = with_passkey(&postern, "jdoe", "phone").to_string();
     let mut browser = signed_in(&postern, "jdoe").await;
+    let id = with_passkey(&postern, "jdoe", "phone").to_string();
     assert_eq!(ask(&mut browser, "/me/passkeys/begin", "").await.0, 200);
     postern.pass(600);
-    browser.get("/me/passkeys").await.shows(200, &["Present password"]);
+    let listed = browser.get("/me/passkeys").await;
+    listed.shows(200, &["<h3>phone</h3>", "href=\"/me/confirm?to=passkeys\""]);
+    listed.lacks(&["action=\"/me/passkeys\""]);
+    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "").await.0, 401);
     let remove = format!("/me/passkey/remove?id={id}");
-    browser.get(&remove).await.shows(200, &["Present password"]);
-    for password in ["", "wrong horse"] {
-        let (status, said) = ask(&mut browser, "/me/passkeys/begin", &format!("present={password}")).await;
-        assert_eq!(status, 422);
-        assert!(said["error"].as_str().unwrap().starts_with("This is not your present password"), "{said}");
-        let refused = browser.post("/me/passkey/remove", &[("passkey", &id), ("present", password)]).await;
-        refused.shows(422, &["not your present password", "id=\"present-error\""]);
-    }
-    browser.get("/me/passkeys").await.shows(200, &["<h3>phone</h3>"]);
-    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "present=correct+horse").await.0, 200);
-    let removed = browser.post("/me/passkey/remove", &[("passkey", &id), ("present", PASSWORD)]).await;
+    assert_eq!(browser.get(&remove).await.went_to(), "/me/confirm?to=passkeys");
+    let refused = browser.post("/me/passkey/remove", &[("passkey", &id)]).await;
+    assert_eq!(refused.went_to(), "/me/confirm?to=passkeys");
+    let confirmed = browser.post("/me/confirm", &[("to", "passkeys"), ("password", PASSWORD)]).await;
+    assert_eq!(confirmed.went_to(), "/me/passkeys");
+    browser.get("/me/passkeys").await.shows(200, &["<h3>phone</h3>", "action=\"/me/passkeys\""]);
+    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "").await.0, 200);
+    let removed = browser.post("/me/passkey/remove", &[("passkey", &id)]).await;
     assert_eq!(removed.went_to(), "/me/passkeys?done=removed");
 }
 
 #[tokio::test]
-async fn the_password_is_guessed_no_more_often_here_than_anywhere() {
+async fn who_has_a_passkey_is_asked_for_it_after_the_password_and_wrong_answers_count_like_codes() {
     let postern = Postern::new();
     enrolled(&postern, "jdoe").await;
-    let mut browser = signed_in(&postern, "jdoe").await;
-    postern.pass(600);
+    with_passkey(&postern, "jdoe", "phone");
+    let mut browser = Browser::new(&postern);
+    assert_eq!(sign_in(&mut browser, "jdoe", PASSWORD).await.went_to(), "/sign-in/code");
+    let page = browser.get("/sign-in/code").await;
+    page.shows(200, &["Use a passkey", "Lost your phone?"]);
+    page.lacks(&["Code of six digits"]);
+    let gives = [("credential", "{}")];
+    browser.post("/sign-in/code/passkey", &gives).await.shows(401, &["That took too long"]);
     for _ in 0..10 {
-        assert_eq!(ask(&mut browser, "/me/passkeys/begin", "present=wrong+horse").await.0, 422);
+        let (status, said) = ask(&mut browser, "/sign-in/code/passkey/begin", "").await;
+        assert_eq!(
+            (status, &said["publicKey"]["allowCredentials"][0]["id"]),
+            (200, &"AQEBAQEBAQEBAQEBAQEBAQEBAQE".into())
+        );
+        browser
+            .post("/sign-in/code/passkey", &gives)
+            .await
+            .shows(401, &["This passkey is not accepted here"]);
     }
-    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "present=correct+horse").await.0, 429);
+    ask(&mut browser, "/sign-in/code/passkey/begin", "").await;
+    browser.post("/sign-in/code/passkey", &gives).await.shows(429, &["Too many wrong codes"]);
+    assert_eq!(browser.get("/me").await.went_to(), "/sign-in");
+    let mut stranger = Browser::new(&postern);
+    assert_eq!(ask(&mut stranger, "/sign-in/code/passkey/begin", "").await.0, 401);
+    assert_eq!(stranger.post("/sign-in/code/passkey", &gives).await.went_to(), "/sign-in");
 }
 
 #[tokio::test]

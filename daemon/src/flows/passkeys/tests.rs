@@ -11,7 +11,6 @@ use crate::rules::token::TokenHash;
 use crate::store::Store;
 
 const HANDLE: Handle = [9; 16];
-const RANDOM: [[u8; 32]; 4] = [[1; 32], [2; 32], [3; 32], [4; 32]];
 
 /// A store with ann, who is signed in, and her authenticator with a passkey called `phone`.
 struct World {
@@ -61,6 +60,11 @@ impl World {
     }
 }
 
+fn random() -> [[u8; 32]; 4] {
+    let byte = |array: usize, at: usize| u8::try_from(array * 32 + at).unwrap();
+    std::array::from_fn(|array| std::array::from_fn(|at| byte(array, at)))
+}
+
 fn entry(number: u8) -> Entry {
     let [session, browser] = [TokenHash([number; 32]), TokenHash([number + 100; 32])];
     Entry { session, browser, former: None, called: "Firefox, Linux".to_owned() }
@@ -81,7 +85,7 @@ fn added(
     let who = seated(tx, site, who);
     let (options, adding) = begin(tx, site, &who, HANDLE)?;
     let answer = authenticator.make(&options);
-    add(tx, site, &who, (&adding, &answer, name), &RANDOM, at(1))
+    add(tx, site, &who, (&adding, &answer, name), &random(), at(1))
 }
 
 fn entered(tx: &Tx<'_>, site: &Site, challenge: &Challenge, answer: &str) -> Result<UserId, Reason> {
@@ -102,7 +106,6 @@ fn a_passkey_signs_its_owner_in_and_its_counter_is_remembered() {
         assert_eq!((who.user.id, who.session.second_factor), (ann, Some(Factor::Passkey)));
         let phone = &list(tx, ann).unwrap()[0];
         assert_eq!((phone.name.as_str(), phone.created_at, phone.last_used_at), ("phone", 1, Some(2)));
-        eprintln!("CREDENTIAL {}", phone.credential);
         assert!(phone.credential.contains("\"counter\":5"), "{}", phone.credential);
         let started = &tx.audit_of(Action::SessionStart, 9).unwrap()[0];
         assert_eq!(
@@ -259,13 +262,13 @@ fn a_passkey_is_added_once_and_nobody_has_more_than_ten() {
         assert_eq!(options["publicKey"]["authenticatorSelection"]["residentKey"], "required");
         assert_eq!(options["publicKey"]["authenticatorSelection"]["userVerification"], "required");
         let answer = Authenticator::new(2).make(&options);
-        let others = add(tx, site, &seated(tx, site, 2), (&adding, &answer, "x"), &RANDOM, at(1));
+        let others = add(tx, site, &seated(tx, site, 2), (&adding, &answer, "x"), &random(), at(1));
         assert!(matches!(others, Err(PasskeyError::Unknown)), "it was begun by somebody else");
         for number in 2..=10 {
             added(tx, site, 1, &mut Authenticator::new(number), "another").unwrap();
         }
         assert!(matches!(begin(tx, site, &seated(tx, site, 1), HANDLE), Err(PasskeyError::Enough)));
-        let late = add(tx, site, &seated(tx, site, 1), (&adding, &answer, "x"), &RANDOM, at(1));
+        let late = add(tx, site, &seated(tx, site, 1), (&adding, &answer, "x"), &random(), at(1));
         assert!(matches!(late, Err(PasskeyError::Enough)), "begun before the tenth");
     });
 }
