@@ -23,7 +23,7 @@ for (const [language, size] of [
         const { page } = visitor;
         await page.goto(`${SITE}/me/passkeys`);
         await visitor.look("passkeys-1-none");
-        await add(visitor, "My phone");
+        await add(visitor, "My phone", async () => visitor.look("passkeys-2-codes"));
         await visitor.look("passkeys-2-added");
         assert.equal(await page.locator(".entries h3").textContent(), "My phone");
         await until("a mail", () => mailsTo(username).some((text) => text.includes("My phone was added")));
@@ -81,7 +81,7 @@ test("a copy of a passkey is refused, and its owner told", async () => {
     const { visitor, device } = await signedIn("key-copied");
     const { page } = visitor;
     await page.goto(`${SITE}/me/passkeys`);
-    await add(visitor, "key");
+    const [code] = await add(visitor, "key");
     const [copy] = await device.credentials();
     await signOut(visitor);
     await signInByPasskey(visitor);
@@ -91,10 +91,77 @@ test("a copy of a passkey is refused, and its owner told", async () => {
     await signInByPasskey(visitor);
     await page.locator('form[action="/sign-in/passkey"] .error:visible').waitFor();
     await until("a mail", () => mailsTo("key-copied").some((text) => text.includes("may have a copy")));
-    await byPassword(visitor, "key-copied");
+    await byPassword(visitor, "key-copied", "/sign-in/code");
+    await secondByPasskey(visitor);
+    await page.locator('form[action="/sign-in/code/passkey"] .error:visible').waitFor();
+    await page.locator("details summary").click();
+    await page.locator("#recovery").fill(code);
+    await page.locator('details form[action="/sign-in/code"] button').click();
+    await page.waitForURL("**/me");
     await page.goto(`${SITE}/me/passkeys`);
     await page.locator(".entries .error").waitFor();
     await visitor.look("passkeys-7-copied");
+    await visitor.leave();
+});
+
+test("after the password the passkey is the second factor, and another user's is not", async () => {
+    const other = await signedIn("key-other");
+    await other.visitor.page.goto(`${SITE}/me/passkeys`);
+    await add(other.visitor, "key");
+    const [theirs] = await other.device.credentials();
+    await other.visitor.leave();
+
+    const { visitor, device } = await signedIn("key-second");
+    const { page } = visitor;
+    await page.goto(`${SITE}/me/passkeys`);
+    await add(visitor, "key");
+    await page.goto(`${SITE}/me/second-factor`);
+    await visitor.look("passkeys-9-second-factor");
+    const [own] = await device.credentials();
+    await signOut(visitor);
+    await byPassword(visitor, "key-second", "/sign-in/code");
+    await page.goto(`${SITE}/me`);
+    assert.ok(page.url().endsWith("/sign-in"), "not signed in yet");
+    await byPassword(visitor, "key-second", "/sign-in/code");
+    await visitor.look("passkeys-10-code");
+    await device.becomes(theirs);
+    await secondByPasskey(visitor);
+    await page.locator('form[action="/sign-in/code/passkey"] .error:visible').waitFor();
+    await visitor.look("passkeys-11-code-refused");
+    await device.becomes({ ...own, signCount: own.signCount + 1 });
+    await secondByPasskey(visitor);
+    await page.waitForURL("**/me");
+    assert.ok((await page.locator("main").textContent()).includes("key-second"));
+    await visitor.leave();
+});
+
+test("an answer that was tampered with, or is another site's, is refused", async () => {
+    const { visitor } = await signedIn("key-tampered");
+    const { page } = visitor;
+    await page.goto(`${SITE}/me/passkeys`);
+    await add(visitor, "key");
+    for (const change of [
+        (said) => ({ ...said, origin: "https://evil.example" }),
+        (said) => ({ ...said, type: "webauthn.create" }),
+        (said) => ({ ...said, challenge: "AAAA" }),
+    ]) {
+        await signOut(visitor);
+        await page.route("**/sign-in/passkey", async (route) => {
+            const form = new URLSearchParams(route.request().postData());
+            const answer = JSON.parse(form.get("credential"));
+            const said = JSON.parse(Buffer.from(answer.response.clientDataJSON, "base64url"));
+            answer.response.clientDataJSON = Buffer.from(JSON.stringify(change(said))).toString("base64url");
+            form.set("credential", JSON.stringify(answer));
+            await route.continue({ postData: form.toString() });
+        });
+        await signInByPasskey(visitor);
+        await page.locator('form[action="/sign-in/passkey"] .error:visible').waitFor();
+        assert.equal(new URL(page.url()).pathname, "/sign-in/passkey");
+        await page.unroute("**/sign-in/passkey");
+        await page.goto(`${SITE}/sign-in`);
+        await signInByPasskey(visitor);
+        await page.waitForURL("**/me");
+    }
     await visitor.leave();
 });
 
@@ -129,19 +196,27 @@ async function signedIn(username, how = {}) {
     return { visitor, device };
 }
 
-async function byPassword(visitor, username) {
-    const { page } = visitor;
+async function byPassword({ page }, username, then = "/me") {
     await page.goto(`${SITE}/sign-in`);
     await page.locator("#username").fill(username);
     await page.locator("#password").fill(PASSWORD);
     await page.locator('form[action="/sign-in"] button[type=submit]').click();
-    await page.waitForURL("**/me");
+    await page.waitForURL(`**${then}`);
 }
 
-async function add(visitor, name) {
-    await visitor.page.locator("#name").fill(name);
+/** Adds the first passkey; the recovery codes that come with it. */
+async function add(visitor, name, look = () => {}) {
+    const { page } = visitor;
+    await page.locator("#name").fill(name);
     await visitor.click('form[action="/me/passkeys"] button');
-    await visitor.page.waitForURL("**/me/passkeys?done=added");
+    const saved = page.locator('a[href="/me/passkeys?done=added"]');
+    await saved.waitFor();
+    await look();
+    const codes = (await page.locator("main").textContent()).match(/[0-9a-z]{4}(-[0-9a-z]{4}){3}/g);
+    assert.equal(codes.length, 10);
+    await saved.click();
+    await page.waitForURL("**/me/passkeys?done=added");
+    return codes;
 }
 
 async function signOut({ page }) {
@@ -151,6 +226,8 @@ async function signOut({ page }) {
 }
 
 const signInByPasskey = (visitor) => visitor.click('form[action="/sign-in/passkey"] button');
+
+const secondByPasskey = (visitor) => visitor.click('form[action="/sign-in/code/passkey"] button');
 
 /** An authenticator inside the device, for discoverable credentials, which its holder has unlocked. */
 async function authenticator({ context, page }) {
