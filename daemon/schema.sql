@@ -190,6 +190,20 @@ CREATE TABLE owed_rename (
     target BLOB NOT NULL
 ) STRICT;
 
+CREATE TABLE passkey (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    handle BLOB NOT NULL CHECK (length(handle) = 16),
+    credential_id BLOB NOT NULL UNIQUE CHECK (length(credential_id) BETWEEN 1 AND 1023),
+    credential TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    last_used_at INTEGER,
+    doubted_at INTEGER
+) STRICT;
+
+CREATE INDEX passkey_user ON passkey (user_id);
+
 CREATE TABLE password_reset (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,

@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod own_client;
 pub mod own_devices;
 pub mod own_particulars;
+pub mod passkeys;
 pub mod password_reset;
 pub mod permit;
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub mod membership;
 mod migrate;
 pub mod outbox;
 pub mod owed;
+pub mod passkey;
 pub mod password_reset;
 pub mod pending_sign_in;
 pub mod second_factor;

@@ -25,6 +25,7 @@ use crate::store;
 pub mod admin_api;
 mod allowance;
 pub mod assets;
+mod ceremonies;
 pub mod client_api;
 mod cookie;
 pub mod error;

@@ -24,6 +24,8 @@ mod links;
 mod look;
 #[path = "wizard/me.rs"]
 mod me;
+#[path = "wizard/passkeys.rs"]
+mod passkeys;
 #[path = "wizard/portal.rs"]
 mod portal;
 #[path = "wizard/reset.rs"]

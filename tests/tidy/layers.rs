@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ammonia", &["daemon/src/markdown"]),
     ("age", &["daemon/src/envelope"]),
     ("tar", &["daemon/src/backup"]),
+    ("webauthn_rs", &["daemon/src/flows/passkeys"]),
     ("argon2", &["daemon/src/password"]),
     ("rand", &["daemon/src/app"]),
     ("hmac", &["daemon/src/rules"]),

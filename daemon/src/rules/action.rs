@@ -66,12 +66,18 @@ names! {
     PasswordRefuse = "password.refuse",
     /// A user set another password, having signed in.
     PasswordChange = "password.change",
-    /// Somebody signed in with the account's password.
+    /// Somebody signed in, with the account's password or a passkey.
     SessionStart = "session.start",
     /// Somebody signed out.
     SessionSignOut = "session.sign-out",
     /// A user ended sessions in other browsers.
     SessionEnd = "session.end",
+    /// A user added a passkey.
+    PasskeyAdd = "passkey.add",
+    /// A passkey has another name.
+    PasskeyRename = "passkey.rename",
+    /// A passkey is gone.
+    PasskeyRemove = "passkey.remove",
     /// A user set a second factor.
     SecondFactorSet = "second-factor.set",
     /// A user removed a second factor.
@@ -149,6 +155,10 @@ names! {
     Limit = "limit",
     /// The password is not the account's, or the account may not be used, or there is none.
     Password = "password",
+    /// The answer of a passkey is wrong, or the passkey nobody's, or its account may not be used.
+    Passkey = "passkey",
+    /// The counter of a passkey went back: there may be a copy of it.
+    Copied = "copied",
     /// The code of the second factor is wrong, or was used before.
     Code = "code",
     /// Nobody knows the token.

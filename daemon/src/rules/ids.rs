@@ -47,3 +47,7 @@ id! {
     /// Somebody signed in, in one browser.
     SessionId
 }
+id! {
+    /// What signs its owner in without a password.
+    PasskeyId
+}

@@ -40,6 +40,12 @@ kinds! {
     PasswordReset = "password_reset",
     /// See [`Message::PasswordChanged`].
     PasswordChanged = "password_changed",
+    /// See [`Message::PasskeyAdded`].
+    PasskeyAdded = "passkey_added",
+    /// See [`Message::PasskeyRemoved`].
+    PasskeyRemoved = "passkey_removed",
+    /// See [`Message::PasskeyCopied`].
+    PasskeyCopied = "passkey_copied",
     /// See [`Message::DeviceAdded`].
     DeviceAdded = "device_added",
     /// See [`Message::DeviceRemoved`].
@@ -108,6 +114,27 @@ pub enum Message {
     PasswordChanged {
         /// Whose.
         user: UserId,
+    },
+    /// To whom it belongs: the account has one more passkey.
+    PasskeyAdded {
+        /// Whose.
+        user: UserId,
+        /// Its name.
+        passkey: String,
+    },
+    /// To whom it belonged: the account has one passkey less.
+    PasskeyRemoved {
+        /// Whose.
+        user: UserId,
+        /// Its name.
+        passkey: String,
+    },
+    /// To whom it belongs: somebody may have a copy of a passkey, which signs nobody in any more.
+    PasskeyCopied {
+        /// Whose.
+        user: UserId,
+        /// Its name.
+        passkey: String,
     },
     /// To whom it belongs: the account has one more device.
     DeviceAdded {
@@ -197,6 +224,9 @@ impl Message {
             Self::Welcome { .. } => Kind::Welcome,
             Self::PasswordForgotten { .. } | Self::PasswordReset { .. } => Kind::PasswordReset,
             Self::PasswordChanged { .. } => Kind::PasswordChanged,
+            Self::PasskeyAdded { .. } => Kind::PasskeyAdded,
+            Self::PasskeyRemoved { .. } => Kind::PasskeyRemoved,
+            Self::PasskeyCopied { .. } => Kind::PasskeyCopied,
             Self::DeviceAdded { .. } => Kind::DeviceAdded,
             Self::DeviceRemoved { .. } => Kind::DeviceRemoved,
             Self::EnrollmentFinished { .. } => Kind::EnrollmentFinished,

@@ -20,6 +20,9 @@ pub enum NameError {
     /// Protocol 3.7.
     #[error("a device name has 1 to 64 characters and no control characters")]
     DeviceName,
+    /// What a user calls a passkey of theirs.
+    #[error("a passkey's name has 1 to 64 characters and no control characters")]
+    PasskeyName,
     /// A given or family name.
     #[error("a name has 1 to 64 characters and no control characters")]
     PersonName,
@@ -49,6 +52,11 @@ pub fn group(text: &str) -> Result<String, NameError> {
 /// A device's name, trimmed.
 pub fn device_name(text: &str) -> Result<String, NameError> {
     shown(text).ok_or(NameError::DeviceName)
+}
+
+/// A passkey's name, trimmed.
+pub fn passkey_name(text: &str) -> Result<String, NameError> {
+    shown(text).ok_or(NameError::PasskeyName)
 }
 
 /// A given or family name, trimmed.

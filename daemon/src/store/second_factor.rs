@@ -38,8 +38,8 @@ pub struct StoredEmailCode {
 }
 
 fn factors(row: &Row<'_>) -> rusqlite::Result<(UserId, Factors)> {
-    let (totp, email, recovery_codes) = (row.get(1)?, row.get(2)?, row.get(3)?);
-    Ok((UserId(row.get(0)?), Factors { totp, email, recovery_codes, passkeys: 0 }))
+    let (totp, email, recovery_codes, passkeys) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+    Ok((UserId(row.get(0)?), Factors { totp, email, recovery_codes, passkeys }))
 }
 
 fn totp(row: &Row<'_>) -> rusqlite::Result<StoredTotp> {
@@ -64,7 +64,8 @@ fn email_code(row: &Row<'_>) -> rusqlite::Result<StoredEmailCode> {
 const FACTORS: &str = "SELECT u.id,
     EXISTS (SELECT 1 FROM totp WHERE user_id = u.id AND confirmed_at IS NOT NULL),
     EXISTS (SELECT 1 FROM email_factor WHERE user_id = u.id AND confirmed_at IS NOT NULL),
-    (SELECT count(*) FROM recovery_code WHERE user_id = u.id)
+    (SELECT count(*) FROM recovery_code WHERE user_id = u.id),
+    (SELECT count(*) FROM passkey WHERE user_id = u.id)
     FROM user u";
 const TOTP: &str = "SELECT user_id, secret, created_at, confirmed_at, last_step FROM totp";
 
@@ -202,6 +203,7 @@ impl Tx<'_> {
     pub fn forget_second_factors(&self, user: UserId) -> Result<(), StoreError> {
         self.delete_totp(user)?;
         self.delete_email_factor(user)?;
+        self.delete_passkeys(user)?;
         self.set_recovery_codes(user, &[])
     }
 

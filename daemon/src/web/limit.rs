@@ -42,6 +42,8 @@ pub(super) struct Limits {
     forgetful: Allowances<IpAddr>,
     /// Of mailboxes that somebody says they forgot the password of.
     mailboxes: Allowances<[u8; 32]>,
+    /// Of addresses that want passkeys to be asked for.
+    askers_for_passkeys: Allowances<IpAddr>,
     /// Of users who ask for another link.
     askers: Allowances<UserId>,
     /// Of who signs in.
@@ -89,6 +91,7 @@ impl Default for Limits {
             strangers: Allowances::new(STRANGERS.0, STRANGERS.1, MOST_ADDRESSES),
             forgetful: Allowances::new(10, Duration::from_mins(1), MOST_ADDRESSES),
             mailboxes: Allowances::new(3, Duration::from_hours(2), MOST_BEARERS),
+            askers_for_passkeys: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
             askers: Allowances::new(2, Duration::from_hours(6), MOST_BEARERS),
             sign_ins: SignIns::default(),
         }
@@ -138,6 +141,11 @@ impl Limits {
     /// Takes one of an address's allowance of asking for a password reset.
     pub(super) fn asks_for_reset(&self, address: IpAddr, now: Timestamp) -> Result<(), Duration> {
         self.forgetful.take(network_of(address), now)
+    }
+
+    /// Takes one of an address's allowance of having passkeys asked for.
+    pub(super) fn asks_for_passkey(&self, address: IpAddr, now: Timestamp) -> Result<(), Duration> {
+        self.askers_for_passkeys.take(network_of(address), now)
     }
 
     /// Takes one of the mails that a mailbox, known by its hash, is sent for forgotten passwords.

@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use super::ceremonies::Ceremonies;
 use super::cookie::{Cookie, SameSite};
 use super::limit::{Admission, Limits, Presented};
 use super::refusals::Refusals;
@@ -45,6 +46,9 @@ mod me_factor;
 mod me_particulars;
 mod me_password;
 mod me_traffic;
+mod passkey_code;
+mod passkey_sign_in;
+mod passkeys;
 mod password;
 mod places;
 mod reset;
@@ -69,6 +73,7 @@ pub(super) struct Pages {
     passwords: Passwords,
     limits: Arc<Limits>,
     refusals: Arc<Refusals>,
+    ceremonies: Arc<Ceremonies>,
     lamp: Lamp,
 }
 
@@ -80,7 +85,8 @@ pub(super) fn routes(
     refusals: Arc<Refusals>,
     view: GatewayView,
 ) -> Router {
-    let pages = Pages { app, passwords, limits, refusals, lamp: Lamp::new(view) };
+    let (ceremonies, lamp) = (Arc::default(), Lamp::new(view));
+    let pages = Pages { app, passwords, limits, refusals, ceremonies, lamp };
     Router::new()
         .route("/", get(link::show))
         .route("/enroll", get(link::show))
@@ -106,6 +112,14 @@ pub(super) fn routes(
         .route("/me/device", get(me_device::show).post(me_device::rename))
         .route("/me/device/remove", get(me_device::ask_to_remove).post(me_device::remove))
         .route("/me/password", get(me_password::show).post(me_password::set))
+        .route("/me/passkeys", get(passkeys::show).post(passkeys::add))
+        .route("/me/passkeys/begin", get(passkeys::again).post(passkeys::begin))
+        .route("/me/passkey", get(passkeys::show_one).post(passkeys::rename))
+        .route("/me/passkey/remove", get(passkeys::ask_to_remove).post(passkeys::remove))
+        .route("/sign-in/code/passkey", get(passkey_code::again).post(passkey_code::give))
+        .route("/sign-in/code/passkey/begin", get(passkey_code::again).post(passkey_code::begin))
+        .route("/sign-in/passkey", get(passkey_sign_in::again).post(passkey_sign_in::enter))
+        .route("/sign-in/passkey/begin", get(passkey_sign_in::again).post(passkey_sign_in::begin))
         .route("/enroll/second-factor", get(factor::show).post(factor::begin))
         .route("/enroll/second-factor/code", get(factor::again).post(factor::verify))
         .route("/sign-in/code", get(sign_in_code::show).post(sign_in_code::give))

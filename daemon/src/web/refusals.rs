@@ -91,6 +91,11 @@ impl Refusals {
         self.write(Client::network(client), action, reason, found.username().map(str::to_owned)).await;
     }
 
+    /// Somebody gives the answer of a passkey that opens nothing, or gives too many.
+    pub(super) async fn no_passkey(&self, client: IpAddr, reason: Reason, who: Option<String>) {
+        self.write(Client::network(client), Action::SessionStart, reason, who).await;
+    }
+
     /// Somebody gives a wrong code of a second factor, or too many.
     pub(super) async fn no_code(&self, client: IpAddr, action: Action, reason: Reason, who: String) {
         self.write(Client::network(client), action, reason, Some(who)).await;

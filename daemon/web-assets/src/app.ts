@@ -3,6 +3,7 @@
 import { startCopy } from "./copy";
 import { startCountdown } from "./countdown";
 import { startDevice } from "./device";
+import { startPasskey } from "./passkey";
 import { startPassword } from "./password";
 import { startPrint, startScan } from "./scan";
 
@@ -10,6 +11,7 @@ const modules = new Map<string, (element: HTMLElement) => void>([
     ["copy", startCopy],
     ["countdown", startCountdown],
     ["device", startDevice],
+    ["passkey", startPasskey],
     ["password", startPassword],
     ["print", startPrint],
     ["qr", startScan],

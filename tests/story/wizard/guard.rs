@@ -34,6 +34,14 @@ async fn a_form_from_another_site_is_refused_and_changes_nothing() {
         ("/me/device", ("name", "theirs")),
         ("/me/device/remove", ("device", "1")),
         ("/me/password", ("password", "correct horse")),
+        ("/me/passkeys", ("credential", "{}")),
+        ("/me/passkeys/begin", ("present", "correct horse")),
+        ("/me/passkey", ("name", "theirs")),
+        ("/me/passkey/remove", ("passkey", "1")),
+        ("/sign-in/code/passkey", ("credential", "{}")),
+        ("/sign-in/code/passkey/begin", ("", "")),
+        ("/sign-in/passkey", ("credential", "{}")),
+        ("/sign-in/passkey/begin", ("", "")),
     ] {
         browser.post_from("cross-site", path, &[field]).await.shows(403, &["not sent from our page"]);
     }
@@ -71,6 +79,10 @@ async fn looking_at_pages_changes_no_byte_of_the_database() {
         "/enroll/skip",
         "/enroll/new-link",
         "/sign-in",
+        "/sign-in/passkey",
+        "/me/passkeys",
+        "/me/passkey?id=1",
+        "/me/passkey/remove?id=1",
         "/sign-out",
         "/me",
         "/me/sessions",

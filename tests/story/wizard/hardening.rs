@@ -18,7 +18,7 @@ const SOURCES: [&str; 2] =
 const LIMIT: usize = 64 * 1024;
 const CHUNK: usize = 16 * 1024;
 /// Read without anything that could be guessed: nothing to limit.
-const FREE: [&str; 20] = [
+const FREE: [&str; 25] = [
     "GET /enroll/start",
     "GET /enroll/new-link",
     "GET /enroll/skip",
@@ -32,6 +32,11 @@ const FREE: [&str; 20] = [
     "GET /sign-in",
     "GET /sign-out",
     "GET /me/sessions",
+    "GET /me/passkeys/begin",
+    "GET /sign-in/passkey",
+    "GET /sign-in/passkey/begin",
+    "GET /sign-in/code/passkey",
+    "GET /sign-in/code/passkey/begin",
     "GET /me/second-factor/codes",
     "GET /enroll/second-factor/code",
     "GET /me/device/key",

@@ -118,7 +118,14 @@ impl SignIns {
         })
     }
 
-    /// Takes what a right password costs, which only its owner can spend; the error says how long to wait.
+    /// Takes what an answer of a passkey costs, which has no name to be counted by.
+    pub(in crate::web) fn by_passkey(&self, client: IpAddr, now: Timestamp) -> Result<Permit<'_>, Duration> {
+        let address = network_of(client);
+        self.addresses.take(address, now)?;
+        Ok(Permit { address: Some(address), ..self.nothing() })
+    }
+
+    /// Takes what a right password, or a right passkey, costs, which only its owner can spend; the error says how long to wait.
     pub(in crate::web) fn enter(&self, account: UserId, now: Timestamp) -> Result<(), Duration> {
         self.entries.take(account, now)
     }

@@ -289,7 +289,7 @@ fn shown_session(session: Session, who: &SignedIn, language: Language, now: Time
 }
 
 /// How long ago a Unix second was: a moment, or so many minutes, hours or days.
-fn ago(second: i64, language: Language, now: Timestamp) -> Phrase {
+pub(super) fn ago(second: i64, language: Language, now: Timestamp) -> Phrase {
     let minutes = now.as_second().saturating_sub(second).max(0) / 60;
     match (minutes, minutes / 60, minutes / (60 * 24)) {
         (0, ..) => language.say(Key("ago-moment")),

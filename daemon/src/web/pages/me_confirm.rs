@@ -24,6 +24,8 @@ use crate::rules::action::Action;
 pub(super) enum Back {
     /// What is asked for beside the password.
     SecondFactor,
+    /// What signs in without it.
+    Passkeys,
 }
 
 #[derive(Template)]
@@ -36,12 +38,13 @@ struct ConfirmPage {
 }
 
 impl Back {
-    const ALL: [Self; 1] = [Self::SecondFactor];
+    const ALL: [Self; 2] = [Self::SecondFactor, Self::Passkeys];
 
     /// As addresses and forms name it.
     fn name(self) -> &'static str {
         match self {
             Self::SecondFactor => "second-factor",
+            Self::Passkeys => "passkeys",
         }
     }
 
@@ -52,6 +55,7 @@ impl Back {
     fn path(self) -> &'static str {
         match self {
             Self::SecondFactor => "/me/second-factor",
+            Self::Passkeys => "/me/passkeys",
         }
     }
 
@@ -59,6 +63,7 @@ impl Back {
     pub(super) fn asked(self) -> &'static str {
         match self {
             Self::SecondFactor => "/me/confirm?to=second-factor",
+            Self::Passkeys => "/me/confirm?to=passkeys",
         }
     }
 }

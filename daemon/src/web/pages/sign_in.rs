@@ -15,6 +15,7 @@ use super::language::{Key, Phrase};
 use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
+use crate::flows::passkeys;
 use crate::flows::sign_in::{self, Entered, Entry, Found};
 use crate::flows::sign_in_code::{self, WAITS_FOR};
 use crate::rules::action::{Action, Reason};
@@ -36,6 +37,9 @@ struct SignInPage {
     help_text: String,
     /// Whether a forgotten password can be replaced: that takes a mail.
     sends_mail: bool,
+    /// Whether browsers have passkeys for where we are.
+    has_passkeys: bool,
+    passkey_error: Option<Phrase>,
 }
 
 /// What became of a name and a password.
@@ -215,6 +219,12 @@ impl Pages {
     }
 }
 
+/// The page, with what is wrong with a passkey.
+pub(super) fn passkey_refused(pages: &Pages, visit: &Visit, why: Phrase) -> Result<Response, Trouble> {
+    let plain = sign_in_page(pages, visit, String::new(), None);
+    page(&SignInPage { passkey_error: Some(why), ..plain })
+}
+
 fn sign_in_page(pages: &Pages, visit: &Visit, name: String, error: Option<Phrase>) -> SignInPage {
     let site = pages.app.site();
     SignInPage {
@@ -224,6 +234,8 @@ fn sign_in_page(pages: &Pages, visit: &Visit, name: String, error: Option<Phrase
         hint: None,
         help_text: site.config.branding.help_text.clone(),
         sends_mail: site.config.mail.is_sent(),
+        has_passkeys: passkeys::are_possible(&site),
+        passkey_error: None,
     }
 }
 

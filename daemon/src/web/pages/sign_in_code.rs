@@ -1,4 +1,4 @@
-//! The second step of signing in: a code of an authenticator app or by mail, or a recovery code. There is nothing to see for a
+//! The second step of signing in: a code of an authenticator app or by mail, or a recovery code; passkeys are another page's. There is nothing to see for a
 //! browser in which nobody gave the right password a moment ago.
 
 use askama::Template;
@@ -16,6 +16,7 @@ use super::language::{Key, Phrase};
 use super::sign_in::retry_after;
 use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
+use crate::flows::passkeys;
 use crate::flows::sign_in_code::{self, Given, Waiting};
 use crate::rules::action::{Action, Reason};
 use crate::rules::ids::UserId;
@@ -34,6 +35,9 @@ struct CodePage {
     by_recovery: bool,
     error: Option<Phrase>,
     help_text: String,
+    /// Whether there is one that a browser can use where we are.
+    has_passkeys: bool,
+    passkey_error: Option<Phrase>,
 }
 
 /// A field for the code.
@@ -93,6 +97,18 @@ pub(super) async fn give(
     }
 }
 
+/// The page, with what is wrong with a passkey.
+pub(super) fn passkey_refused(
+    pages: &Pages,
+    visit: &Visit,
+    factors: Factors,
+    (status, why): (StatusCode, Phrase),
+) -> Result<Response, Trouble> {
+    let plain = code_page(pages, visit, factors, None);
+    let shown = page(&CodePage { passkey_error: Some(why), ..plain })?;
+    Ok((status, shown).into_response())
+}
+
 /// What to tell whoever gave too many wrong codes.
 pub(super) fn too_many_codes(visit: &Visit, seconds: u64) -> Phrase {
     let minutes = i64::try_from(seconds.div_ceil(60)).unwrap_or(i64::MAX);
@@ -144,5 +160,7 @@ fn code_page(pages: &Pages, visit: &Visit, factors: Factors, error: Option<Phras
         by_recovery: false,
         error,
         help_text: site.config.branding.help_text.clone(),
+        has_passkeys: factors.passkeys > 0 && passkeys::are_possible(&site),
+        passkey_error: None,
     }
 }

@@ -13,6 +13,7 @@ use super::language::{Key, Language, Phrase};
 use super::me_confirm::Back;
 use super::visit::Visit;
 use crate::flows::enroll::EnrollError;
+use crate::flows::passkeys::PasskeyError;
 use crate::flows::password_reset::ResetError;
 use crate::flows::refusal::Refusal;
 use crate::flows::sign_in::SignInError;
@@ -171,6 +172,17 @@ pub(super) fn password_refusal(password: &str) -> Option<Key> {
     })
 }
 
+/// Why a passkey is not added or renamed, in the reader's words.
+pub(super) fn passkey_refusal(error: &PasskeyError) -> Option<Key> {
+    match error {
+        PasskeyError::Answer(_) => Some(Key("refused-passkey-add")),
+        PasskeyError::Name(_) => Some(Key("refused-passkey-name")),
+        PasskeyError::Enough => Some(Key("refused-passkey-enough")),
+        PasskeyError::Taken => Some(Key("refused-passkey-taken")),
+        PasskeyError::NotHere | PasskeyError::Unknown | PasskeyError::Store(_) => None,
+    }
+}
+
 /// Why a flow refuses, in the reader's words.
 pub(super) fn refusal(error: &EnrollError) -> Option<Key> {
     Some(match error {
@@ -239,6 +251,15 @@ impl From<SignInError> for Trouble {
             SignInError::NoSession => Self::SignedOut,
             SignInError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<PasskeyError> for Trouble {
+    fn from(error: PasskeyError) -> Self {
+        if let Some(why) = passkey_refusal(&error) {
+            return Self::Refused(StatusCode::UNPROCESSABLE_ENTITY, why);
+        }
+        if let PasskeyError::Store(error) = &error { Self::inside(error) } else { Self::NotFound }
     }
 }
 

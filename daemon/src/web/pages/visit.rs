@@ -42,6 +42,8 @@ pub(super) enum Seat {
     Code,
     /// Of a browser in which somebody did.
     Browser,
+    /// Of a browser whose answer of a passkey is waited for.
+    Passkey,
 }
 
 impl Visit {
@@ -99,6 +101,8 @@ impl Seat {
             (Self::Code, false) => "postern_code",
             (Self::Browser, true) => "__Host-postern_browser",
             (Self::Browser, false) => "postern_browser",
+            (Self::Passkey, true) => "__Host-postern_passkey",
+            (Self::Passkey, false) => "postern_passkey",
         }
     }
 }

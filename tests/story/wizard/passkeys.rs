@@ -1,0 +1,208 @@
+//! The pages of passkeys, as far as they go without an authenticator: who may change what, and what strangers are told. That
+//! passkeys sign in is shown in a real browser.
+
+use axum::body::Body;
+use axum::http::Request;
+use postern::rules::action::Action;
+use postern::rules::ids::PasskeyId;
+use postern::store::StoreError;
+use postern::store::passkey::NewPasskey;
+use serde_json::Value;
+
+use crate::browser::{Browser, Page};
+use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
+use crate::support::Postern;
+
+/// As the library writes it down.
+const CREDENTIAL: &str = r#"{"cred":{"attestation":{"data":"None","metadata":"None"},"attestation_format":"none","backup_eligible":false,"backup_state":false,"counter":5,"cred":{"key":{"EC_EC2":{"curve":"SECP256R1","x":"5DHjOrc0oO-_JJysqej_kizPYZNCEewko5aXJcXfOe8","y":"5EP5U8MTbMTObUZDWbuhCVhHB-NRtgZTbvh0teMT8RY"}},"type_":"ES256"},"cred_id":"AQEBAQEBAQEBAQEBAQEBAQEBAQE","extensions":{"appid":"NotRequested","cred_props":"Ignored","cred_protect":"Ignored","hmac_create_secret":"NotRequested"},"registration_policy":"required","transports":null,"user_verified":true}}"#;
+
+/// Gives somebody a passkey that nobody has the key of.
+fn with_passkey(postern: &Postern, username: &str, name: &str) -> PasskeyId {
+    let user = postern.user(username);
+    let given = postern.app.store.write_blocking(|tx| {
+        let [handle, credential_id] = [[1; 16], [u8::try_from(user.0).unwrap(); 16]];
+        let new = NewPasskey { user, handle, credential_id: &credential_id, credential: CREDENTIAL, name };
+        tx.insert_passkey(&new, postern.app.now())
+    });
+    given.unwrap_or_else(|error: StoreError| panic!("{error}")).0
+}
+
+/// Sends a form as the pages' script does; gives status and answer.
+async fn ask(browser: &mut Browser<'_>, path: &str, body: &str) -> (u16, Value) {
+    let request = Request::post(path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("accept", "application/json")
+        .header("sec-fetch-site", "same-origin");
+    let page = browser.ask(request.body(Body::from(body.to_owned())).unwrap()).await;
+    (page.status, serde_json::from_str(&page.text).unwrap())
+}
+
+async fn answered(browser: &mut Browser<'_>, credential: &str) -> Page {
+    browser.post("/sign-in/passkey", &[("credential", credential)]).await
+}
+
+#[tokio::test]
+async fn a_passkey_is_listed_renamed_and_removed_after_a_question() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    browser.get("/me/passkeys").await.shows(200, &["no passkey yet", "Add a passkey", "needs JavaScript"]);
+    let id = with_passkey(&postern, "jdoe", "<b>phone</b>").to_string();
+    let (page, remove) = (format!("/me/passkey?id={id}"), format!("/me/passkey/remove?id={id}"));
+    let listed = browser.get("/me/passkeys").await;
+    listed.shows(200, &["&#60;b&#62;phone&#60;/b&#62;", "never used", &page]);
+    listed.lacks(&["/me/confirm"]);
+    browser.get(&page).await.shows(200, &["value=\"&#60;b&#62;phone", &remove]);
+    let refused = browser.post("/me/passkey", &[("passkey", &id), ("name", " ")]).await;
+    refused.shows(422, &["1 to 64", "id=\"name-error\""]);
+    let renamed = browser.post("/me/passkey", &[("passkey", &id), ("name", " key ")]).await;
+    assert_eq!(renamed.went_to(), "/me/passkeys?done=renamed");
+    browser.get("/me/passkeys?done=renamed").await.shows(200, &["<h3>key</h3>", "has its new name"]);
+    browser.get(&remove).await.shows(200, &["Remove key?", "Keep it"]);
+    let removed = browser.post("/me/passkey/remove", &[("passkey", &id)]).await;
+    assert_eq!(removed.went_to(), "/me/passkeys?done=removed");
+    browser.get("/me/passkeys?done=removed").await.shows(200, &["is removed", "no passkey yet"]);
+    let audited = postern.audited();
+    assert_eq!(audited[audited.len() - 2..], ["passkey.rename jdoe", "passkey.remove jdoe"]);
+}
+
+#[tokio::test]
+async fn somebody_elses_passkey_is_as_unknown_as_none() {
+    let postern = Postern::new();
+    for name in ["jdoe", "other"] {
+        enrolled(&postern, name).await;
+    }
+    let mut other = signed_in(&postern, "other").await;
+    let theirs = with_passkey(&postern, "other", "theirs").to_string();
+    let mut browser = signed_in(&postern, "jdoe").await;
+    browser.get("/me/passkeys").await.lacks(&["theirs"]);
+    for id in [&*theirs, "4711"] {
+        browser.get(&format!("/me/passkey?id={id}")).await.shows(404, &["There is nothing here"]);
+        browser.get(&format!("/me/passkey/remove?id={id}")).await.shows(404, &["There is nothing here"]);
+        let renamed = browser.post("/me/passkey", &[("passkey", id), ("name", "mine")]).await;
+        renamed.shows(404, &["There is nothing here"]);
+        browser.post("/me/passkey/remove", &[("passkey", id)]).await.shows(404, &["There is nothing here"]);
+    }
+    other.get("/me/passkeys").await.shows(200, &["<h3>theirs</h3>"]);
+}
+
+#[tokio::test]
+async fn whoever_signed_in_a_while_ago_gives_the_password_before_a_passkey_comes_or_goes() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    let id = with_passkey(&postern, "jdoe", "phone").to_string();
+    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "").await.0, 200);
+    postern.pass(600);
+    let listed = browser.get("/me/passkeys").await;
+    listed.shows(200, &["<h3>phone</h3>", "href=\"/me/confirm?to=passkeys\""]);
+    listed.lacks(&["action=\"/me/passkeys\""]);
+    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "").await.0, 401);
+    let remove = format!("/me/passkey/remove?id={id}");
+    assert_eq!(browser.get(&remove).await.went_to(), "/me/confirm?to=passkeys");
+    let refused = browser.post("/me/passkey/remove", &[("passkey", &id)]).await;
+    assert_eq!(refused.went_to(), "/me/confirm?to=passkeys");
+    let confirmed = browser.post("/me/confirm", &[("to", "passkeys"), ("password", PASSWORD)]).await;
+    assert_eq!(confirmed.went_to(), "/me/passkeys");
+    browser.get("/me/passkeys").await.shows(200, &["<h3>phone</h3>", "action=\"/me/passkeys\""]);
+    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "").await.0, 200);
+    let removed = browser.post("/me/passkey/remove", &[("passkey", &id)]).await;
+    assert_eq!(removed.went_to(), "/me/passkeys?done=removed");
+}
+
+#[tokio::test]
+async fn who_has_a_passkey_is_asked_for_it_after_the_password_and_wrong_answers_count_like_codes() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    with_passkey(&postern, "jdoe", "phone");
+    let mut browser = Browser::new(&postern);
+    assert_eq!(sign_in(&mut browser, "jdoe", PASSWORD).await.went_to(), "/sign-in/code");
+    let page = browser.get("/sign-in/code").await;
+    page.shows(200, &["Use a passkey", "Lost your phone?"]);
+    page.lacks(&["Code of six digits"]);
+    let gives = [("credential", "{}")];
+    browser.post("/sign-in/code/passkey", &gives).await.shows(401, &["That took too long"]);
+    for _ in 0..10 {
+        let (status, said) = ask(&mut browser, "/sign-in/code/passkey/begin", "").await;
+        assert_eq!(
+            (status, &said["publicKey"]["allowCredentials"][0]["id"]),
+            (200, &"AQEBAQEBAQEBAQEBAQEBAQEBAQE".into())
+        );
+        browser
+            .post("/sign-in/code/passkey", &gives)
+            .await
+            .shows(401, &["This passkey is not accepted here"]);
+    }
+    ask(&mut browser, "/sign-in/code/passkey/begin", "").await;
+    browser.post("/sign-in/code/passkey", &gives).await.shows(429, &["Too many wrong codes"]);
+    assert_eq!(browser.get("/me").await.went_to(), "/sign-in");
+    let mut stranger = Browser::new(&postern);
+    assert_eq!(ask(&mut stranger, "/sign-in/code/passkey/begin", "").await.0, 401);
+    assert_eq!(stranger.post("/sign-in/code/passkey", &gives).await.went_to(), "/sign-in");
+}
+
+#[tokio::test]
+async fn an_answer_is_taken_once_in_time_and_from_the_browser_that_was_asked() {
+    let postern = Postern::new();
+    let mut browser = Browser::new(&postern);
+    answered(&mut browser, "{}").await.shows(401, &["That took too long"]);
+    assert_eq!(ask(&mut browser, "/sign-in/passkey/begin", "").await.0, 200);
+    let mut stranger = Browser::new(&postern);
+    answered(&mut stranger, "{}").await.shows(401, &["That took too long"]);
+    answered(&mut browser, "{}").await.shows(401, &["This passkey is not accepted here"]);
+    answered(&mut browser, "{}").await.shows(401, &["That took too long"]);
+    assert_eq!(ask(&mut browser, "/sign-in/passkey/begin", "").await.0, 200);
+    postern.pass(300);
+    answered(&mut browser, "{}").await.shows(401, &["That took too long"]);
+    let log = postern.app.store.read_blocking(|tx| tx.audit_of(Action::SessionStart, 99)).unwrap();
+    let told: Vec<_> = log.iter().map(|entry| (entry.actor.as_str(), entry.refused.as_deref())).collect();
+    assert_eq!(told, [("-", Some("passkey"))]);
+}
+
+#[tokio::test]
+async fn what_is_asked_and_what_is_refused_tells_nobody_who_has_a_passkey() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    let asked = async |body: &str| {
+        let mut browser = Browser::new(&postern);
+        let (status, mut said) = ask(&mut browser, "/sign-in/passkey/begin", body).await;
+        let challenge = said["publicKey"]["challenge"].take();
+        assert!(status == 200 && challenge.as_str().unwrap().len() >= 43, "{challenge}");
+        said
+    };
+    let before = asked("username=jdoe").await;
+    with_passkey(&postern, "jdoe", "phone");
+    for body in ["", "username=jdoe", "username=nobody"] {
+        assert_eq!(asked(body).await, before, "{body}");
+    }
+    let id = |byte: u8| {
+        format!("{{\"id\":\"{byte}\",\"rawId\":\"{}\",\"type\":\"public-key\"}}", "AQEB".repeat(8))
+    };
+    let mut browser = Browser::new(&postern);
+    let mut refused = Vec::new();
+    for credential in [String::new(), id(1), id(2)] {
+        ask(&mut browser, "/sign-in/passkey/begin", "").await;
+        let page = answered(&mut browser, &credential).await;
+        assert_eq!(page.status, 401);
+        refused.push(page.text);
+    }
+    assert!(refused.iter().all(|text| *text == refused[0]));
+}
+
+#[tokio::test]
+async fn an_address_has_passkeys_asked_for_and_judged_so_often() {
+    let postern = Postern::new();
+    let mut browser = Browser::new(&postern);
+    let mut begun = 0;
+    while ask(&mut browser, "/sign-in/passkey/begin", "").await.0 == 200 {
+        begun += 1;
+    }
+    let mut judged = 0;
+    while answered(&mut browser, "{}").await.status == 401 {
+        judged += 1;
+    }
+    assert_eq!((begun, judged), (30, 30));
+    browser.address = "198.51.100.7".parse().unwrap();
+    assert_eq!(ask(&mut browser, "/sign-in/passkey/begin", "").await.0, 200);
+    assert_eq!(answered(&mut browser, "{}").await.status, 401);
+}
