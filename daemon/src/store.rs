@@ -13,6 +13,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub mod account;
 pub mod address;
+pub mod app;
+pub mod app_grant;
 pub mod audit;
 pub mod census;
 pub mod desired;
@@ -33,6 +35,7 @@ pub mod owed;
 pub mod password_reset;
 pub mod session;
 mod signals;
+pub mod signing_key;
 mod tx;
 pub mod waiting;
 pub mod whole;

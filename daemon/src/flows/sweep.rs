@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::flows::tell::tell;
-use crate::flows::{exhaustion, permit};
+use crate::flows::{exhaustion, permit, signing_keys};
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, Subject};
 use crate::rules::fact::Fact;
@@ -18,6 +18,8 @@ pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError>
     tx.forget_withdrawn(now)?;
     tx.forget_resets(now)?;
     tx.forget_sessions(site.config.sign_in, now)?;
+    tx.forget_grants(now)?;
+    signing_keys::forget(tx, now)?;
     tx.forget_mail(now)?;
     tx.forget_enrollments(now)?;
     tx.forget_audit(site.config.audit_keep, now)?;

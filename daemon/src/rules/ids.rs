@@ -47,3 +47,11 @@ id! {
     /// Somebody signed in, in one browser.
     SessionId
 }
+id! {
+    /// An application that users sign in to.
+    AppId
+}
+id! {
+    /// One sign-in to an application.
+    GrantId
+}

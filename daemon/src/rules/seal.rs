@@ -5,7 +5,7 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::ids::{DeviceId, LocationId};
+use super::ids::{DeviceId, LocationId, SessionId};
 
 const NONCE_BYTES: usize = 24;
 
@@ -18,6 +18,10 @@ pub struct SealKey([u8; 32]);
 pub enum Sealed {
     /// The preshared key of a device in a location.
     PresharedKey(DeviceId, LocationId),
+    /// The private key that ID tokens are signed with, by the thumbprint of its public key.
+    SigningKey([u8; 32]),
+    /// An application's request that a browser carries until somebody has signed in there, or agreed in this session.
+    AppRequest(Option<SessionId>),
 }
 
 impl SealKey {
@@ -52,6 +56,11 @@ impl Sealed {
         match self {
             Self::PresharedKey(device, location) => {
                 format!("postern preshared key of device {device} in location {location}").into_bytes()
+            }
+            Self::SigningKey(thumbprint) => [b"postern signing key ".as_slice(), &thumbprint].concat(),
+            Self::AppRequest(None) => b"postern request of an application".to_vec(),
+            Self::AppRequest(Some(session)) => {
+                format!("postern request of an application in session {session}").into_bytes()
             }
         }
     }

@@ -36,6 +36,7 @@ mod link;
 mod me;
 mod me_device;
 mod me_password;
+mod openid;
 mod password;
 mod places;
 mod reset;
@@ -97,7 +98,9 @@ pub(super) fn routes(
         .route("/me/device/remove", get(me_device::ask_to_remove).post(me_device::remove))
         .route("/me/password", get(me_password::show).post(me_password::set))
         .route("/branding/{name}", get(branding::show))
+        .merge(openid::from_here())
         .route_layer(from_fn_with_state(pages.clone(), from_here))
+        .merge(openid::from_anywhere())
         .fallback(|| async { Trouble::NotFound })
         .method_not_allowed_fallback(|| async { Trouble::Method })
         .layer(from_fn_with_state(pages.clone(), around))

@@ -282,3 +282,30 @@ ago-days = { $count ->
     [one] vor 1 Tag
    *[other] vor { $count } Tagen
 }
+
+# Applications that people sign in to.
+app-consent-title = Bei { $app } anmelden
+app-consent-lead = { $app } möchte Sie als { $user } anmelden.
+app-consent-knows = Was { $app } erfährt
+app-consent-hint = Sie werden nur einmal gefragt. In Ihrem Konto können Sie es jederzeit zurücknehmen.
+app-consent-allow = Erlauben und weiter
+app-consent-deny = Abbrechen
+app-scope-openid = Dass Sie es sind, und wie und wann Sie sich angemeldet haben
+app-scope-profile = Ihren Namen und Ihren Benutzernamen
+app-scope-email = Ihre E-Mail-Adresse
+app-scope-phone = Ihre Telefonnummer
+app-scope-groups = Die Gruppen, zu denen Sie gehören
+app-scope-offline = Danach darf auch gefragt werden, während Sie nicht da sind
+app-refused-title = Sie dürfen { $app } noch nicht benutzen
+app-refused-text = { $app } ist für bestimmte Gruppen gedacht, und Ihr Konto gehört zu keiner davon. Wenn Sie es brauchen, bitten Sie Ihren Administrator, Sie hinzuzufügen.
+app-refused-back = Zurück zu { $app }
+app-back-title = Einen Moment …
+app-back-link = Weiter
+app-sign-out-title = Abmelden?
+app-sign-out-asked = { $app } möchte Sie auch hier abmelden. Andere Anwendungen bleiben, wie sie sind.
+app-sign-out-text = Sie melden sich in diesem Browser von Ihrem Konto ab.
+app-sign-out-stay = Angemeldet bleiben
+refused-app = Die Anwendung, von der Sie kommen, ist nicht bekannt. Gehen Sie zu ihr zurück und sagen Sie es denen, die sie betreuen.
+refused-app-uri = Die Anwendung, von der Sie kommen, will Sie zu einer Adresse schicken, die nicht für sie eingetragen ist. Deshalb geschieht es nicht. Sagen Sie es denen, die sie betreuen.
+refused-app-over = Das hat zu lange gedauert, oder inzwischen hat sich etwas geändert. Gehen Sie zur Anwendung zurück und beginnen Sie noch einmal.
+refused-app-logout = Die Anwendung will Sie zu einer Adresse schicken, die nicht für sie eingetragen ist. Sie sind noch angemeldet; melden Sie sich in Ihrem Konto ab.

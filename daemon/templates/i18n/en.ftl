@@ -282,3 +282,30 @@ ago-days = { $count ->
     [one] 1 day ago
    *[other] { $count } days ago
 }
+
+# Applications that people sign in to.
+app-consent-title = Sign in to { $app }
+app-consent-lead = { $app } wants to sign you in as { $user }.
+app-consent-knows = What { $app } will know
+app-consent-hint = You are asked once. Under your account you can take it back at any time.
+app-consent-allow = Allow and go on
+app-consent-deny = Cancel
+app-scope-openid = That it is you, and how and when you signed in
+app-scope-profile = Your name and your username
+app-scope-email = Your e-mail address
+app-scope-phone = Your phone number
+app-scope-groups = The groups you are in
+app-scope-offline = It may also ask for this while you are away
+app-refused-title = You may not use { $app } yet
+app-refused-text = { $app } is for certain groups, and your account is in none of them. If you need it, ask your administrator to add you.
+app-refused-back = Back to { $app }
+app-back-title = One moment…
+app-back-link = Go on
+app-sign-out-title = Sign out?
+app-sign-out-asked = { $app } asks to sign you out here, too. Other applications stay as they are.
+app-sign-out-text = You are about to sign out of your account in this browser.
+app-sign-out-stay = Stay signed in
+refused-app = The application that sent you here is not known. Go back to it, and tell whoever looks after it.
+refused-app-uri = The application that sent you here asks to send you to an address that is not registered for it, so you are not sent there. Tell whoever looks after it.
+refused-app-over = This took too long, or something changed meanwhile. Go back to the application and start again.
+refused-app-logout = The application asks to send you to an address that is not registered for it. You are still signed in; sign out under your account.

@@ -296,3 +296,30 @@ ago-days = { $count ->
     [one] 1 dzień temu
    *[other] { $count } dni temu
 }
+
+# Applications that people sign in to.
+app-consent-title = Zaloguj się do { $app }
+app-consent-lead = Aplikacja { $app } chce zalogować Cię jako { $user }.
+app-consent-knows = Czego dowie się { $app }
+app-consent-hint = Pytamy tylko raz. Na swoim koncie możesz to w każdej chwili cofnąć.
+app-consent-allow = Zezwól i przejdź dalej
+app-consent-deny = Anuluj
+app-scope-openid = Że to Ty, oraz jak i kiedy się zalogowano
+app-scope-profile = Twoje imię, nazwisko i nazwa użytkownika
+app-scope-email = Twój adres e-mail
+app-scope-phone = Twój numer telefonu
+app-scope-groups = Grupy, do których należysz
+app-scope-offline = Może o to pytać także pod Twoją nieobecność
+app-refused-title = Nie możesz jeszcze używać aplikacji { $app }
+app-refused-text = Aplikacja { $app } jest dla wybranych grup, a Twoje konto do żadnej z nich nie należy. Jeśli jej potrzebujesz, poproś administratora o dodanie.
+app-refused-back = Wróć do { $app }
+app-back-title = Chwileczkę…
+app-back-link = Dalej
+app-sign-out-title = Wylogować się?
+app-sign-out-asked = Aplikacja { $app } chce wylogować Cię także tutaj. Inne aplikacje pozostaną bez zmian.
+app-sign-out-text = Za chwilę wylogujesz się ze swojego konta w tej przeglądarce.
+app-sign-out-stay = Pozostań zalogowanym
+refused-app = Aplikacja, z której przychodzisz, nie jest znana. Wróć do niej i powiedz o tym jej opiekunowi.
+refused-app-uri = Aplikacja, z której przychodzisz, chce odesłać Cię pod adres, który nie jest dla niej zarejestrowany, więc tego nie robimy. Powiedz o tym jej opiekunowi.
+refused-app-over = Trwało to zbyt długo albo coś się w międzyczasie zmieniło. Wróć do aplikacji i zacznij od nowa.
+refused-app-logout = Aplikacja chce odesłać Cię pod adres, który nie jest dla niej zarejestrowany. Nadal jesteś zalogowany; wyloguj się na swoim koncie.

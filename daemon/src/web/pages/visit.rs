@@ -40,6 +40,8 @@ pub(super) enum Seat {
     Account,
     /// Of a browser in which somebody did.
     Browser,
+    /// An application's request, sealed, while somebody signs in for it.
+    App,
 }
 
 impl Visit {
@@ -65,6 +67,11 @@ impl Visit {
     pub(super) fn session(&self, seat: Seat, site: &Site) -> Option<TokenHash> {
         let found = cookie::find(&self.headers, seat.cookie(site))?;
         Some(Token::presented(&found).hash())
+    }
+
+    /// What a cookie holds.
+    pub(super) fn cookie(&self, seat: Seat, site: &Site) -> Option<String> {
+        cookie::find(&self.headers, seat.cookie(site))
     }
 
     /// Who the browser says it is.
@@ -95,6 +102,8 @@ impl Seat {
             (Self::Account, false) => "postern_session",
             (Self::Browser, true) => "__Host-postern_browser",
             (Self::Browser, false) => "postern_browser",
+            (Self::App, true) => "__Host-postern_app",
+            (Self::App, false) => "postern_app",
         }
     }
 }
