@@ -16,6 +16,7 @@ use crate::config::{DEFAULT_FILE, Loaded, admin_socket, load_with};
 use crate::log::{self, LogFormat};
 
 mod account;
+mod apps;
 mod audit;
 mod backup;
 mod client;
@@ -127,6 +128,9 @@ enum Command {
     /// Administer groups of users; locations name who may join.
     #[command(subcommand, after_help = "Example:\n  postern group list")]
     Group(group::GroupCommand),
+    /// Administer applications that people sign in to with their account.
+    #[command(subcommand, after_help = "Example:\n  postern app list")]
+    App(apps::AppCommand),
     /// Administer devices, and add machines.
     #[command(subcommand, after_help = "Example:\n  postern device list")]
     Device(device::DeviceCommand),
@@ -263,6 +267,7 @@ impl Cli {
             }),
             Command::User(command) => command.perform(self, out),
             Command::Group(command) => command.perform(self, out),
+            Command::App(command) => command.perform(self, out),
             Command::Device(command) => command.perform(self, out),
             Command::Audit(args) => args.perform(self, out),
         }

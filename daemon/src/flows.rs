@@ -2,6 +2,7 @@
 //! talks to a device, a socket or a mail server.
 
 pub mod accounts;
+pub mod apps;
 pub mod certificate_trouble;
 pub mod client_config;
 pub mod configure;
@@ -20,6 +21,9 @@ pub mod issue;
 pub mod link;
 pub mod locations;
 pub mod new_link;
+pub mod openid;
+pub mod openid_logout;
+pub mod openid_token;
 pub mod outbox;
 pub mod own_client;
 pub mod own_devices;
@@ -35,6 +39,7 @@ pub mod second_factor;
 pub mod session_view;
 pub mod sign_in;
 pub mod sign_in_code;
+pub mod signing_keys;
 pub mod status;
 pub mod sweep;
 pub mod take_over;

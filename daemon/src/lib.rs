@@ -16,6 +16,7 @@ pub mod envelope;
 mod fixtures;
 pub mod flows;
 pub mod gateway_view;
+pub mod jose;
 pub mod keys;
 pub mod location_files;
 pub mod log;

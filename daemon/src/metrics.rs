@@ -229,7 +229,9 @@ impl Route {
         let is_below = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
         if is_below(&["/api/v1/password-reset", "/password"]) {
             Self::PasswordReset
-        } else if path == "/me" || is_below(&["/me/", "/sign-in", "/sign-out"]) {
+        } else if path == "/me"
+            || is_below(&["/me/", "/sign-in", "/sign-out", "/openid/", "/.well-known/", "/forward-auth"])
+        {
             Self::Account
         } else if is_below(&["/api/v1/poll"]) {
             Self::Poll

@@ -15,6 +15,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub mod account;
 pub mod address;
+pub mod app;
+pub mod app_grant;
 pub mod audit;
 pub mod census;
 pub mod desired;
@@ -38,6 +40,7 @@ pub mod pending_sign_in;
 pub mod second_factor;
 pub mod session;
 mod signals;
+pub mod signing_key;
 pub mod traffic;
 mod tx;
 pub mod waiting;

@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rand", &["daemon/src/app"]),
     ("hmac", &["daemon/src/rules"]),
     ("totp_rs", &["daemon/src/rules/totp"]),
+    ("jsonwebtoken", &["daemon/src/jose"]),
     ("x25519_dalek", &["gateway/src/key"]),
     ("defguard_wireguard_rs", &["gateway/src/backend"]),
     ("rtnetlink", &["gateway/src/backend"]),
@@ -68,6 +69,7 @@ const DAEMON: &Table = &[
     ("log", &[]),
     ("tls", &["rules"]),
     ("gateway_view", &["rules"]),
+    ("jose", &["rules"]),
     ("keys", &["durable", "rules"]),
     ("texts", &["rules", "template"]),
     ("config", &["envelope", "mailbox", "rules", "texts", "tls"]),
@@ -77,7 +79,7 @@ const DAEMON: &Table = &[
     ("backup", &["config", "durable", "rules", "store"]),
     ("applied", &["rules", "store"]),
     ("fixtures", &["config", "rules", "site", "store", "texts"]),
-    ("flows", &["applied", "config", "gateway_view", "rules", "site", "store", "template", "texts"]),
+    ("flows", &["applied", "config", "gateway_view", "jose", "rules", "site", "store", "template", "texts"]),
     ("metrics", &["applied", "flows", "gateway_view", "rules", "site", "store"]),
     ("mail", &["config", "flows", "markdown", "rules", "site", "store", "template", "texts"]),
     ("app", &["applied", "metrics", "rules", "site", "store", "tls"]),
@@ -93,7 +95,7 @@ const DAEMON: &Table = &[
     (
         "web",
         &[
-            "app", "applied", "backup", "config", "flows", "gateway_view", "location_files", "mail", "markdown", "metrics", "password", "pulse",
+            "app", "applied", "backup", "config", "flows", "gateway_view", "jose", "location_files", "mail", "markdown", "metrics", "password", "pulse",
             "reload", "rules", "site", "store", "taken", "tls",
         ],
     ),

@@ -107,7 +107,7 @@ pub fn edit(
     Ok(Edited { username: wanted.username, changed })
 }
 
-/// Ends sessions, withdraws tokens that nobody used and takes every address away; devices and groups stay for
+/// Ends sessions and what applications were issued, withdraws tokens that nobody used and takes every address away; devices and groups stay for
 /// [`enable`].
 pub fn disable(
     tx: &Tx<'_>,
@@ -127,6 +127,7 @@ pub fn disable(
     tx.withdraw_tokens(Subject::User(user.id), now)?;
     tx.set_disabled(user.id, Some(now))?;
     tx.sign_out_all(user.id, None)?;
+    tx.end_grants_of(user.id)?;
     settle_user(tx, site, user.id)?;
     tx.audit(&actor.name, Action::UserDisable, &user.username, None, now)?;
     Ok(Switched { username: user.username, already: false })

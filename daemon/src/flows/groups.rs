@@ -51,7 +51,7 @@ pub fn create(tx: &Tx<'_>, actor: &Actor, name: &str, now: Timestamp) -> Result<
     Ok(Created { group: name })
 }
 
-/// Removes a group that no location names.
+/// Removes a group that neither a location nor an application names.
 pub fn remove(
     tx: &Tx<'_>,
     site: &Site,
@@ -63,6 +63,9 @@ pub fn remove(
     let naming = locations_naming(site, &name).next().map(|location| location.config.name.clone());
     if let Some(location) = naming {
         return Err(Refusal::GroupInUse { group: name, location });
+    }
+    if let Some(app) = tx.app_naming(id)? {
+        return Err(Refusal::GroupOfApp { group: name, app });
     }
     let members = tx.members_of(id)?;
     tx.delete_group(id)?;
@@ -119,7 +122,7 @@ pub(super) fn locations_naming<'a>(site: &'a Site, group: &'a str) -> impl Itera
 }
 
 /// A group's number, and its name as it was made.
-fn known_group(tx: &Tx<'_>, name: &str) -> Result<(GroupId, String), Refusal> {
+pub(super) fn known_group(tx: &Tx<'_>, name: &str) -> Result<(GroupId, String), Refusal> {
     let unknown = || Refusal::UnknownGroup(name.to_owned());
     let id = tx.group_by_name(name)?.ok_or_else(unknown)?;
     let made = tx.groups()?.into_iter().find(|made| made.eq_ignore_ascii_case(name)).ok_or_else(unknown)?;

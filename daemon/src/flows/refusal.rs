@@ -94,6 +94,28 @@ pub enum Refusal {
         /// Where.
         location: String,
     },
+    /// An application names the group.
+    #[error("the group {group:?} is named by the application {app:?}")]
+    GroupOfApp {
+        /// Which.
+        group: String,
+        /// By which.
+        app: String,
+    },
+    /// No such application.
+    #[error("there is no application {0:?}")]
+    UnknownApp(String),
+    /// Another application's name.
+    #[error("there is an application {0:?} already")]
+    AppTaken(String),
+    /// Nowhere to send people back to.
+    #[error(
+        "an application has 1 to 20 addresses to send people back to, and at most 20 for after signing out"
+    )]
+    AppUris,
+    /// A public client.
+    #[error("the application {0:?} is public: it keeps no secret")]
+    PublicApp(String),
     /// Another location's name.
     #[error("there is a location {0:?} already")]
     LocationTaken(String),
@@ -198,6 +220,15 @@ impl Refusal {
             }
             Self::LastAdministrator(_) => "make somebody else an administrator first",
             Self::GroupInUse { .. } => "take it out of the location's file and run `postern reload` first",
+            Self::GroupOfApp { app, .. } => {
+                return Some(format!("`postern app edit {app:?} --group GROUP` names others first"));
+            }
+            Self::UnknownApp(_) => "`postern app list` shows what there is",
+            Self::AppTaken(app) => {
+                return Some(format!("choose another name; `postern app edit {app:?}` changes it"));
+            }
+            Self::AppUris => "give them with --redirect-uri and --post-logout-uri",
+            Self::PublicApp(_) => "remove it and add it without --public if it can keep one",
             Self::LocationTaken(location) => {
                 return Some(format!("choose another name; `postern location edit {location}` changes it"));
             }

@@ -144,6 +144,24 @@ names! {
     SessionPresent = "session.present",
     /// A process connected to the command line's socket. Only refusals are written down.
     AdminConnect = "admin.connect",
+    /// An application was added.
+    AppAdd = "app.add",
+    /// An application was changed.
+    AppEdit = "app.edit",
+    /// An application has another secret.
+    AppRotateSecret = "app.rotate-secret",
+    /// An application is gone, with everything issued to it.
+    AppRemove = "app.remove",
+    /// A user signed in to an application.
+    AppSignIn = "app.sign-in",
+    /// A user agreed to what an application is told.
+    AppConsent = "app.consent",
+    /// A user withdrew what an application was allowed.
+    AppWithdraw = "app.withdraw",
+    /// A code or a refresh token came a second time: everything issued from it ended.
+    AppReuse = "app.reuse",
+    /// An application asked for tokens, or showed one. Only refusals are written down.
+    AppToken = "app.token",
     /// Entries of this log were old enough to go.
     AuditForget = "audit.forget",
 }

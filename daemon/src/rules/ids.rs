@@ -51,3 +51,11 @@ id! {
     /// What signs its owner in without a password.
     PasskeyId
 }
+id! {
+    /// An application that users sign in to.
+    AppId
+}
+id! {
+    /// One sign-in to an application.
+    GrantId
+}

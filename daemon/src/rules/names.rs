@@ -34,6 +34,23 @@ pub enum NameError {
         "a phone number has at least one digit, only digits, spaces and + - ( ), and at most 32 characters"
     )]
     Phone,
+    /// An application's.
+    #[error("an application's name has 1 to 64 characters and no control characters")]
+    AppName,
+    /// Where an application has people sent back to.
+    #[error(
+        "an address to send people back to is https, or http on this computer (localhost, 127.0.0.1 or [::1]); it has no \
+         fragment, no user name, no *, and at most 512 ASCII characters; it is compared exactly"
+    )]
+    RedirectUri,
+    /// What ID tokens are signed with.
+    #[error("ID tokens are signed with RS256 or EdDSA")]
+    IdTokenAlg,
+    /// Where an application is.
+    #[error(
+        "an application's address is http or https, without a user name, and has at most 512 ASCII characters"
+    )]
+    AppUrl,
     /// Protocol 3.5.
     #[error("a password has at least 8 characters and at most 1024 bytes")]
     Password,
@@ -57,6 +74,11 @@ pub fn device_name(text: &str) -> Result<String, NameError> {
 /// A passkey's name, trimmed.
 pub fn passkey_name(text: &str) -> Result<String, NameError> {
     shown(text).ok_or(NameError::PasskeyName)
+}
+
+/// An application's name, trimmed.
+pub fn app_name(text: &str) -> Result<String, NameError> {
+    shown(text).ok_or(NameError::AppName)
 }
 
 /// A given or family name, trimmed.

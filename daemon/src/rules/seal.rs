@@ -5,7 +5,7 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::ids::{DeviceId, LocationId, UserId};
+use super::ids::{DeviceId, LocationId, SessionId, UserId};
 
 const NONCE_BYTES: usize = 24;
 
@@ -20,6 +20,10 @@ pub enum Sealed {
     PresharedKey(DeviceId, LocationId),
     /// What a user's authenticator app and we compute codes from.
     Totp(UserId),
+    /// The private key that ID tokens are signed with, by the thumbprint of its public key.
+    SigningKey([u8; 32]),
+    /// An application's request that a browser carries until somebody has signed in there, or agreed in this session.
+    AppRequest(Option<SessionId>),
 }
 
 impl SealKey {
@@ -56,6 +60,11 @@ impl Sealed {
                 format!("postern preshared key of device {device} in location {location}").into_bytes()
             }
             Self::Totp(user) => format!("postern TOTP secret of user {user}").into_bytes(),
+            Self::SigningKey(thumbprint) => [b"postern signing key ".as_slice(), &thumbprint].concat(),
+            Self::AppRequest(None) => b"postern request of an application".to_vec(),
+            Self::AppRequest(Some(session)) => {
+                format!("postern request of an application in session {session}").into_bytes()
+            }
         }
     }
 }

@@ -70,7 +70,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Stores another password of a user and ends every session of theirs, this one too; no browser is known any more.
+    /// Stores another password of a user and ends every session of theirs, this one too, and what applications were issued; no browser is known any more.
     /// Tokens that nobody used yet are
     /// withdrawn: whoever reads the user's mail may have them.
     pub fn change_password(&self, id: UserId, hash: &str, now: Timestamp) -> Result<(), StoreError> {
@@ -83,6 +83,7 @@ impl Tx<'_> {
         )?;
         self.execute("DELETE FROM password_reset WHERE user_id = ?1 AND deadline IS NULL", [id.0])?;
         self.sign_out_all(id, None)?;
+        self.end_grants_of(id)?;
         self.forget_browsers(id)?;
         for enrollment in self.open_enrollments_of(id)? {
             self.end_enrollment(enrollment, now)?;

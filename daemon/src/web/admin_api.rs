@@ -22,6 +22,7 @@ use crate::site::Site;
 use crate::store::Tx;
 
 mod accounts;
+mod apps;
 mod audit;
 mod backup;
 mod caller;
@@ -116,6 +117,7 @@ pub fn router(app: App, gateway: GatewayView, files: Reloader) -> Router {
         .route("/users/{username}/activate-client", post(users::activate_client))
         .merge(accounts::routes())
         .merge(groups::routes())
+        .merge(apps::routes())
         .merge(mail::routes())
         .merge(devices::routes())
         .merge(wg_quick::routes())

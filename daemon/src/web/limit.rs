@@ -61,6 +61,8 @@ pub(super) enum Presented {
     PollingToken,
     /// A session.
     Session,
+    /// A code or a token of an application.
+    AppToken,
 }
 
 impl Presented {
@@ -71,6 +73,7 @@ impl Presented {
             Self::ResetToken => Action::PasswordReset,
             Self::PollingToken => Action::DevicePoll,
             Self::Session => Action::SessionPresent,
+            Self::AppToken => Action::AppToken,
         }
     }
 }
@@ -131,7 +134,7 @@ impl Limits {
         }
         let strangers = match what {
             Presented::EnrollmentToken | Presented::ResetToken => &self.guesses,
-            Presented::PollingToken | Presented::Session => &self.strangers,
+            Presented::PollingToken | Presented::Session | Presented::AppToken => &self.strangers,
         };
         let network = network_of(address);
         strangers.take(network, now)?;

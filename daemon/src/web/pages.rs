@@ -46,6 +46,7 @@ mod me_factor;
 mod me_particulars;
 mod me_password;
 mod me_traffic;
+mod openid;
 mod passkey_code;
 mod passkey_sign_in;
 mod passkeys;
@@ -137,7 +138,9 @@ pub(super) fn routes(
         .route("/me/client", get(me_client::show).post(me_client::issue))
         .route("/me/client/withdraw", get(me_client::again).post(me_client::withdraw))
         .route("/branding/{name}", get(branding::show))
+        .merge(openid::from_here())
         .route_layer(from_fn_with_state(pages.clone(), from_here))
+        .merge(openid::from_anywhere())
         .fallback(|| async { Trouble::NotFound })
         .method_not_allowed_fallback(|| async { Trouble::Method })
         .layer(from_fn_with_state(pages.clone(), around))

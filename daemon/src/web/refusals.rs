@@ -133,6 +133,11 @@ impl Refusals {
         }
     }
 
+    /// A code or a token of an application is good for nothing, or the application is not who it says.
+    pub(super) async fn no_app_token(&self, client: IpAddr) {
+        self.write(Client::network(client), Action::AppToken, Reason::Unknown, None).await;
+    }
+
     async fn explained(
         &self,
         client: IpAddr,

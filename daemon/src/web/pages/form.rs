@@ -3,6 +3,7 @@
 use axum::body::Body;
 use zeroize::Zeroizing;
 
+use crate::rules::openid::Params;
 use crate::web::error::WebError;
 
 /// More fields than any form of ours has.
@@ -18,6 +19,16 @@ impl Form {
         let fields = form_urlencoded::parse(&bytes).take(MOST_FIELDS);
         let fields = fields.map(|(name, value)| (name.into_owned(), Zeroizing::new(value.into_owned())));
         Ok(Self(fields.collect()))
+    }
+
+    /// All of them, in their order.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// As the parameters of an application's request.
+    pub(super) fn into_params(self) -> Params {
+        Params::read(self.pairs().map(|(name, value)| (name.to_owned(), value.to_owned())))
     }
 
     /// The first field of a name; empty when there is none.

@@ -89,6 +89,10 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
     let who = pages.signed_in(&visit).await?;
+    if query.is_none() && pages.app_request(&visit).is_some() {
+        // They signed in because an application asked for it.
+        return Ok(see_other("/openid/continue"));
+    }
     let (app, now, asked) = (pages.app.clone(), pages.app.now(), who.clone());
     let found = pages.app.store.read(move |tx| {
         let site = app.site();

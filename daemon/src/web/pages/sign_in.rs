@@ -63,11 +63,14 @@ pub(super) async fn show(
     State(pages): State<Pages>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Trouble> {
+    // An application may want them to sign in although they are.
+    let waiting = pages.app_request(&visit);
     let is_seated = visit.session(Seat::Account, &pages.app.site()).is_some();
-    if is_seated && pages.anybody(&visit).await.is_ok() {
+    if is_seated && waiting.is_none() && pages.anybody(&visit).await.is_ok() {
         return Ok(see_other("/me"));
     }
-    page(&sign_in_page(&pages, &visit, String::new(), None))
+    let name = waiting.and_then(|request| request.login_hint).unwrap_or_default();
+    page(&sign_in_page(&pages, &visit, name, None))
 }
 
 /// Signs in.

@@ -68,7 +68,7 @@ struct TroublePage {
 
 impl Trouble {
     /// Logs what happened inside, once.
-    fn inside(error: &(dyn std::error::Error + 'static)) -> Self {
+    pub(super) fn inside(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = chain(error), "a page failed");
         Self::Inside
     }

@@ -44,6 +44,8 @@ pub(super) enum Seat {
     Browser,
     /// Of a browser whose answer of a passkey is waited for.
     Passkey,
+    /// An application's request, sealed, while somebody signs in for it.
+    App,
 }
 
 impl Visit {
@@ -69,6 +71,11 @@ impl Visit {
     pub(super) fn session(&self, seat: Seat, site: &Site) -> Option<TokenHash> {
         let found = cookie::find(&self.headers, seat.cookie(site))?;
         Some(Token::presented(&found).hash())
+    }
+
+    /// What a cookie holds.
+    pub(super) fn cookie(&self, seat: Seat, site: &Site) -> Option<String> {
+        cookie::find(&self.headers, seat.cookie(site))
     }
 
     /// Who the browser says it is.
@@ -103,6 +110,8 @@ impl Seat {
             (Self::Browser, false) => "postern_browser",
             (Self::Passkey, true) => "__Host-postern_passkey",
             (Self::Passkey, false) => "postern_passkey",
+            (Self::App, true) => "__Host-postern_app",
+            (Self::App, false) => "postern_app",
         }
     }
 }
