@@ -28,7 +28,10 @@ pub enum LogFormat {
 /// Starts it, once in a process. `POSTERN_LOG` says what is told.
 pub fn start(format: LogFormat) {
     let wanted = std::env::var("POSTERN_LOG").ok().and_then(|wanted| wanted.parse().ok());
-    let filter: Targets = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
+    // What strangers send as passkeys is none of our failures, and the library writes it down as its own.
+    let usual =
+        || Targets::new().with_default(LevelFilter::INFO).with_target("webauthn_rs_core", LevelFilter::OFF);
+    let filter: Targets = wanted.unwrap_or_else(usual);
     let journal =
         if format == LogFormat::Text && is_the_journal(stderr()) { Journal::open().ok() } else { None };
     let layer = match (journal, format) {

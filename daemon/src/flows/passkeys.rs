@@ -14,7 +14,7 @@ use super::sign_in::SignedIn;
 use super::tell::tell;
 use crate::rules::action::Action;
 use crate::rules::ids::{PasskeyId, UserId};
-use crate::rules::message::Message;
+use crate::rules::message::{Message, PasskeyEvent};
 use crate::rules::names::{self, NameError};
 use crate::rules::second_factor::Factor;
 use crate::site::Site;
@@ -140,7 +140,12 @@ pub fn add(
     };
     tx.insert_passkey(&new, now)?;
     let username = &who.user.username;
-    tell(tx, site, &Message::PasskeyAdded { user: who.user.id, passkey: name.clone() }, now)?;
+    tell(
+        tx,
+        site,
+        &Message::Passkey { user: who.user.id, passkey: name.clone(), event: PasskeyEvent::Added },
+        now,
+    )?;
     tx.audit(username, Action::PasskeyAdd, username, Some(&name), now)?;
     if !who.factors.any() {
         tx.sign_out_all(who.user.id, Some(who.session.id))?;
@@ -191,7 +196,12 @@ pub fn remove(
         tx.set_recovery_codes(who.user.id, &[])?;
     }
     let username = &who.user.username;
-    tell(tx, site, &Message::PasskeyRemoved { user: who.user.id, passkey: name.clone() }, now)?;
+    tell(
+        tx,
+        site,
+        &Message::Passkey { user: who.user.id, passkey: name.clone(), event: PasskeyEvent::Removed },
+        now,
+    )?;
     tx.audit(username, Action::PasskeyRemove, username, Some(&name), now)?;
     Ok(())
 }

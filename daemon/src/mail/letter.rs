@@ -67,9 +67,7 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
         Message::CertificateFailing { to: Some(user), .. }
         | Message::Welcome { user }
         | Message::PasswordChanged { user }
-        | Message::PasskeyAdded { user, .. }
-        | Message::PasskeyRemoved { user, .. }
-        | Message::PasskeyCopied { user, .. }
+        | Message::Passkey { user, .. }
         | Message::DeviceAdded { user, .. }
         | Message::DeviceRemoved { user, .. }
         | Message::EnrollmentFinished { user }
@@ -174,9 +172,7 @@ fn address(
             let expires = not_after.map(shown_time).unwrap_or_default();
             to_whom_it_concerns(tx, site, *to, vec![("reason", reason.clone()), ("expires", expires)])
         }
-        Message::PasskeyAdded { user, passkey }
-        | Message::PasskeyRemoved { user, passkey }
-        | Message::PasskeyCopied { user, passkey } => about(*user, vec![("passkey", passkey.clone())]),
+        Message::Passkey { user, passkey, .. } => about(*user, vec![("passkey", passkey.clone())]),
         Message::DeviceAdded { user, device }
         | Message::DeviceRemoved { user, device }
         | Message::DeviceAbandoned { user, device } => about(*user, vec![("device", device.clone())]),

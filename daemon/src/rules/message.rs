@@ -40,11 +40,11 @@ kinds! {
     PasswordReset = "password_reset",
     /// See [`Message::PasswordChanged`].
     PasswordChanged = "password_changed",
-    /// See [`Message::PasskeyAdded`].
+    /// See [`PasskeyEvent::Added`].
     PasskeyAdded = "passkey_added",
-    /// See [`Message::PasskeyRemoved`].
+    /// See [`PasskeyEvent::Removed`].
     PasskeyRemoved = "passkey_removed",
-    /// See [`Message::PasskeyCopied`].
+    /// See [`PasskeyEvent::Copied`].
     PasskeyCopied = "passkey_copied",
     /// See [`Message::DeviceAdded`].
     DeviceAdded = "device_added",
@@ -72,6 +72,18 @@ kinds! {
     EmailCode = "email_code",
     /// What an administrator sends to see whether mail arrives; never in the outbox.
     Test = "test",
+}
+
+/// What happened to a passkey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PasskeyEvent {
+    /// The account has one more.
+    Added,
+    /// The account has one less.
+    Removed,
+    /// Somebody may have a copy of it; it signs nobody in any more.
+    Copied,
 }
 
 /// A mail to be, as the outbox stores it.
@@ -115,26 +127,14 @@ pub enum Message {
         /// Whose.
         user: UserId,
     },
-    /// To whom it belongs: the account has one more passkey.
-    PasskeyAdded {
+    /// To whom it belongs: something happened to a passkey.
+    Passkey {
         /// Whose.
         user: UserId,
         /// Its name.
         passkey: String,
-    },
-    /// To whom it belonged: the account has one passkey less.
-    PasskeyRemoved {
-        /// Whose.
-        user: UserId,
-        /// Its name.
-        passkey: String,
-    },
-    /// To whom it belongs: somebody may have a copy of a passkey, which signs nobody in any more.
-    PasskeyCopied {
-        /// Whose.
-        user: UserId,
-        /// Its name.
-        passkey: String,
+        /// What.
+        event: PasskeyEvent,
     },
     /// To whom it belongs: the account has one more device.
     DeviceAdded {
@@ -224,9 +224,9 @@ impl Message {
             Self::Welcome { .. } => Kind::Welcome,
             Self::PasswordForgotten { .. } | Self::PasswordReset { .. } => Kind::PasswordReset,
             Self::PasswordChanged { .. } => Kind::PasswordChanged,
-            Self::PasskeyAdded { .. } => Kind::PasskeyAdded,
-            Self::PasskeyRemoved { .. } => Kind::PasskeyRemoved,
-            Self::PasskeyCopied { .. } => Kind::PasskeyCopied,
+            Self::Passkey { event: PasskeyEvent::Added, .. } => Kind::PasskeyAdded,
+            Self::Passkey { event: PasskeyEvent::Removed, .. } => Kind::PasskeyRemoved,
+            Self::Passkey { event: PasskeyEvent::Copied, .. } => Kind::PasskeyCopied,
             Self::DeviceAdded { .. } => Kind::DeviceAdded,
             Self::DeviceRemoved { .. } => Kind::DeviceRemoved,
             Self::EnrollmentFinished { .. } => Kind::EnrollmentFinished,

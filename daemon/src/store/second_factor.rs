@@ -39,7 +39,7 @@ pub struct StoredEmailCode {
 
 fn factors(row: &Row<'_>) -> rusqlite::Result<(UserId, Factors)> {
     let (totp, email, recovery_codes, passkeys) = (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-    Ok((UserId(row.get(0)?), Factors { totp, email, recovery_codes, passkeys }))
+    Ok((UserId(row.get(0)?), Factors { totp, email, passkeys, recovery_codes }))
 }
 
 fn totp(row: &Row<'_>) -> rusqlite::Result<StoredTotp> {

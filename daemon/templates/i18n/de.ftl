@@ -427,6 +427,7 @@ refused-passkey-taken = Dieses Gerät hat schon einen Passkey für Ihr Konto.
 passkeys-factor = Beim Anmelden wird einer außer dem Passwort verlangt, oder er genügt allein.
 passkeys-text = Ein Passkey ist in Ihrem Telefon, Ihrem Computer oder einem Sicherheitsschlüssel. Sie melden sich damit durch Fingerabdruck, Gesicht oder eine PIN an.
 passkeys-manage = Ihre Passkeys
+code-title-other = Noch ein Schritt
 code-passkey-text = Nehmen Sie einen Passkey, den Sie Ihrem Konto hinzugefügt haben.
 code-passkey = Passkey benutzen
 notice-passkey-added = Der Passkey ist hinzugefügt. Ab jetzt können Sie sich damit anmelden.

@@ -427,6 +427,7 @@ refused-passkey-taken = This device has a passkey for your account already.
 passkeys-factor = Signing in asks for it beside your password, or takes it alone.
 passkeys-text = A passkey is in your phone, your computer or a security key. It signs you in with your fingerprint, your face or a PIN.
 passkeys-manage = Your passkeys
+code-title-other = One more step
 code-passkey-text = Use a passkey that you added to your account.
 code-passkey = Use a passkey
 notice-passkey-added = The passkey is added. You can sign in with it from now on.

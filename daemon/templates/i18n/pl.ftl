@@ -446,6 +446,7 @@ refused-passkey-taken = To urządzenie ma już klucz dostępu do Twojego konta.
 passkeys-factor = Podczas logowania wymagany jest oprócz hasła albo wystarcza sam.
 passkeys-text = Klucz dostępu jest w telefonie, komputerze lub kluczu bezpieczeństwa. Pozwala zalogować się odciskiem palca, twarzą lub kodem PIN.
 passkeys-manage = Twoje klucze dostępu
+code-title-other = Jeszcze jeden krok
 code-passkey-text = Użyj klucza dostępu, który został dodany do konta.
 code-passkey = Użyj klucza dostępu
 notice-passkey-added = Klucz dostępu został dodany. Od teraz można się nim logować.

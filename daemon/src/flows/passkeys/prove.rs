@@ -12,7 +12,7 @@ use crate::flows::sign_in_code;
 use crate::flows::tell::tell;
 use crate::rules::action::{Action, Reason};
 use crate::rules::ids::UserId;
-use crate::rules::message::Message;
+use crate::rules::message::{Message, PasskeyEvent};
 use crate::rules::second_factor::Factor;
 use crate::rules::token::TokenHash;
 use crate::site::Site;
@@ -147,7 +147,12 @@ fn doubt(tx: &Tx<'_>, site: &Site, proven: &Proven, now: Timestamp) -> Result<()
         return Ok(());
     }
     tx.doubt_passkey(passkey.id, now)?;
-    tell(tx, site, &Message::PasskeyCopied { user: user.id, passkey: passkey.name.clone() }, now)
+    tell(
+        tx,
+        site,
+        &Message::Passkey { user: user.id, passkey: passkey.name.clone(), event: PasskeyEvent::Copied },
+        now,
+    )
 }
 
 fn asked(site: &Site, of: Option<UserId>, known: &[Value]) -> Result<(Value, Challenge), PasskeyError> {

@@ -114,7 +114,10 @@ fn a_passkey_signs_its_owner_in_and_its_counter_is_remembered() {
         );
     });
     let (added, mails) = world.told(Action::PasskeyAdd);
-    assert_eq!((added, mails), (1, vec![Message::PasskeyAdded { user: ann, passkey: "phone".to_owned() }]));
+    assert_eq!(
+        (added, mails),
+        (1, vec![Message::Passkey { user: ann, passkey: "phone".to_owned(), event: PasskeyEvent::Added }])
+    );
 }
 
 #[test]
@@ -216,7 +219,7 @@ fn a_counter_that_goes_back_is_refused_for_good_and_told_once() {
         assert_eq!(world.tries(|phone| phone.counter = counter), Err(Reason::Copied), "{counter}");
     }
     let mails = world.told(Action::SessionStart).1;
-    let copied = Message::PasskeyCopied { user: ann, passkey: "phone".to_owned() };
+    let copied = Message::Passkey { user: ann, passkey: "phone".to_owned(), event: PasskeyEvent::Copied };
     assert_eq!(mails.into_iter().filter(|mail| *mail == copied).count(), 1);
     assert_eq!(world.write(|tx, _| list(tx, ann).unwrap()[0].doubted_at), Some(2));
 }
@@ -247,7 +250,10 @@ fn a_removed_passkey_is_refused_and_its_owner_told() {
     assert_eq!(world.tries(|phone| phone.counter = 5), Err(Reason::Passkey));
     let (removed, mails) = world.told(Action::PasskeyRemove);
     assert_eq!(removed, 1);
-    assert_eq!(mails.last(), Some(&Message::PasskeyRemoved { user: ann, passkey: "old phone".to_owned() }));
+    assert_eq!(
+        mails.last(),
+        Some(&Message::Passkey { user: ann, passkey: "old phone".to_owned(), event: PasskeyEvent::Removed })
+    );
 }
 
 #[test]

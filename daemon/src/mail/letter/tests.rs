@@ -5,6 +5,7 @@ use crate::fixtures::{a_person, a_site, at};
 use crate::flows::issue::issue_enrollment;
 use crate::flows::password_reset;
 use crate::rules::enrollment::EnrollmentKind;
+use crate::rules::message::PasskeyEvent;
 use crate::store::Store;
 
 /// Runs `check` on every message about ann, as she is in the store.
@@ -32,6 +33,7 @@ fn on_every_message(site: impl Fn(&mut Site), check: impl Fn(&Message, &Tx<'_>, 
 
 fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId) -> Vec<Message> {
     let device = "<i>laptop</i>".to_owned();
+    let passkey = |event| Message::Passkey { user, passkey: "key".to_owned(), event };
     Kind::ALL
         .iter()
         .filter_map(|kind| {
@@ -42,9 +44,9 @@ fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId) -> Vec<Messa
                 Kind::Welcome => Message::Welcome { user },
                 Kind::PasswordReset => Message::PasswordReset { reset },
                 Kind::PasswordChanged => Message::PasswordChanged { user },
-                Kind::PasskeyAdded => Message::PasskeyAdded { user, passkey: "key".to_owned() },
-                Kind::PasskeyRemoved => Message::PasskeyRemoved { user, passkey: "key".to_owned() },
-                Kind::PasskeyCopied => Message::PasskeyCopied { user, passkey: "key".to_owned() },
+                Kind::PasskeyAdded => passkey(PasskeyEvent::Added),
+                Kind::PasskeyRemoved => passkey(PasskeyEvent::Removed),
+                Kind::PasskeyCopied => passkey(PasskeyEvent::Copied),
                 Kind::DeviceAdded => Message::DeviceAdded { user, device },
                 Kind::DeviceRemoved => Message::DeviceRemoved { user, device },
                 Kind::EnrollmentFinished => Message::EnrollmentFinished { user },
