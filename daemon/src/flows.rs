@@ -22,6 +22,7 @@ pub mod openid;
 pub mod openid_logout;
 pub mod openid_token;
 pub mod outbox;
+pub mod own_apps;
 pub mod own_devices;
 pub mod password_reset;
 pub mod permit;

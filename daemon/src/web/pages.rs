@@ -34,6 +34,7 @@ mod lamp;
 mod language;
 mod link;
 mod me;
+mod me_apps;
 mod me_device;
 mod me_password;
 mod openid;
