@@ -3,6 +3,8 @@
 use postern::flows::apps::Plan;
 use postern::flows::refusal::Refusal;
 
+use serde_json::Value;
+
 use crate::browser::Browser;
 use crate::relying::{CALLBACK, ISSUER, Sent, add_app, agree, claims, join, root, user_info, with_tokens};
 use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
@@ -29,19 +31,8 @@ async fn somebody_signs_in_agrees_once_and_the_application_knows_what_it_asked_f
     assert!(tokens.json.get("refresh_token").is_none(), "nobody asked for offline_access");
     let token = claims(&tokens.token("id_token"));
     let info = user_info(&postern, &tokens.token("access_token")).await;
-    for claims in [&token, &info.json] {
-        assert_eq!(claims["preferred_username"], "jdoe");
-        assert_eq!(
-            (claims["name"].as_str(), claims["given_name"].as_str()),
-            (Some("John Doe"), Some("John"))
-        );
-        assert_eq!(
-            (claims["email"].as_str(), claims["email_verified"].as_bool()),
-            (Some("jdoe@example.com"), Some(true))
-        );
-        assert_eq!(claims["groups"], serde_json::json!(["staff"]));
-        assert!(claims.get("phone_number").is_none(), "nobody asked for it");
-        assert_eq!(claims["sub"], token["sub"]);
+    for said in [&token, &info.json] {
+        is_jdoe(said, &token["sub"]);
     }
     let now = crate::support::NOW;
     assert_eq!((token["iss"].as_str(), token["aud"].as_str()), (Some(ISSUER), Some("client-wiki")));
@@ -58,6 +49,19 @@ async fn somebody_signs_in_agrees_once_and_the_application_knows_what_it_asked_f
     assert!(
         audited.contains(&"app.consent wiki".to_owned()) && audited.contains(&"app.sign-in wiki".to_owned())
     );
+}
+
+/// What was asked for, and nothing else.
+fn is_jdoe(claims: &Value, subject: &Value) {
+    assert_eq!(claims["preferred_username"], "jdoe");
+    assert_eq!((claims["name"].as_str(), claims["given_name"].as_str()), (Some("John Doe"), Some("John")));
+    assert_eq!(
+        (claims["email"].as_str(), claims["email_verified"].as_bool()),
+        (Some("jdoe@example.com"), Some(true))
+    );
+    assert_eq!(claims["groups"], serde_json::json!(["staff"]));
+    assert!(claims.get("phone_number").is_none(), "nobody asked for it");
+    assert_eq!(&claims["sub"], subject);
 }
 
 #[tokio::test]
@@ -133,7 +137,7 @@ async fn who_it_will_be_is_filled_in_and_who_it_has_to_be_is_held_to() {
     enrolled(&postern, "ann").await;
     let mut other = signed_in(&postern, "ann").await;
     assert_eq!(Sent::at(other.get(&hinted).await.went_to()).error(), "login_required");
-    let forged = format!("{}x", token);
+    let forged = format!("{token}x");
     let forged = client.start(&[("id_token_hint", &forged)]);
     assert_eq!(Sent::at(browser.get(&forged).await.went_to()).error(), "invalid_request");
     let mut new = Browser::new(&postern);

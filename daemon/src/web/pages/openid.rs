@@ -82,8 +82,8 @@ fn params_of(query: Option<&str>) -> Params {
 impl Pages {
     /// Makes the keys that are due.
     async fn ensure_keys(&self) -> Result<(), SigningError> {
-        let now = self.app.now();
-        for alg in self.app.store.read(move |tx| signing_keys::due(tx, now)).await? {
+        let (app, now) = (self.app.clone(), self.app.now());
+        for alg in self.app.store.read(move |tx| signing_keys::due(tx, &app.site(), now)).await? {
             let (random, nonce, app) = (self.app.random(), self.app.random(), self.app.clone());
             let made = tokio::task::spawn_blocking(move || jose::generate(alg, random)).await;
             let made = made.map_err(|_| JoseError::Unreadable)??;
