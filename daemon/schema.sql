@@ -1,5 +1,78 @@
 -- What the migrations lead to, for people; a test keeps it true.
 
+CREATE TABLE app (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    client_id TEXT NOT NULL UNIQUE,
+    secret_hash BLOB CHECK (length(secret_hash) = 32),
+    id_token_alg TEXT NOT NULL CHECK (id_token_alg IN ('RS256', 'EdDSA')),
+    skip_consent INTEGER NOT NULL CHECK (skip_consent IN (0, 1)),
+    url TEXT,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE app_consent (
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    app_id INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    scope TEXT NOT NULL,
+    given_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, app_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX app_consent_app ON app_consent (app_id);
+
+CREATE TABLE app_grant (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    app_id INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    session_id INTEGER REFERENCES session (id) ON DELETE SET NULL,
+    code_hash BLOB NOT NULL UNIQUE CHECK (length(code_hash) = 32),
+    code_expires_at INTEGER NOT NULL,
+    code_used_at INTEGER,
+    redirect_uri TEXT NOT NULL,
+    challenge TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    nonce TEXT,
+    auth_time INTEGER NOT NULL,
+    acr TEXT NOT NULL,
+    amr TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX app_grant_app ON app_grant (app_id);
+
+CREATE INDEX app_grant_session ON app_grant (session_id);
+
+CREATE INDEX app_grant_user ON app_grant (user_id);
+
+CREATE TABLE app_group (
+    app_id INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    group_id INTEGER NOT NULL REFERENCES user_group (id),
+    PRIMARY KEY (app_id, group_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX app_group_group ON app_group (group_id);
+
+CREATE TABLE app_token (
+    token_hash BLOB PRIMARY KEY CHECK (length(token_hash) = 32),
+    grant_id INTEGER NOT NULL REFERENCES app_grant (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('access', 'refresh')),
+    scope TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX app_token_expiry ON app_token (expires_at);
+
+CREATE INDEX app_token_grant ON app_token (grant_id);
+
+CREATE TABLE app_uri (
+    app_id INTEGER NOT NULL REFERENCES app (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL CHECK (kind IN ('redirect', 'post-logout')),
+    uri TEXT NOT NULL,
+    PRIMARY KEY (app_id, kind, uri)
+) STRICT, WITHOUT ROWID;
+
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN
     SELECT RAISE(ABORT, 'the audit log is never changed');
 END;
@@ -259,6 +332,19 @@ CREATE TABLE traffic (
     sent INTEGER NOT NULL,
     PRIMARY KEY (device_id, location_id, hour)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE signing_key (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kid TEXT NOT NULL UNIQUE,
+    alg TEXT NOT NULL CHECK (alg IN ('RS256', 'EdDSA')),
+    public_jwk TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    signs_from INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE subject (
+    user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL UNIQUE
+) STRICT;
 
 CREATE TABLE user (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

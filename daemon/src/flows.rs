@@ -25,6 +25,7 @@ pub mod openid;
 pub mod openid_logout;
 pub mod openid_token;
 pub mod outbox;
+pub mod own_apps;
 pub mod own_client;
 pub mod own_devices;
 pub mod own_particulars;

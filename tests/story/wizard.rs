@@ -24,10 +24,18 @@ mod links;
 mod look;
 #[path = "wizard/me.rs"]
 mod me;
+#[path = "wizard/openid.rs"]
+mod openid;
+#[path = "wizard/openid_bad.rs"]
+mod openid_bad;
+#[path = "wizard/openid_found.rs"]
+mod openid_found;
 #[path = "wizard/passkeys.rs"]
 mod passkeys;
 #[path = "wizard/portal.rs"]
 mod portal;
+#[path = "wizard/relying.rs"]
+mod relying;
 #[path = "wizard/reset.rs"]
 mod reset;
 #[path = "wizard/second_factor.rs"]

@@ -116,6 +116,12 @@ fn every_claim_of_the_threat_model_names_a_test_that_there_is() {
 }
 
 #[test]
+fn every_clause_of_the_openid_standards_names_a_test_that_there_is() {
+    let text = fs::read_to_string(root().join("daemon/decisions/openid-clauses.md")).unwrap();
+    assert_eq!(claims::unfounded(&text, &claims::tests()), Vec::<String>::new());
+}
+
+#[test]
 fn every_route_of_the_apis_is_described_and_nothing_else() {
     openapi::can_fail();
     let client = openapi::differences("client_api", "client.yaml");

@@ -34,8 +34,8 @@ pub fn issuer(site: &Site) -> &str {
 }
 
 /// For which algorithms a key is to be made now.
-pub fn due(tx: &Tx<'_>, now: Timestamp) -> Result<Vec<IdTokenAlg>, StoreError> {
-    let keys = tx.signing_keys()?;
+pub fn due(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<Vec<IdTokenAlg>, StoreError> {
+    let keys = readable(tx, site)?;
     let is_due = |alg: &IdTokenAlg| key_rotation::next(&starts(&keys, *alg), now).is_some();
     Ok(IdTokenAlg::ALL.into_iter().filter(is_due).collect())
 }
@@ -48,9 +48,11 @@ pub fn keep(
     random: [u8; 32],
     now: Timestamp,
 ) -> Result<(), SigningError> {
-    let Some(signs_from) = key_rotation::next(&starts(&tx.signing_keys()?, made.alg), now) else {
-        return Ok(());
-    };
+    let known = readable(tx, site)?;
+    let Some(signs_from) = key_rotation::next(&starts(&known, made.alg), now) else { return Ok(()) };
+    for key in tx.signing_keys()?.iter().filter(|key| known.iter().all(|known| known.kid != key.kid)) {
+        tx.delete_signing_key(&key.kid)?;
+    }
     let sealed = site.keys.seal.seal(sealed_as(&made.thumbprint)?, &made.private, random);
     let (kid, public_jwk) = (made.thumbprint.clone(), made.public_jwk.clone());
     Ok(tx.insert_signing_key(&SigningKey { kid, alg: made.alg, public_jwk, sealed, signs_from })?)
@@ -85,7 +87,7 @@ pub fn sign(
     claims: &Value,
     now: Timestamp,
 ) -> Result<String, SigningError> {
-    let mut keys = tx.signing_keys()?;
+    let mut keys = readable(tx, site)?;
     keys.retain(|key| key.alg == alg);
     let position = key_rotation::signing(&starts(&keys, alg), now);
     let key = position.and_then(|position| keys.get(position)).ok_or(SigningError::NoKey)?;
@@ -98,6 +100,13 @@ pub fn opened(tx: &Tx<'_>, site: &Site, token: &str) -> Result<Option<Value>, St
     let keys = tx.signing_keys()?;
     let keys = keys.iter().map(|key| (key.kid.as_str(), key.alg, key.public_jwk.as_str()));
     Ok(jose::opened(token, issuer(site), keys))
+}
+
+/// Those that open under our seal: a backup may have come without it, and others are made in their place.
+fn readable(tx: &Tx<'_>, site: &Site) -> Result<Vec<SigningKey>, StoreError> {
+    let mut keys = tx.signing_keys()?;
+    keys.retain(|key| sealed_as(&key.kid).is_ok_and(|what| site.keys.seal.open(what, &key.sealed).is_some()));
+    Ok(keys)
 }
 
 fn starts(keys: &[SigningKey], alg: IdTokenAlg) -> Vec<i64> {
@@ -134,7 +143,7 @@ mod tests {
             make(2, 1)?;
             assert_eq!(kids(1)?, 1, "the second was not due");
             let first = sign(tx, &site, alg, &claims, at(1))?;
-            assert!(due(tx, at(89 * DAY))?.contains(&alg));
+            assert!(due(tx, &site, at(89 * DAY))?.contains(&alg));
             make(3, 89 * DAY)?;
             assert_eq!(kids(89 * DAY)?, 2);
             let kid = |token: &str| token.split('.').next().unwrap().to_owned();
@@ -147,6 +156,23 @@ mod tests {
             Ok::<_, SigningError>(())
         });
         done.unwrap();
+    }
+
+    #[test]
+    fn keys_under_another_seal_make_way_for_new_ones() {
+        let store = Store::in_memory().unwrap();
+        let mut site = a_site(&store);
+        let made = |number| jose::generate(IdTokenAlg::EdDsa, [number; 32]).unwrap();
+        let keep_it = |site: &Site, number| {
+            let kept = store.write_blocking(|tx| {
+                keep(tx, site, &made(number), [9; 32], at(0))?;
+                Ok::<_, SigningError>(tx.signing_keys()?.into_iter().map(|key| key.kid).collect::<Vec<_>>())
+            });
+            kept.unwrap().0
+        };
+        assert_eq!(keep_it(&site, 1), [made(1).thumbprint]);
+        site.keys.seal = crate::rules::seal::SealKey::from_bytes([77; 32]);
+        assert_eq!(keep_it(&site, 2), [made(2).thumbprint]);
     }
 
     #[test]

@@ -200,7 +200,8 @@ impl Tx<'_> {
         if let Some(subject) = self.known_subject(user)? {
             return Ok(subject);
         }
-        let subject: String = random.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let (half, _) = random.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        let subject = uuid::Builder::from_random_bytes(*half).into_uuid().simple().to_string();
         self.insert("INSERT INTO subject (user_id, subject) VALUES (?1, ?2)", params![user.0, subject])?;
         Ok(subject)
     }

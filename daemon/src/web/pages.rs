@@ -39,6 +39,7 @@ mod language;
 mod link;
 mod me;
 mod me_add;
+mod me_apps;
 mod me_client;
 mod me_confirm;
 mod me_device;

@@ -154,7 +154,8 @@ async fn remove(
 
 /// Letters and digits alone: it is copied into all kinds of files.
 fn fresh_client_id(random: [u8; 32]) -> String {
-    random.iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    let (half, _) = random.split_first_chunk().unwrap_or((&[0; 16], &[]));
+    uuid::Builder::from_random_bytes(*half).into_uuid().simple().to_string()
 }
 
 fn fresh_secret(admin: &Admin) -> Token {

@@ -8,8 +8,8 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, options, post};
 
-use super::Pages;
 use super::trouble::Trouble;
+use super::{Pages, me_apps};
 use crate::flows::signing_keys::{self, SigningError};
 use crate::jose::{self, JoseError};
 use crate::rules::openid::Params;
@@ -25,12 +25,14 @@ mod token;
 mod user_info;
 
 use answer::OAuthError;
+pub(super) use pages::meaning;
 
 /// Pages whose forms come from here.
 pub(super) fn from_here() -> Router<Pages> {
     Router::new()
         .route("/openid/continue", get(authorize::go_on))
         .route("/openid/consent", get(super::me::again).post(authorize::consent))
+        .route("/me/apps", get(me_apps::show).post(me_apps::withdraw))
         .route("/openid/logout/confirm", get(super::me::again).post(logout::confirm))
 }
 
@@ -80,8 +82,8 @@ fn params_of(query: Option<&str>) -> Params {
 impl Pages {
     /// Makes the keys that are due.
     async fn ensure_keys(&self) -> Result<(), SigningError> {
-        let now = self.app.now();
-        for alg in self.app.store.read(move |tx| signing_keys::due(tx, now)).await? {
+        let (app, now) = (self.app.clone(), self.app.now());
+        for alg in self.app.store.read(move |tx| signing_keys::due(tx, &app.site(), now)).await? {
             let (random, nonce, app) = (self.app.random(), self.app.random(), self.app.clone());
             let made = tokio::task::spawn_blocking(move || jose::generate(alg, random)).await;
             let made = made.map_err(|_| JoseError::Unreadable)??;

@@ -268,7 +268,11 @@ impl From<Refusal> for Trouble {
         if let Refusal::Store(error) = &refused {
             return Self::inside(error);
         }
-        if matches!(refused, Refusal::UnknownDevice(_)) { Self::NotFound } else { Self::Malformed }
+        if matches!(refused, Refusal::UnknownDevice(_) | Refusal::UnknownApp(_)) {
+            Self::NotFound
+        } else {
+            Self::Malformed
+        }
     }
 }
 

@@ -119,7 +119,7 @@ fn variables_given(mut rest: &str) -> BTreeSet<String> {
 fn files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in ["templates/pages", "src/web/pages"] {
+    for folder in ["templates/pages", "src/web/pages", "src/web/pages/openid"] {
         let entries = fs::read_dir(root.join(folder)).unwrap();
         files.extend(entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()));
     }

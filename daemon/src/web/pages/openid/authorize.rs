@@ -47,7 +47,7 @@ pub(super) async fn show(
     let asked_in = who.as_ref().map(|who| who.session.id);
     let (app, now) = (pages.app.clone(), pages.app.now());
     let read = pages.app.store.read(move |tx| openid::read(tx, &app.site(), &params, asked_in, now));
-    match Box::pin(read).await? {
+    match read.await? {
         Ok(asked) => pages.proceed(&visit, asked, who, Way::Redirect).await,
         Err(denied) => pages.denied(denied, Way::Redirect, &visit),
     }
