@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod certificate_trouble;
 pub mod client_config;
 pub mod configure;
+pub mod connect;
 pub mod devices;
 pub mod enroll;
 pub mod enroll_audit;

@@ -6,6 +6,7 @@ pub mod addressing;
 pub mod browser;
 pub mod certificate;
 pub mod colour;
+pub mod connection;
 pub mod enrollment;
 pub mod fact;
 pub mod ids;

@@ -15,6 +15,7 @@ pub mod account;
 pub mod address;
 pub mod audit;
 pub mod census;
+pub mod connection;
 pub mod desired;
 pub mod device;
 pub mod enrollment;

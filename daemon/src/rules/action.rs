@@ -70,6 +70,8 @@ names! {
     SessionSignOut = "session.sign-out",
     /// A user ended sessions in other browsers.
     SessionEnd = "session.end",
+    /// A device gave its second factor and is connected.
+    ConnectionStart = "connection.start",
     /// The phone number that came with a first password was none, and was left out.
     PhoneRefuse = "phone.refuse",
     /// A key was registered.

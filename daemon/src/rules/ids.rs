@@ -47,3 +47,7 @@ id! {
     /// Somebody signed in, in one browser.
     SessionId
 }
+id! {
+    /// A code that is mailed to who connects.
+    CodeId
+}

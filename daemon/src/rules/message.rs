@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{EnrollmentId, ResetId, UserId};
+use super::ids::{CodeId, EnrollmentId, ResetId, UserId};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -55,6 +55,8 @@ kinds! {
     DeviceAbandoned = "device_abandoned",
     /// See [`Message::NewLinkWanted`].
     NewLinkWanted = "new_link_wanted",
+    /// See [`Message::ConnectCode`].
+    ConnectCode = "connect_code",
     /// What an administrator sends to see whether mail arrives; never in the outbox.
     Test = "test",
 }
@@ -146,6 +148,11 @@ pub enum Message {
         /// Its name.
         device: String,
     },
+    /// The code with which somebody connects where a second factor is asked for.
+    ConnectCode {
+        /// Which.
+        code: CodeId,
+    },
     /// To who invited them: somebody's link is good for nothing any more, and they ask for a new one.
     NewLinkWanted {
         /// Who asks.
@@ -169,6 +176,7 @@ impl Message {
             Self::LocationFull { .. } => Kind::LocationFull,
             Self::CertificateFailing { .. } => Kind::CertificateFailing,
             Self::DeviceAbandoned { .. } => Kind::DeviceAbandoned,
+            Self::ConnectCode { .. } => Kind::ConnectCode,
             Self::NewLinkWanted { .. } => Kind::NewLinkWanted,
         }
     }

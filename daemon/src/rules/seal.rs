@@ -18,6 +18,8 @@ pub struct SealKey([u8; 32]);
 pub enum Sealed {
     /// The preshared key of a device in a location.
     PresharedKey(DeviceId, LocationId),
+    /// The preshared key with which a device is connected to a location that asks for a second factor.
+    ConnectionKey(DeviceId, LocationId),
 }
 
 impl SealKey {
@@ -53,6 +55,9 @@ impl Sealed {
             Self::PresharedKey(device, location) => {
                 format!("postern preshared key of device {device} in location {location}").into_bytes()
             }
+            Self::ConnectionKey(device, location) => {
+                format!("postern connection of device {device} to location {location}").into_bytes()
+            }
         }
     }
 }
@@ -73,6 +78,7 @@ mod tests {
             Sealed::PresharedKey(DeviceId(8), LocationId(1)),
             Sealed::PresharedKey(DeviceId(7), LocationId(2)),
             Sealed::PresharedKey(DeviceId(71), LocationId(1)),
+            Sealed::ConnectionKey(DeviceId(7), LocationId(1)),
         ] {
             assert!(key.open(other, &sealed).is_none(), "{other:?}");
         }

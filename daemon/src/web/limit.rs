@@ -44,6 +44,8 @@ pub(super) struct Limits {
     mailboxes: Allowances<[u8; 32]>,
     /// Of users who ask for another link.
     askers: Allowances<UserId>,
+    /// Of users who give codes, until one is right.
+    codes: Allowances<UserId>,
     /// Of who signs in.
     pub(super) sign_ins: SignIns,
 }
@@ -59,6 +61,10 @@ pub(super) enum Presented {
     PollingToken,
     /// A session.
     Session,
+    /// The key of a device that connects.
+    ConnectingKey,
+    /// What somebody connects with who gives a second factor.
+    ConnectToken,
 }
 
 impl Presented {
@@ -69,6 +75,7 @@ impl Presented {
             Self::ResetToken => Action::PasswordReset,
             Self::PollingToken => Action::DevicePoll,
             Self::Session => Action::SessionPresent,
+            Self::ConnectingKey | Self::ConnectToken => Action::ConnectionStart,
         }
     }
 }
@@ -90,6 +97,7 @@ impl Default for Limits {
             forgetful: Allowances::new(10, Duration::from_mins(1), MOST_ADDRESSES),
             mailboxes: Allowances::new(3, Duration::from_hours(2), MOST_BEARERS),
             askers: Allowances::new(2, Duration::from_hours(6), MOST_BEARERS),
+            codes: Allowances::new(10, Duration::from_hours(1), MOST_BEARERS),
             sign_ins: SignIns::default(),
         }
     }
@@ -127,8 +135,8 @@ impl Limits {
             return Ok(admission);
         }
         let strangers = match what {
-            Presented::EnrollmentToken | Presented::ResetToken => &self.guesses,
-            Presented::PollingToken | Presented::Session => &self.strangers,
+            Presented::EnrollmentToken | Presented::ResetToken | Presented::ConnectToken => &self.guesses,
+            Presented::PollingToken | Presented::Session | Presented::ConnectingKey => &self.strangers,
         };
         let network = network_of(address);
         strangers.take(network, now)?;
@@ -153,6 +161,16 @@ impl Limits {
     /// What [`Limits::asks_for_link`] took is theirs again: nobody was told.
     pub(super) fn asked_in_vain(&self, user: UserId) {
         self.askers.give_back(user);
+    }
+
+    /// Takes one of the codes that a user may give: ten wrong ones, then one in every hour.
+    pub(super) fn gives_code(&self, user: UserId, now: Timestamp) -> Result<(), Duration> {
+        self.codes.take(user, now)
+    }
+
+    /// It was not wrong.
+    pub(super) fn gave_right_code(&self, user: UserId) {
+        self.codes.give_back(user);
     }
 
     /// What was issued just now is known from the start.

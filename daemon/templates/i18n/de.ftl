@@ -282,3 +282,8 @@ ago-days = { $count ->
     [one] vor 1 Tag
    *[other] vor { $count } Tagen
 }
+
+# Locations that ask for a second factor
+second-factor-left-out = Netze, die bei jeder Verbindung einen zweiten Faktor verlangen: { $locations }. Dafür brauchen Sie den Desktop-Client; eine Datei gibt es für sie nicht.
+place-second-factor = Verlangt bei jeder Verbindung einen zweiten Faktor: Verbinden Sie sich mit dem Desktop-Client
+place-left-out = Verlangt einen zweiten Faktor, den dieses Gerät nicht geben kann

@@ -282,3 +282,8 @@ ago-days = { $count ->
     [one] 1 day ago
    *[other] { $count } days ago
 }
+
+# Locations that ask for a second factor
+second-factor-left-out = Networks that ask for a second factor at each connection: { $locations }. Use the desktop client for these; there is no file for them.
+place-second-factor = Asks for a second factor at each connection: connect with the desktop client
+place-left-out = Asks for a second factor, which this device cannot give

@@ -296,3 +296,8 @@ ago-days = { $count ->
     [one] 1 dzień temu
    *[other] { $count } dni temu
 }
+
+# Locations that ask for a second factor
+second-factor-left-out = Sieci, które przy każdym połączeniu wymagają drugiego składnika: { $locations }. Do nich służy klient na komputer; pliku do nich nie ma.
+place-second-factor = Przy każdym połączeniu wymaga drugiego składnika: połącz się klientem na komputer
+place-left-out = Wymaga drugiego składnika, którego to urządzenie nie może podać

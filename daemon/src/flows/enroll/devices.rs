@@ -7,9 +7,10 @@ use super::{EnrollError, Owner, Session};
 use crate::flows::exhaustion;
 use crate::flows::permit::{locations_of_user, settle_device};
 use crate::flows::tell::tell;
+use crate::flows::welcome::welcome_when_done;
 use crate::rules::action::Action;
 use crate::rules::fact::Fact;
-use crate::rules::ids::DeviceId;
+use crate::rules::ids::{DeviceId, LocationId};
 use crate::rules::message::Message;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenKind};
@@ -50,15 +51,25 @@ pub fn create_device(
     exhaustion::tell(tx, site, now)?;
     tx.audit(session.owner.name(), Action::DeviceRegister, &device.name, None, now)?;
     tx.happened(Fact::DeviceRegistered);
-    tx.registered(id, settled.granted, now);
+    let at_once = settled.granted.into_iter().filter(|location| !asks_second_factor(site, *location));
+    tx.registered(id, at_once, now);
     // The onboarding mail speaks of the devices before it.
     if let Owner::Person(user) = &session.owner
         && user.welcomed_at.is_some()
     {
         tell(tx, site, &Message::DeviceAdded { user: user.id, device: device.name.clone() }, now)?;
     }
+    if let Owner::Person(user) = &session.owner {
+        // Where every location asks for a second factor, nothing else will be.
+        welcome_when_done(tx, site, user.id, now)?;
+    }
     let polling = renew_polling(tx, site, &device, now)?;
     Ok(Registered { device, polling })
+}
+
+/// Whether a device is there only while it is connected by a second factor.
+fn asks_second_factor(site: &Site, location: LocationId) -> bool {
+    site.location(location).is_some_and(|location| location.config.second_factor)
 }
 
 /// Gives a device that this session registered another key, because the first one was lost. Peers of the old key go.
@@ -76,7 +87,9 @@ pub fn replace_key(
     tx.set_device_key(&known, key)?;
     for held in tx.addresses_of(device)? {
         tx.set_live(device, held.location, None)?;
-        tx.registered(device, [held.location], now);
+        if !asks_second_factor(site, held.location) {
+            tx.registered(device, [held.location], now);
+        }
     }
     tx.audit(session.owner.name(), Action::DeviceRekey, &known.name, None, now)?;
     tx.device(device)?.ok_or(EnrollError::UnknownDevice)

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::flows::permit::{of_device, open_to};
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, Subject};
-use crate::rules::ids::{DeviceId, UserId};
+use crate::rules::ids::{DeviceId, LocationId, UserId};
 use crate::site::{Site, SiteLocation};
 use crate::store::account::User;
 use crate::store::address::Held;
@@ -24,6 +24,7 @@ pub(super) struct Rows<'a> {
     owners: BTreeMap<UserId, Owner<'a>>,
     held: BTreeMap<DeviceId, Vec<Held>>,
     fixed: BTreeMap<DeviceId, Vec<FixedPlace>>,
+    connected: BTreeSet<(DeviceId, LocationId)>,
     newest: BTreeMap<Subject, Enrollment>,
     refused: BTreeMap<String, Vec<AuditEntry>>,
 }
@@ -48,6 +49,7 @@ impl<'a> Rows<'a> {
             rows.held.entry(place.device).or_default().push(place);
         }
         rows.fixed = tx.fixed_places()?;
+        rows.connected = tx.connections()?.iter().map(|found| (found.device, found.location)).collect();
         Ok(rows)
     }
 
@@ -65,6 +67,8 @@ impl<'a> Rows<'a> {
         for device in devices {
             rows.held.insert(device.id, tx.addresses_of(device.id)?);
             rows.fixed.insert(device.id, tx.fixed_places_of(device.id)?);
+            let connected = tx.connections_of(device.id)?;
+            rows.connected.extend(connected.into_iter().map(|location| (device.id, location)));
         }
         let people = users.iter().map(|user| Subject::User(user.id));
         for subject in people.chain(devices.iter().map(|device| Subject::Machine(device.id))) {
@@ -79,7 +83,8 @@ impl<'a> Rows<'a> {
             refused.entry(entry.object.clone()).or_default().push(entry);
         }
         let (owners, held, fixed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Self { site, owners, held, fixed, newest: BTreeMap::new(), refused })
+        let (connected, newest) = (BTreeSet::new(), BTreeMap::new());
+        Ok(Self { site, owners, held, fixed, connected, newest, refused })
     }
 
     fn add(&mut self, user: &User, groups: BTreeSet<String>) {
@@ -112,6 +117,11 @@ impl<'a> Rows<'a> {
         let places = self.fixed.get(&device.id).map_or(&[][..], Vec::as_slice).iter();
         let granted = places.filter(|place| place.granted);
         granted.filter_map(|place| Some((self.site.location(place.location)?, place))).collect()
+    }
+
+    /// Whether a second factor was given for a device there.
+    pub(super) fn is_connected(&self, device: DeviceId, location: LocationId) -> bool {
+        self.connected.contains(&(device, location))
     }
 
     pub(super) fn newest(&self, subject: Subject) -> Option<&Enrollment> {

@@ -45,6 +45,7 @@ struct DevicePage {
     placeholder: &'static str,
     registered: Option<DeviceId>,
     client: Option<ClientLink>,
+    left_out: Option<Phrase>,
 }
 
 #[derive(Template)]
@@ -56,6 +57,7 @@ struct RegisteredPage {
     device: Device,
     places: Vec<ShownPlace>,
     placeholder: &'static str,
+    left_out: Option<Phrase>,
 }
 
 /// What opens the desktop client.
@@ -114,7 +116,9 @@ pub(super) async fn show(
     };
     if let Some(device) = progress.devices.last().cloned() {
         let places = pages.places(&device).await?;
+        let left_out = pages.left_out(progress.user.id, visit.language).await?;
         return page(&RegisteredPage {
+            left_out,
             frame: frame(&pages.app.site(), &visit, &progress, Step::Device, &pages),
             first_name: progress.user.first_name,
             registered: Some(device.id),
@@ -123,7 +127,8 @@ pub(super) async fn show(
             placeholder: PLACEHOLDER_KEY,
         });
     }
-    page(&device_page(&pages, &visit, &progress, &Typed::default(), None))
+    let left_out = pages.left_out(progress.user.id, visit.language).await?;
+    page(&DevicePage { left_out, ..device_page(&pages, &visit, &progress, &Typed::default(), None) })
 }
 
 /// Registers a device: JSON from the script, a form from who brings a key.
@@ -147,7 +152,9 @@ pub(super) async fn register(
         Err(error) => {
             let Some(why) = refusal(&error) else { return Err(error.into()) };
             let progress = pages.progress(&visit).await?;
-            let shown = page(&device_page(&pages, &visit, &progress, &typed, Some((why, &error))))?;
+            let left_out = pages.left_out(progress.user.id, visit.language).await?;
+            let refused = device_page(&pages, &visit, &progress, &typed, Some((why, &error)));
+            let shown = page(&DevicePage { left_out, ..refused })?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response())
         }
     }
@@ -256,6 +263,7 @@ fn device_page(
         placeholder: PLACEHOLDER_KEY,
         registered: None,
         client: ClientLink::of(pages, progress),
+        left_out: None,
     }
 }
 

@@ -179,6 +179,8 @@ fn shown_place(place: PlaceView, language: Language, now: Timestamp) -> ShownPla
     let handshake = place.traffic.and_then(|traffic| traffic.last_handshake);
     let (lit, state) = match (place.state, handshake) {
         (PlaceState::NoAddress, _) => ("pending", language.say(Key("place-no-address"))),
+        (PlaceState::SecondFactor, _) => ("pending", language.say(Key("place-second-factor"))),
+        (PlaceState::LeftOut, _) => ("pending", language.say(Key("place-left-out"))),
         (PlaceState::Pending, _) => ("pending", language.say(Key("lamp-pending"))),
         (PlaceState::Live, None) => ("ready", language.say(Key("place-never"))),
         (PlaceState::Live, Some(at)) => {
