@@ -9,6 +9,7 @@ mod load;
 mod problem;
 mod raw;
 mod restart;
+mod security;
 pub mod settings;
 mod sign_in;
 mod smtp;
@@ -33,6 +34,7 @@ pub use branding::{Branding, Link, Logo, LogoKind};
 pub use https::{Acme, Http, OwnFiles, Tls};
 pub use load::{DEFAULT_FILE, Draft, Loaded, admin_socket, load, load_drafts, load_with};
 pub use problem::{ConfigErrors, Problem};
+pub use security::SecondFactor;
 pub use smtp::{Login, PasswordError, PasswordSource, Security, Smtp};
 pub use values::{host_of, is_public_name, mail_host, public_url};
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub enrollment: Enrollment,
     /// How long people stay signed in.
     pub sign_in: Timeouts,
+    /// Whether that takes more than a password.
+    pub second_factor: SecondFactor,
     /// Where WireGuard runs, unless a location says otherwise.
     pub backend: BackendChoice,
     /// How often everything is compared with the kernel even if nothing happened.

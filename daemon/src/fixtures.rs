@@ -7,7 +7,7 @@ use postern_gateway::{BackendKind, Mtu, PrivateKey};
 
 use crate::config::{
     BackendChoice, Backups, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http,
-    Location, Mail, Tls,
+    Location, Mail, SecondFactor, Tls,
 };
 use crate::rules::colour::Colour;
 use crate::rules::ids::UserId;
@@ -118,6 +118,7 @@ fn config() -> Config {
             devices_per_session: 3,
         },
         sign_in: Timeouts { idle: 60 * minute, absolute: 24 * 60 * minute },
+        second_factor: SecondFactor::default(),
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
         metrics_listen: Vec::new(),

@@ -32,6 +32,8 @@ mod migrate;
 pub mod outbox;
 pub mod owed;
 pub mod password_reset;
+pub mod pending_sign_in;
+pub mod second_factor;
 pub mod session;
 mod signals;
 mod tx;

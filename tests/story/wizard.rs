@@ -24,6 +24,8 @@ mod look;
 mod me;
 #[path = "wizard/reset.rs"]
 mod reset;
+#[path = "wizard/second_factor.rs"]
+mod second_factor;
 #[path = "wizard/sign_in.rs"]
 mod sign_in;
 #[path = "wizard/walk.rs"]

@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("argon2", &["daemon/src/password"]),
     ("rand", &["daemon/src/app"]),
     ("hmac", &["daemon/src/rules"]),
+    ("totp_rs", &["daemon/src/rules/totp"]),
     ("x25519_dalek", &["gateway/src/key"]),
     ("defguard_wireguard_rs", &["gateway/src/backend"]),
     ("rtnetlink", &["gateway/src/backend"]),

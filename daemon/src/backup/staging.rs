@@ -90,6 +90,7 @@ impl Staging {
             tx.renames_done()?;
             if !manifest.with_keys {
                 tx.forget_preshared_keys()?;
+                tx.forget_totp_secrets()?;
             }
             tx.audit("unix:root", Action::BackupRestore, "postern", Some(&detail), now)
         });

@@ -266,6 +266,7 @@ fn convert(raw: RawConfig, base: &Path, file: &Path, problems: &mut Problems) ->
         texts,
         enrollment: enrollment(&raw.enrollment, file, problems),
         sign_in: sign_in(&raw.sign_in, file, problems),
+        second_factor: raw.security.second_factor,
         backend: backend(raw.gateway.backend),
         reconcile_interval,
         audit_keep: audit_keep(&raw.audit.keep, file, problems),

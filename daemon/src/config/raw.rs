@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use postern_gateway::{HostService, InterfaceName, Mtu};
 use serde::Deserialize;
 
+use super::security::RawGuards;
 use super::sign_in::RawSignIn;
 use crate::rules::colour::Colour;
 
@@ -46,6 +47,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ),
     ("enrollment", &["token_ttl", "session_ttl", "device_step", "devices_per_session"]),
     ("sign_in", &["idle_timeout", "absolute_timeout"]),
+    ("security", &["second_factor"]),
     ("gateway", &["backend", "reconcile_interval"]),
     ("metrics", &["listen"]),
     ("audit", &["keep"]),
@@ -68,6 +70,7 @@ pub(super) struct RawConfig {
     pub(super) mail: RawMail,
     pub(super) enrollment: RawEnrollment,
     pub(super) sign_in: RawSignIn,
+    pub(super) security: RawGuards,
     pub(super) gateway: RawGateway,
     pub(super) metrics: RawMetrics,
     pub(super) audit: RawAudit,
@@ -292,6 +295,7 @@ impl Default for RawConfig {
             mail: RawMail::default(),
             enrollment: RawEnrollment::default(),
             sign_in: RawSignIn::default(),
+            security: RawGuards::default(),
             gateway: RawGateway::default(),
             metrics: RawMetrics::default(),
             audit: RawAudit::default(),

@@ -7,6 +7,7 @@ use postern_gateway::PublicKey;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use crate::flows::second_factor;
 use crate::flows::tell::tell;
 use crate::rules::action::{Action, Reason};
 use crate::rules::connection::{ATTEMPT, MAIL_EVERY, Method, Running, SAME_CODE};
@@ -234,9 +235,14 @@ fn attempted(
     Ok((attempt, place))
 }
 
-/// Whether the user can give a second factor that way.
-fn has(_tx: &Tx<'_>, _user: &User, method: Method) -> Result<bool, StoreError> {
-    Ok(method == Method::Email)
+/// Whether the user can give a second factor that way. Everybody can read their mail; but whoever has set up an app has that
+/// asked for, unless they chose mail besides.
+fn has(tx: &Tx<'_>, user: &User, method: Method) -> Result<bool, StoreError> {
+    let factors = tx.factors_of(user.id)?;
+    Ok(match method {
+        Method::Totp => factors.totp,
+        Method::Email => factors.email || !factors.totp,
+    })
 }
 
 fn is_right(
@@ -247,8 +253,12 @@ fn is_right(
     code: &str,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    // What was set up may have changed since.
+    if !has(tx, &place.user, attempt.method)? {
+        return Ok(false);
+    }
     match attempt.method {
-        Method::Totp => Ok(false),
+        Method::Totp => second_factor::is_right_and_new(tx, site, &place.user, code, now),
         Method::Email => {
             let mailed = tx.mailed_code_of(place.user.id)?;
             let Some(mailed) = mailed.filter(|mailed| is_for(mailed, place) && mailed.is_good(now)) else {

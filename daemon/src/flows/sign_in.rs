@@ -8,6 +8,7 @@ use super::tell::tell;
 use crate::rules::action::Action;
 use crate::rules::ids::{SessionId, UserId};
 use crate::rules::message::Message;
+use crate::rules::second_factor::Factors;
 use crate::rules::session::Session;
 use crate::rules::token::TokenHash;
 use crate::site::Site;
@@ -42,6 +43,19 @@ pub struct SignedIn {
     pub session: Session,
     /// Who.
     pub user: User,
+    /// What they have beside the password.
+    pub factors: Factors,
+}
+
+/// What became of a right password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// The account has changed meanwhile, and it is refused after all.
+    Refused,
+    /// Somebody is signed in.
+    SignedIn,
+    /// A second factor is owed: see [`super::sign_in_code`].
+    OwesCode,
 }
 
 /// What a browser is given that signs in.
@@ -98,16 +112,20 @@ pub fn find(tx: &Tx<'_>, name: &str, browser: Option<TokenHash>) -> Result<Found
     Ok(Found { account, is_known })
 }
 
-/// Signs in whoever gave the right password for what was found. `false`: the account has changed meanwhile, and it is
-/// refused after all.
-pub fn enter(tx: &Tx<'_>, found: &Found, entry: &Entry, now: Timestamp) -> Result<bool, StoreError> {
+/// Signs in whoever gave the right password for what was found; or, where the account has more than a password, lets them
+/// wait for it under what would have been their session.
+pub fn enter(tx: &Tx<'_>, found: &Found, entry: &Entry, now: Timestamp) -> Result<Entered, StoreError> {
     let user = found.account().map(|id| tx.user(id)).transpose()?.flatten();
     let Some(user) = user.filter(|user| user.disabled_at.is_none() && found.is_still(user)) else {
-        return Ok(false);
+        return Ok(Entered::Refused);
     };
+    if tx.factors_of(user.id)?.any() {
+        tx.insert_pending(user.id, entry.session, now)?;
+        return Ok(Entered::OwesCode);
+    }
     seat(tx, &user, entry, now)?;
     tx.audit(&user.username, Action::SessionStart, &user.username, Some(&entry.called), now)?;
-    Ok(true)
+    Ok(Entered::SignedIn)
 }
 
 /// Who is signed in with what a cookie holds.
@@ -115,7 +133,8 @@ pub fn session(tx: &Tx<'_>, site: &Site, token: TokenHash, now: Timestamp) -> Re
     let session = tx.session_by_token(token)?.filter(|session| session.is_running(site.config.sign_in, now));
     let session = session.ok_or(SignInError::NoSession)?;
     let user = tx.user(session.user)?.filter(|user| user.disabled_at.is_none());
-    Ok(SignedIn { user: user.ok_or(SignInError::NoSession)?, session })
+    let user = user.ok_or(SignInError::NoSession)?;
+    Ok(SignedIn { factors: tx.factors_of(user.id)?, user, session })
 }
 
 /// The running sessions of who is signed in, last used first.
@@ -164,20 +183,35 @@ pub fn change_password(
     entry: &Entry,
     now: Timestamp,
 ) -> Result<(), SignInError> {
-    let SignedIn { user, .. } = session(tx, site, token, now)?;
+    let SignedIn { user, session: before, .. } = session(tx, site, token, now)?;
     if !found.is_still(&user) {
         return Err(SignInError::NoSession);
     }
     tx.change_password(user.id, password_hash, now)?;
-    seat(tx, &user, entry, now)?;
+    let after = seat(tx, &user, entry, now)?;
+    if let (Some(factor), Some(at)) = (before.second_factor, before.second_factor_at) {
+        tx.note_second_factor(after, factor, Timestamp::from_second(at).unwrap_or(now))?;
+    }
     tell(tx, site, &Message::PasswordChanged { user: user.id }, now)?;
     tx.audit(&user.username, Action::PasswordChange, &user.username, None, now)?;
     Ok(())
 }
 
-fn seat(tx: &Tx<'_>, user: &User, entry: &Entry, now: Timestamp) -> Result<(), StoreError> {
-    tx.sign_in(user.id, entry.session, (&entry.called, &address(tx)), now)?;
-    tx.know_browser(user.id, entry.former, entry.browser, now)
+/// Proves again who is signed in: they gave the right password for what was found. `false`: it is theirs no more.
+pub fn confirm(tx: &Tx<'_>, who: &SignedIn, found: &Found, now: Timestamp) -> Result<bool, StoreError> {
+    if !found.is_still(&who.user) {
+        return Ok(false);
+    }
+    tx.confirm_session(who.session.id, now)?;
+    tx.audit(&who.user.username, Action::SessionConfirm, &who.user.username, None, now)?;
+    Ok(true)
+}
+
+/// Opens a session for who has given everything.
+pub(super) fn seat(tx: &Tx<'_>, user: &User, entry: &Entry, now: Timestamp) -> Result<SessionId, StoreError> {
+    let session = tx.sign_in(user.id, entry.session, (&entry.called, &address(tx)), now)?;
+    tx.know_browser(user.id, entry.former, entry.browser, now)?;
+    Ok(session)
 }
 
 fn address(tx: &Tx<'_>) -> String {
@@ -206,7 +240,7 @@ mod tests {
         let worked = store.write_blocking(|tx| {
             let ann = a_person(tx, "ann");
             tx.activate_user(ann, "old", None)?;
-            assert!(enter(tx, &find(tx, "ann", None)?, &an_entry(1), at(0))?);
+            assert_eq!(enter(tx, &find(tx, "ann", None)?, &an_entry(1), at(0))?, Entered::SignedIn);
             work(tx, &site)
         });
         worked.unwrap();
@@ -241,7 +275,7 @@ mod tests {
             assert!(!is_signed_in(tx, site, TOKEN, 1));
             accounts::enable(tx, site, &root, &ann.name, at(2)).unwrap();
             assert!(!is_signed_in(tx, site, TOKEN, 2), "it does not come back");
-            assert!(enter(tx, &find(tx, "ann", None)?, &an_entry(2), at(3))?);
+            assert_eq!(enter(tx, &find(tx, "ann", None)?, &an_entry(2), at(3))?, Entered::SignedIn);
             accounts::remove(tx, site, &root, &ann.name, at(4)).unwrap();
             assert!(!is_signed_in(tx, site, TokenHash([2; 32]), 4));
             Ok(())
@@ -254,10 +288,10 @@ mod tests {
             let found = find(tx, "ann", None)?;
             let ann = found.account().unwrap();
             tx.change_password(ann, "new", at(1))?;
-            assert!(!enter(tx, &found, &an_entry(2), at(1))?);
+            assert_eq!(enter(tx, &found, &an_entry(2), at(1))?, Entered::Refused);
             let found = find(tx, "ann", None)?;
             tx.set_disabled(ann, Some(at(2)))?;
-            assert!(!enter(tx, &found, &an_entry(2), at(2))?);
+            assert_eq!(enter(tx, &found, &an_entry(2), at(2))?, Entered::Refused);
             assert!(!is_signed_in(tx, site, TokenHash([2; 32]), 2));
             Ok(())
         });

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::flows::tell::tell;
-use crate::flows::{exhaustion, permit};
+use crate::flows::{exhaustion, permit, second_factor, sign_in_code};
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, Subject};
 use crate::rules::fact::Fact;
@@ -19,6 +19,8 @@ pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError>
     tx.forget_resets(now)?;
     tx.forget_attempts(now)?;
     tx.forget_sessions(site.config.sign_in, now)?;
+    sign_in_code::forget(tx, now)?;
+    second_factor::forget(tx, now)?;
     tx.forget_mail(now)?;
     tx.forget_enrollments(now)?;
     tx.forget_audit(site.config.audit_keep, now)?;

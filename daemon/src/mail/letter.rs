@@ -13,6 +13,7 @@ use crate::rules::enrollment::{Enrollment, Stage, Subject};
 use crate::rules::ids::{EnrollmentId, ResetId, UserId};
 use crate::rules::links::{deep_link, percent_encoded};
 use crate::rules::message::{Kind, Message};
+use crate::rules::second_factor::Factor;
 use crate::site::Site;
 use crate::store::account::User;
 use crate::store::{StoreError, Tx};
@@ -70,7 +71,10 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
         | Message::DeviceRemoved { user, .. }
         | Message::EnrollmentFinished { user }
         | Message::DeviceAbandoned { user, .. }
-        | Message::NewLinkWanted { user } => Some(*user),
+        | Message::NewLinkWanted { user }
+        | Message::SecondFactorSet { user, .. }
+        | Message::SecondFactorRemoved { user, .. }
+        | Message::RecoveryCodeUsed { user, .. } => Some(*user),
     };
     let Some(user) = user.map(|user| tx.user(user)).transpose()?.flatten() else { return Ok(None) };
     if is_for_inviter(message.kind()) {
@@ -180,11 +184,26 @@ fn address(
         Message::Welcome { user }
         | Message::PasswordChanged { user }
         | Message::EnrollmentFinished { user } => about(*user, Vec::new()),
+        Message::SecondFactorSet { user, factor } => about(*user, vec![("factor", called(Some(*factor)))]),
+        Message::SecondFactorRemoved { user, factor } => about(*user, vec![("factor", called(*factor))]),
+        Message::RecoveryCodeUsed { user, left } => about(*user, vec![("codes_left", left.to_string())]),
         Message::NewLinkWanted { user } => {
             let Some(asking) = active(tx, *user)? else { return Ok(Err(NOBODY)) };
             about(asking.id, vec![("command", command_for_another_link(&asking))])
         }
     }
+}
+
+/// What a second factor is called in mails; `None`: all there were.
+fn called(factor: Option<Factor>) -> String {
+    let name = match factor {
+        Some(Factor::Totp) => "the codes of an authenticator app",
+        Some(Factor::Email) => "codes by e-mail",
+        Some(Factor::Passkey) => "a passkey",
+        Some(Factor::Recovery) => "recovery codes",
+        None => "everything beside the password",
+    };
+    name.to_owned()
 }
 
 /// To an administrator, or to the contact.
@@ -227,6 +246,9 @@ fn is_for_inviter(kind: Kind) -> bool {
         | Kind::LocationFull
         | Kind::CertificateFailing
         | Kind::ConnectCode
+        | Kind::SecondFactorSet
+        | Kind::SecondFactorRemoved
+        | Kind::RecoveryCodeUsed
         | Kind::Test => false,
     }
 }

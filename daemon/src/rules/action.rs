@@ -72,6 +72,18 @@ names! {
     SessionEnd = "session.end",
     /// A device gave its second factor and is connected.
     ConnectionStart = "connection.start",
+    /// A user set a second factor.
+    SecondFactorSet = "second-factor.set",
+    /// A user removed a second factor.
+    SecondFactorRemove = "second-factor.remove",
+    /// An administrator removed every second factor of a user.
+    SecondFactorReset = "second-factor.reset",
+    /// A user was given other recovery codes.
+    RecoveryCodesRenew = "recovery-codes.renew",
+    /// A recovery code was used in place of a second factor.
+    RecoveryCodesUse = "recovery-codes.use",
+    /// Somebody who is signed in proved again who they are.
+    SessionConfirm = "session.confirm",
     /// The phone number that came with a first password was none, and was left out.
     PhoneRefuse = "phone.refuse",
     /// A key was registered.
@@ -137,6 +149,8 @@ names! {
     Limit = "limit",
     /// The password is not the account's, or the account may not be used, or there is none.
     Password = "password",
+    /// The code of the second factor is wrong, or was used before.
+    Code = "code",
     /// Nobody knows the token.
     Unknown = "unknown",
     /// The token was not used in time.

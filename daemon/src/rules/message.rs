@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{CodeId, EnrollmentId, ResetId, UserId};
+use super::second_factor::Factor;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -57,6 +58,12 @@ kinds! {
     NewLinkWanted = "new_link_wanted",
     /// See [`Message::ConnectCode`].
     ConnectCode = "connect_code",
+    /// See [`Message::SecondFactorSet`].
+    SecondFactorSet = "second_factor_set",
+    /// See [`Message::SecondFactorRemoved`].
+    SecondFactorRemoved = "second_factor_removed",
+    /// See [`Message::RecoveryCodeUsed`].
+    RecoveryCodeUsed = "recovery_code_used",
     /// What an administrator sends to see whether mail arrives; never in the outbox.
     Test = "test",
 }
@@ -158,6 +165,27 @@ pub enum Message {
         /// Who asks.
         user: UserId,
     },
+    /// To whom it belongs: the account has a second factor.
+    SecondFactorSet {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        factor: Factor,
+    },
+    /// To whom it belonged: the account has a second factor less.
+    SecondFactorRemoved {
+        /// Whose.
+        user: UserId,
+        /// Which; `None`: an administrator removed all.
+        factor: Option<Factor>,
+    },
+    /// To whom it belongs: somebody signed in with a recovery code.
+    RecoveryCodeUsed {
+        /// Whose.
+        user: UserId,
+        /// How many are left.
+        left: u32,
+    },
 }
 
 impl Message {
@@ -178,6 +206,9 @@ impl Message {
             Self::DeviceAbandoned { .. } => Kind::DeviceAbandoned,
             Self::ConnectCode { .. } => Kind::ConnectCode,
             Self::NewLinkWanted { .. } => Kind::NewLinkWanted,
+            Self::SecondFactorSet { .. } => Kind::SecondFactorSet,
+            Self::SecondFactorRemoved { .. } => Kind::SecondFactorRemoved,
+            Self::RecoveryCodeUsed { .. } => Kind::RecoveryCodeUsed,
         }
     }
 }

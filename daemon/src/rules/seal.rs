@@ -5,7 +5,7 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::ids::{DeviceId, LocationId};
+use super::ids::{DeviceId, LocationId, UserId};
 
 const NONCE_BYTES: usize = 24;
 
@@ -20,6 +20,8 @@ pub enum Sealed {
     PresharedKey(DeviceId, LocationId),
     /// The preshared key with which a device is connected to a location that asks for a second factor.
     ConnectionKey(DeviceId, LocationId),
+    /// What a user's authenticator app and we compute codes from.
+    Totp(UserId),
 }
 
 impl SealKey {
@@ -58,6 +60,7 @@ impl Sealed {
             Self::ConnectionKey(device, location) => {
                 format!("postern connection of device {device} to location {location}").into_bytes()
             }
+            Self::Totp(user) => format!("postern TOTP secret of user {user}").into_bytes(),
         }
     }
 }
@@ -79,6 +82,7 @@ mod tests {
             Sealed::PresharedKey(DeviceId(7), LocationId(2)),
             Sealed::PresharedKey(DeviceId(71), LocationId(1)),
             Sealed::ConnectionKey(DeviceId(7), LocationId(1)),
+            Sealed::Totp(UserId(7)),
         ] {
             assert!(key.open(other, &sealed).is_none(), "{other:?}");
         }

@@ -20,6 +20,8 @@ pub enum TokenKind {
     PasswordReset,
     /// Reads one device's configuration (protocol 3.10). The id is that of a device.
     Polling,
+    /// What a code that is mailed is made of. The id is that of the code.
+    EmailCode,
 }
 
 /// The key under which tokens are derived.
@@ -38,6 +40,7 @@ impl TokenKey {
             TokenKind::Enrollment => b"postern enrollment token",
             TokenKind::PasswordReset => b"postern password reset token",
             TokenKind::Polling => b"postern polling token",
+            TokenKind::EmailCode => b"postern email code",
         };
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key");
@@ -121,6 +124,7 @@ mod tests {
             key.derive(TokenKind::Enrollment, 2, 0),
             key.derive(TokenKind::Polling, 1, 0),
             key.derive(TokenKind::PasswordReset, 1, 0),
+            key.derive(TokenKind::EmailCode, 1, 0),
             TokenKey::from_bytes([2; 32]).derive(TokenKind::Polling, 1, 0),
         ];
         let mut seen = std::collections::BTreeSet::new();

@@ -157,12 +157,14 @@ impl Tx<'_> {
         Ok(lists.iter().flat_map(|list| list.split(',')).filter_map(|text| text.parse().ok()).collect())
     }
 
-    /// Whether this is the key that secrets here are sealed under: it opens one of the first hundred, as some may be
+    /// Whether this is the key that secrets here are sealed under: it opens one of the first hundreds, as some may be
     /// damaged; any is, where there are none.
     pub fn opens_what_is_sealed(&self, key: &SealKey) -> Result<bool, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM fixed_place f WHERE f.preshared_key IS NOT NULL LIMIT 100");
         let sealed = self.all(&sql, [], place)?;
-        Ok(sealed.is_empty() || sealed.iter().any(|place| place.preshared_key(key).is_ok()))
+        let mut opens: Vec<bool> = sealed.iter().map(|place| place.preshared_key(key).is_ok()).collect();
+        opens.extend(self.opens_totp_secrets(key)?);
+        Ok(opens.is_empty() || opens.contains(&true))
     }
 
     /// No place has a preshared key any more: what they were sealed under is gone.

@@ -5,6 +5,7 @@ use rusqlite::{Row, params};
 
 use super::tx::{StoreError, Tx};
 use crate::rules::ids::{SessionId, UserId};
+use crate::rules::second_factor::Factor;
 use crate::rules::session::{MOST_SESSIONS, Session, Timeouts};
 use crate::rules::token::TokenHash;
 
@@ -13,7 +14,8 @@ const MOST_BROWSERS: u32 = 20;
 /// How long a browser is known: as long as any keeps a cookie (RFC 6265bis, 5.5).
 pub const BROWSER_KNOWN_FOR: i64 = 400 * 24 * 60 * 60;
 
-const COLUMNS: &str = "id, user_id, created_at, last_used_at, browser, address";
+const COLUMNS: &str =
+    "id, user_id, created_at, last_used_at, browser, address, authenticated_at, second_factor, second_factor_at";
 
 fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
     Ok(Session {
@@ -23,6 +25,9 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         last_used_at: row.get(3)?,
         browser: row.get(4)?,
         address: row.get(5)?,
+        authenticated_at: row.get(6)?,
+        second_factor: row.get::<_, Option<String>>(7)?.and_then(|name| Factor::from_name(&name)),
+        second_factor_at: row.get(8)?,
     })
 }
 
@@ -36,8 +41,8 @@ impl Tx<'_> {
         now: Timestamp,
     ) -> Result<SessionId, StoreError> {
         let id = self.insert(
-            "INSERT INTO session (user_id, token_hash, created_at, last_used_at, browser, address)
-             VALUES (?1, ?2, ?3, ?3, ?4, ?5)",
+            "INSERT INTO session (user_id, token_hash, created_at, last_used_at, authenticated_at, browser, address)
+             VALUES (?1, ?2, ?3, ?3, ?3, ?4, ?5)",
             params![user.0, token.0, now.as_second(), browser, address],
         )?;
         self.execute(
@@ -77,8 +82,16 @@ impl Tx<'_> {
         Ok(ended > 0)
     }
 
-    /// Ends all sessions of a user but perhaps one; gives how many those were.
+    /// Writes down that the session's user proved again who they are.
+    pub fn confirm_session(&self, id: SessionId, now: Timestamp) -> Result<(), StoreError> {
+        self.execute("UPDATE session SET authenticated_at = ?2 WHERE id = ?1", [id.0, now.as_second()])?;
+        Ok(())
+    }
+
+    /// Ends all sessions of a user but perhaps one, and lets in nobody who still owes a second factor; gives how many sessions
+    /// those were.
     pub fn sign_out_all(&self, user: UserId, but: Option<SessionId>) -> Result<usize, StoreError> {
+        self.delete_pending_of(user)?;
         self.execute(
             "DELETE FROM session WHERE user_id = ?1 AND id IS NOT ?2",
             params![user.0, but.map(|id| id.0)],

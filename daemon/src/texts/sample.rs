@@ -63,6 +63,10 @@ pub fn sample(kind: Kind) -> Values {
         Kind::LocationFull => vec![("location", "hq")],
         Kind::CertificateFailing => vec![("reason", "the name does not lead to this host"), expires],
         Kind::NewLinkWanted => vec![("command", "postern user reinvite ann")],
+        Kind::SecondFactorSet | Kind::SecondFactorRemoved => {
+            vec![("factor", "the codes of an authenticator app")]
+        }
+        Kind::RecoveryCodeUsed => vec![("codes_left", "9")],
         Kind::Welcome | Kind::PasswordChanged | Kind::EnrollmentFinished | Kind::Test => vec![],
     };
     let mut values = house();

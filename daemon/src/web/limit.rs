@@ -44,8 +44,6 @@ pub(super) struct Limits {
     mailboxes: Allowances<[u8; 32]>,
     /// Of users who ask for another link.
     askers: Allowances<UserId>,
-    /// Of users who give codes, until one is right.
-    codes: Allowances<UserId>,
     /// Of who signs in.
     pub(super) sign_ins: SignIns,
 }
@@ -97,7 +95,6 @@ impl Default for Limits {
             forgetful: Allowances::new(10, Duration::from_mins(1), MOST_ADDRESSES),
             mailboxes: Allowances::new(3, Duration::from_hours(2), MOST_BEARERS),
             askers: Allowances::new(2, Duration::from_hours(6), MOST_BEARERS),
-            codes: Allowances::new(10, Duration::from_hours(1), MOST_BEARERS),
             sign_ins: SignIns::default(),
         }
     }
@@ -161,16 +158,6 @@ impl Limits {
     /// What [`Limits::asks_for_link`] took is theirs again: nobody was told.
     pub(super) fn asked_in_vain(&self, user: UserId) {
         self.askers.give_back(user);
-    }
-
-    /// Takes one of the codes that a user may give: ten wrong ones, then one in every hour.
-    pub(super) fn gives_code(&self, user: UserId, now: Timestamp) -> Result<(), Duration> {
-        self.codes.take(user, now)
-    }
-
-    /// It was not wrong.
-    pub(super) fn gave_right_code(&self, user: UserId) {
-        self.codes.give_back(user);
     }
 
     /// What was issued just now is known from the start.

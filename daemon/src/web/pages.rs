@@ -34,12 +34,15 @@ mod lamp;
 mod language;
 mod link;
 mod me;
+mod me_confirm;
 mod me_device;
+mod me_factor;
 mod me_password;
 mod password;
 mod places;
 mod reset;
 mod sign_in;
+mod sign_in_code;
 mod step;
 mod trouble;
 mod visit;
@@ -96,6 +99,12 @@ pub(super) fn routes(
         .route("/me/device", get(me_device::show).post(me_device::rename))
         .route("/me/device/remove", get(me_device::ask_to_remove).post(me_device::remove))
         .route("/me/password", get(me_password::show).post(me_password::set))
+        .route("/sign-in/code", get(sign_in_code::show).post(sign_in_code::give))
+        .route("/me/confirm", get(me_confirm::show).post(me_confirm::confirm))
+        .route("/me/second-factor", get(me_factor::show).post(me_factor::begin))
+        .route("/me/second-factor/set-up", get(me_factor::set_up).post(me_factor::verify))
+        .route("/me/second-factor/codes", get(me_factor::again).post(me_factor::renew_codes))
+        .route("/me/second-factor/remove", get(me_factor::ask_to_remove).post(me_factor::remove))
         .route("/branding/{name}", get(branding::show))
         .route_layer(from_fn_with_state(pages.clone(), from_here))
         .fallback(|| async { Trouble::NotFound })

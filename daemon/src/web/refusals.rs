@@ -92,6 +92,11 @@ impl Refusals {
         self.write(Client::network(client), action, reason, found.username().map(str::to_owned)).await;
     }
 
+    /// Somebody gives a wrong code of a second factor, or too many.
+    pub(super) async fn no_code(&self, client: IpAddr, action: Action, reason: Reason, who: String) {
+        self.write(Client::network(client), action, reason, Some(who)).await;
+    }
+
     /// A device is not registered, or does not get another key.
     pub(super) async fn no_device(
         &self,

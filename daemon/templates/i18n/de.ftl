@@ -283,6 +283,66 @@ ago-days = { $count ->
    *[other] vor { $count } Tagen
 }
 
+# Ein zweiter Faktor.
+code-title = Code eingeben
+code-lead-app = Öffnen Sie Ihre Authentifizierungs-App und tippen Sie die sechs Ziffern ein, die sie für dieses Konto zeigt.
+code-lead-email = Wir haben sechs Ziffern an Ihre E-Mail-Adresse geschickt. Sie gelten zehn Minuten.
+code-lead-other = Ihr Konto verlangt mehr als das Passwort.
+code-field = Code aus sechs Ziffern
+code-start-again = Von vorn beginnen
+recovery-use = Telefon verloren? Wiederherstellungscode verwenden
+recovery-field = Wiederherstellungscode
+recovery-hint = Sechzehn Buchstaben und Ziffern. Jeder Code gilt einmal.
+refused-no-code = Tippen Sie den Code ein.
+refused-code = Das hat nicht geklappt. Prüfen Sie den Code oder warten Sie auf den nächsten: Jeder gilt einmal.
+refused-code-hint = Nach zehn Fehlversuchen gilt eine Stunde lang kein Code.
+refused-too-many-codes = { $minutes ->
+    [one] Zu viele falsche Codes. Eine Minute lang gilt kein Code, auch nicht der richtige.
+   *[other] Zu viele falsche Codes. { $minutes } Minuten lang gilt kein Code, auch nicht der richtige.
+}
+confirm-title = Sind Sie es noch?
+confirm-lead = Bevor Sie ändern, was Ihr Konto schützt, tippen Sie Ihr Passwort noch einmal ein.
+factor-title = Zweiter Faktor
+factor-lead = Wer Ihr Passwort erfährt, kann sich ohne den zweiten Faktor trotzdem nicht anmelden.
+factor-owed = Ihr Unternehmen verlangt von allen einen zweiten Faktor. Richten Sie ihn bitte zuerst ein.
+factor-on = Eingeschaltet
+factor-state-on = Beim Anmelden wird außer dem Passwort ein Code verlangt.
+factor-state-off = Zum Anmelden genügt Ihr Passwort. Kommt ein Code von Ihrem Telefon dazu, nützt ein gestohlenes Passwort nichts.
+factor-change = Ändern
+factor-app = Authentifizierungs-App
+factor-app-text = Eine App auf Ihrem Telefon zeigt sechs Ziffern, alle 30 Sekunden andere. Sie braucht kein Internet.
+factor-app-on = Beim Anmelden werden die sechs Ziffern verlangt, die die App zeigt. Ein neues Telefon? Entfernen Sie die App hier und richten Sie sie neu ein.
+factor-email = Codes per E-Mail
+factor-set-up = Einrichten
+factor-remove = Entfernen
+factor-remove-sure = „{ $factor }“ entfernen?
+factor-remove-what = Beim Anmelden wird danach nicht mehr gefragt. Ohne zweiten Faktor gelten auch die Wiederherstellungscodes nicht mehr.
+factor-back = Zurück zum zweiten Faktor
+notice-factor-removed = Der zweite Faktor ist entfernt.
+set-up-title = Authentifizierungs-App einrichten
+set-up-app = Installieren Sie auf Ihrem Telefon eine Authentifizierungs-App, falls Sie keine haben: Aegis, 2FAS, Google Authenticator oder eine andere.
+set-up-scan = Scannen Sie dieses Bild mit der App.
+set-up-qr-alt = QR-Code für die Authentifizierungs-App
+set-up-here = Ist die App auf diesem Gerät? Hier öffnen
+set-up-secret = Oder tippen Sie diesen Schlüssel in die App
+set-up-secret-copy = Schlüssel kopieren
+set-up-code = Tippen Sie die sechs Ziffern ein, die die App jetzt zeigt
+set-up-verify = Prüfen und einschalten
+refused-set-up-code = Der Code passt nicht. Tippen Sie den ein, den die App jetzt zeigt; hilft das nicht, prüfen Sie, ob die Uhr Ihres Telefons richtig geht.
+recovery-title = Wiederherstellungscodes
+recovery-lead = Wenn Sie Ihr Telefon verlieren, lässt Sie einer davon hinein.
+recovery-text = Wenn Sie Ihr Telefon verlieren, lässt Sie ein Wiederherstellungscode hinein, jeder einmal.
+recovery-left = { $count ->
+    [0] Kein Wiederherstellungscode ist übrig.
+    [one] Ein Wiederherstellungscode ist übrig.
+   *[other] { $count } Wiederherstellungscodes sind übrig.
+}
+recovery-renew = Neue Wiederherstellungscodes erzeugen
+recovery-once = Sie werden jetzt gezeigt und nie wieder. Bewahren Sie sie dort auf, wo Ihr Telefon nicht ist. Ältere Codes gelten nicht mehr.
+recovery-copy = Codes kopieren
+recovery-print = Drucken
+recovery-saved = Ich habe sie aufbewahrt
+
 # Locations that ask for a second factor
 second-factor-left-out = Netze, die bei jeder Verbindung einen zweiten Faktor verlangen: { $locations }. Dafür brauchen Sie den Desktop-Client; eine Datei gibt es für sie nicht.
 place-second-factor = Verlangt bei jeder Verbindung einen zweiten Faktor: Verbinden Sie sich mit dem Desktop-Client

@@ -283,6 +283,66 @@ ago-days = { $count ->
    *[other] { $count } days ago
 }
 
+# A second factor.
+code-title = Enter your code
+code-lead-app = Open your authenticator app and type the six digits it shows for this account.
+code-lead-email = We have sent six digits to your e-mail address. They are good for ten minutes.
+code-lead-other = Your account asks for more than the password.
+code-field = Code of six digits
+code-start-again = Start again
+recovery-use = Lost your phone? Use a recovery code
+recovery-field = Recovery code
+recovery-hint = Sixteen letters and digits. Each code works once.
+refused-no-code = Type the code.
+refused-code = That did not work. Check the code, or wait for the next one: each works once.
+refused-code-hint = After ten attempts that failed, no code works for an hour.
+refused-too-many-codes = { $minutes ->
+    [one] Too many wrong codes. For one minute no code works, not even the right one.
+   *[other] Too many wrong codes. For { $minutes } minutes no code works, not even the right one.
+}
+confirm-title = Is it still you?
+confirm-lead = Before you change what guards your account, type your password again.
+factor-title = Second factor
+factor-lead = Who learns your password still cannot sign in without the second factor.
+factor-owed = Your company asks everybody to set up a second factor. Please do this first.
+factor-on = On
+factor-state-on = Signing in asks for a code beside your password.
+factor-state-off = Signing in asks for your password only. With a code from your phone in addition, a stolen password is of no use.
+factor-change = Change
+factor-app = Authenticator app
+factor-app-text = An app on your phone shows six digits, other ones every 30 seconds. It works without internet.
+factor-app-on = Signing in asks for the six digits that the app shows. A new phone? Remove the app here and set it up again.
+factor-email = Codes by e-mail
+factor-set-up = Set up
+factor-remove = Remove
+factor-remove-sure = Remove “{ $factor }”?
+factor-remove-what = Signing in does not ask for it any more. Without any second factor your recovery codes go, too.
+factor-back = Back to the second factor
+notice-factor-removed = The second factor is removed.
+set-up-title = Set up an authenticator app
+set-up-app = Install an authenticator app on your phone, if you have none: Aegis, 2FAS, Google Authenticator or any other.
+set-up-scan = Scan this picture with the app.
+set-up-qr-alt = QR code for the authenticator app
+set-up-here = The app is on this device? Open it here
+set-up-secret = Or type this key into the app
+set-up-secret-copy = Copy the key
+set-up-code = Type the six digits that the app shows now
+set-up-verify = Check and switch on
+refused-set-up-code = The code does not match. Type the one the app shows now; if it goes on, check that the clock of your phone is right.
+recovery-title = Recovery codes
+recovery-lead = If you lose your phone, one of these lets you in.
+recovery-text = If you lose your phone, a recovery code lets you in, each one once.
+recovery-left = { $count ->
+    [0] No recovery code is left.
+    [one] One recovery code is left.
+   *[other] { $count } recovery codes are left.
+}
+recovery-renew = Make new recovery codes
+recovery-once = They are shown now and never again. Keep them where your phone is not. Older codes do not work any more.
+recovery-copy = Copy the codes
+recovery-print = Print
+recovery-saved = I have saved them
+
 # Locations that ask for a second factor
 second-factor-left-out = Networks that ask for a second factor at each connection: { $locations }. Use the desktop client for these; there is no file for them.
 place-second-factor = Asks for a second factor at each connection: connect with the desktop client

@@ -297,6 +297,68 @@ ago-days = { $count ->
    *[other] { $count } dni temu
 }
 
+# Drugi składnik logowania.
+code-title = Podaj kod
+code-lead-app = Otwórz aplikację uwierzytelniającą i wpisz sześć cyfr, które pokazuje dla tego konta.
+code-lead-email = Wysłaliśmy sześć cyfr na Twój adres e-mail. Są ważne przez dziesięć minut.
+code-lead-other = Twoje konto wymaga czegoś więcej niż hasła.
+code-field = Sześciocyfrowy kod
+code-start-again = Zacznij od nowa
+recovery-use = Nie masz telefonu? Użyj kodu zapasowego
+recovery-field = Kod zapasowy
+recovery-hint = Szesnaście liter i cyfr. Każdy kod działa raz.
+refused-no-code = Wpisz kod.
+refused-code = Nie udało się. Sprawdź kod albo poczekaj na następny: każdy działa raz.
+refused-code-hint = Po dziesięciu nieudanych próbach przez godzinę nie działa żaden kod.
+refused-too-many-codes = { $minutes ->
+    [one] Zbyt wiele błędnych kodów. Przez minutę nie działa żaden kod, nawet właściwy.
+    [few] Zbyt wiele błędnych kodów. Przez { $minutes } minuty nie działa żaden kod, nawet właściwy.
+   *[other] Zbyt wiele błędnych kodów. Przez { $minutes } minut nie działa żaden kod, nawet właściwy.
+}
+confirm-title = Czy to nadal Ty?
+confirm-lead = Zanim zmienisz to, co chroni Twoje konto, podaj jeszcze raz hasło.
+factor-title = Drugi składnik logowania
+factor-lead = Kto pozna Twoje hasło, bez drugiego składnika i tak się nie zaloguje.
+factor-owed = Twoja firma wymaga od wszystkich drugiego składnika logowania. Ustaw go, zanim przejdziesz dalej.
+factor-on = Włączony
+factor-state-on = Przy logowaniu oprócz hasła potrzebny jest kod.
+factor-state-off = Do zalogowania wystarcza hasło. Jeśli dodasz kod z telefonu, skradzione hasło na nic się nie przyda.
+factor-change = Zmień
+factor-app = Aplikacja uwierzytelniająca
+factor-app-text = Aplikacja w telefonie pokazuje sześć cyfr, co 30 sekund inne. Działa bez internetu.
+factor-app-on = Przy logowaniu podajesz sześć cyfr, które pokazuje aplikacja. Nowy telefon? Usuń tu aplikację i ustaw ją ponownie.
+factor-email = Kody e-mailem
+factor-set-up = Ustaw
+factor-remove = Usuń
+factor-remove-sure = Usunąć „{ $factor }”?
+factor-remove-what = Przy logowaniu nie będzie już potrzebny. Bez drugiego składnika znikną też kody zapasowe.
+factor-back = Wróć do drugiego składnika
+notice-factor-removed = Drugi składnik logowania został usunięty.
+set-up-title = Ustaw aplikację uwierzytelniającą
+set-up-app = Zainstaluj w telefonie aplikację uwierzytelniającą, jeśli jej nie masz: Aegis, 2FAS, Google Authenticator lub inną.
+set-up-scan = Zeskanuj ten obrazek aplikacją.
+set-up-qr-alt = Kod QR dla aplikacji uwierzytelniającej
+set-up-here = Aplikacja jest na tym urządzeniu? Otwórz ją tutaj
+set-up-secret = Albo wpisz ten klucz w aplikacji
+set-up-secret-copy = Kopiuj klucz
+set-up-code = Wpisz sześć cyfr, które aplikacja teraz pokazuje
+set-up-verify = Sprawdź i włącz
+refused-set-up-code = Kod się nie zgadza. Wpisz ten, który aplikacja pokazuje teraz; jeśli to nie pomaga, sprawdź, czy zegar w telefonie dobrze chodzi.
+recovery-title = Kody zapasowe
+recovery-lead = Gdy zgubisz telefon, jeden z nich Cię wpuści.
+recovery-text = Gdy zgubisz telefon, wpuści Cię kod zapasowy, każdy raz.
+recovery-left = { $count ->
+    [0] Nie został żaden kod zapasowy.
+    [one] Został jeden kod zapasowy.
+    [few] Zostały { $count } kody zapasowe.
+   *[other] Zostało { $count } kodów zapasowych.
+}
+recovery-renew = Utwórz nowe kody zapasowe
+recovery-once = Pokazujemy je teraz i nigdy więcej. Przechowuj je tam, gdzie nie ma telefonu. Starsze kody już nie działają.
+recovery-copy = Kopiuj kody
+recovery-print = Drukuj
+recovery-saved = Mam je zapisane
+
 # Locations that ask for a second factor
 second-factor-left-out = Sieci, które przy każdym połączeniu wymagają drugiego składnika: { $locations }. Do nich służy klient na komputer; pliku do nich nie ma.
 place-second-factor = Przy każdym połączeniu wymaga drugiego składnika: połącz się klientem na komputer

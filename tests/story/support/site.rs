@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postern::config::{
     BackendChoice, Backups, Branding, ClientVersions, Config, Contact, DeviceStep, Enrollment, Http,
-    Location, Mail, Tls,
+    Location, Mail, SecondFactor, Tls,
 };
 use postern::rules::colour::Colour;
 use postern::rules::seal::SealKey;
@@ -99,6 +99,7 @@ fn config() -> Config {
             devices_per_session: 3,
         },
         sign_in: Timeouts { idle: 60 * minute, absolute: 24 * 60 * minute },
+        second_factor: SecondFactor::default(),
         backend: BackendChoice::Auto,
         reconcile_interval: minute / 2,
         metrics_listen: Vec::new(),

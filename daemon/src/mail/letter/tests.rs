@@ -51,6 +51,9 @@ fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId) -> Vec<Messa
                 }
                 Kind::DeviceAbandoned => Message::DeviceAbandoned { user, device },
                 Kind::NewLinkWanted => Message::NewLinkWanted { user },
+                Kind::SecondFactorSet => Message::SecondFactorSet { user, factor: Factor::Totp },
+                Kind::SecondFactorRemoved => Message::SecondFactorRemoved { user, factor: None },
+                Kind::RecoveryCodeUsed => Message::RecoveryCodeUsed { user, left: 9 },
                 Kind::Test => return None,
             })
         })

@@ -97,8 +97,8 @@ async fn give(
 ) -> Result<FinishAnswer, WebError> {
     let (app, now) = (api.app.clone(), api.app.now());
     let user = api.app.store.read(move |tx| connect::waits_for(tx, token, now)).await?;
-    // Taken before the code is looked at: however many come together, so many are looked at.
-    if let Err(wait) = api.limits.gives_code(user, now) {
+    // Taken before the code is looked at: however many come together, here and where people sign in, so many are looked at.
+    if let Err(wait) = api.limits.sign_ins.code(user, now) {
         api.refusals.limited(client, Presented::ConnectToken).await;
         return Err(WebError::TooMany { seconds: seconds_of(wait) });
     }
@@ -108,7 +108,7 @@ async fn give(
     });
     let finished = finished.await;
     if !matches!(finished, Err(ConnectError::WrongCode)) {
-        api.limits.gave_right_code(user);
+        api.limits.sign_ins.code_was_right(user);
     }
     let (Connected { attempt, location, preshared_key }, revision) = finished?;
     if !api.app.applied_on(&BTreeSet::from([location]), revision, LIVE_WITHIN).await {

@@ -35,6 +35,9 @@ pub(in crate::web) struct SignIns {
     addresses: Allowances<IpAddr>,
     /// Of right passwords, by account: each is a hash, a session, an entry in the audit log, perhaps a mail.
     entries: Allowances<UserId>,
+    /// Of codes of a second factor, by account. Nobody is asked for one who did not give the right password, so no stranger can
+    /// exhaust it.
+    codes: Allowances<UserId>,
 }
 
 /// Who tries to sign in, and as whom.
@@ -69,6 +72,7 @@ impl Default for SignIns {
             browsers: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
             addresses: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
             entries: Allowances::new(ENTRIES.0, ENTRIES.1, MOST_BEARERS),
+            codes: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
         }
     }
 }
@@ -103,6 +107,16 @@ impl SignIns {
     /// Takes what a right password costs, which only its owner can spend; the error says how long to wait.
     pub(in crate::web) fn enter(&self, account: UserId, now: Timestamp) -> Result<(), Duration> {
         self.entries.take(account, now)
+    }
+
+    /// Takes what a code of a second factor costs, before it is looked at; the error says how long to wait.
+    pub(in crate::web) fn code(&self, account: UserId, now: Timestamp) -> Result<(), Duration> {
+        self.codes.take(account, now)
+    }
+
+    /// The code was right, or nobody looked.
+    pub(in crate::web) fn code_was_right(&self, account: UserId) {
+        self.codes.give_back(account);
     }
 
     fn nothing(&self) -> Permit<'_> {
@@ -200,6 +214,18 @@ mod tests {
         assert_eq!((0..50).filter(|_| entered(1, 0)).count(), 20);
         assert!(!entered(1, 59) && entered(1, 60) && !entered(1, 61));
         assert!(entered(2, 0));
+    }
+
+    #[test]
+    fn an_account_takes_ten_wrong_codes_in_any_hour_and_right_ones_cost_nothing() {
+        let limits = SignIns::default();
+        for _ in 0..100 {
+            limits.code(UserId(1), at(0)).unwrap();
+            limits.code_was_right(UserId(1));
+        }
+        let wrong = |account, second| limits.code(UserId(account), at(second)).is_ok();
+        assert_eq!((0..20).filter(|second| wrong(1, *second)).count(), 10);
+        assert!((20..3600).all(|second| !wrong(1, second)) && wrong(1, 3600) && wrong(2, 0));
     }
 
     /// With its other name no password is right any more, but the answer is as for a name that nobody has.

@@ -18,6 +18,7 @@ use crate::flows::refusal::Refusal;
 use crate::flows::roster::{self, DeviceView, PlaceState, PlaceView};
 use crate::flows::sign_in::{self, SignInError, SignedIn, Which};
 use crate::rules::ids::SessionId;
+use crate::rules::second_factor::Factors;
 use crate::rules::session::Session;
 use crate::site::Site;
 use crate::store::account::User;
@@ -32,6 +33,8 @@ struct MePage {
     notice: Option<Phrase>,
     user: User,
     groups: String,
+    /// What signing in takes beside the password.
+    factors: Factors,
     devices: Vec<ShownDevice>,
     /// The one that looks, first.
     sessions: Vec<ShownSession>,
@@ -84,6 +87,7 @@ pub(super) async fn show(
         frame: Frame::new(&pages.app.site(), &visit),
         notice: notice(query.as_deref()).map(|said| visit.language.say(said)),
         user: who.user,
+        factors: who.factors,
         groups: groups.into_iter().collect::<Vec<_>>().join(", "),
         devices: devices.collect(),
         sessions,
@@ -112,8 +116,15 @@ pub(super) async fn again() -> Response {
 }
 
 impl Pages {
-    /// Who is signed in. Their use is written down, once a minute.
+    /// Who is signed in, and owes nothing that the configuration wants of them.
     pub(super) async fn signed_in(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
+        let who = self.anybody(visit).await?;
+        let owes = self.app.site().config.second_factor.is_required() && !who.factors.any();
+        if owes { Err(Trouble::OwesSetUp) } else { Ok(who) }
+    }
+
+    /// Who is signed in. Their use is written down, once a minute.
+    pub(super) async fn anybody(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
         let cookie = visit.session(Seat::Account, &self.app.site()).ok_or(Trouble::SignedOut)?;
         let admission = self.admit(Presented::Session, cookie, visit).await?;
         let (app, now) = (self.app.clone(), self.app.now());
@@ -163,6 +174,7 @@ fn notice(query: Option<&str>) -> Option<Key> {
         "renamed" => Some(Key("notice-renamed")),
         "removed" => Some(Key("notice-removed")),
         "ended" => Some(Key("notice-ended")),
+        "factor-removed" => Some(Key("notice-factor-removed")),
         _ => None,
     }
 }

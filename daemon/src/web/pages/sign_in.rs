@@ -15,7 +15,8 @@ use super::language::{Key, Phrase};
 use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
-use crate::flows::sign_in::{self, Entry, Found};
+use crate::flows::sign_in::{self, Entered, Entry, Found};
+use crate::flows::sign_in_code::WAITS_FOR;
 use crate::rules::action::{Action, Reason};
 use crate::rules::browser;
 use crate::store::StoreError;
@@ -59,7 +60,7 @@ pub(super) async fn show(
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Trouble> {
     let is_seated = visit.session(Seat::Account, &pages.app.site()).is_some();
-    if is_seated && pages.signed_in(&visit).await.is_ok() {
+    if is_seated && pages.anybody(&visit).await.is_ok() {
         return Ok(see_other("/me"));
     }
     page(&sign_in_page(&pages, &visit, String::new(), None))
@@ -84,7 +85,7 @@ pub(super) async fn enter(
         return refused(StatusCode::UNPROCESSABLE_ENTITY, say(Key("refused-empty")), None);
     }
     let entered = match pages.judge(&visit, Action::SessionStart, (&name, password)).await? {
-        Judged::Right(found) => pages.enter(&visit, *found).await?,
+        Judged::Right(found) => Some(pages.enter(&visit, *found).await?),
         Judged::Wrong => None,
         Judged::TooOften(seconds) => {
             let hint = pages.app.site().config.mail.is_sent().then_some(Key("refused-too-often-hint"));
@@ -92,8 +93,12 @@ pub(super) async fn enter(
             return answer.map(|answer| retry_after(answer, seconds));
         }
     };
-    if let Some(keepsakes) = entered {
-        return Ok(pages.keeping("/me", &keepsakes));
+    match entered {
+        Some((Entered::SignedIn, keepsakes)) => return Ok(pages.keeping("/me", &keepsakes)),
+        Some((Entered::OwesCode, keepsakes)) => {
+            return Ok(pages.seated("/sign-in/code", Seat::Code, &keepsakes.session, WAITS_FOR));
+        }
+        Some((Entered::Refused, _)) | None => {}
     }
     refused(StatusCode::UNAUTHORIZED, say(Key("refused-sign-in")), Some(Key("refused-sign-in-hint")))
 }
@@ -103,7 +108,7 @@ pub(super) async fn leave(
     State(pages): State<Pages>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Trouble> {
-    pages.signed_in(&visit).await?;
+    pages.anybody(&visit).await?;
     pages.change_own(&visit, |tx, _, who, now| Ok(sign_in::sign_out(tx, who, now)?)).await??;
     Ok(pages.seated("/sign-in", Seat::Account, "", 0))
 }
@@ -169,19 +174,19 @@ impl Pages {
         }
     }
 
-    /// Signs in whoever was right; `None`: the account changed meanwhile.
-    async fn enter(&self, visit: &Visit, found: Found) -> Result<Option<Keepsakes>, Trouble> {
+    /// Signs in whoever was right, or has them wait for their second factor.
+    async fn enter(&self, visit: &Visit, found: Found) -> Result<(Entered, Keepsakes), Trouble> {
         let (keepsakes, entry) = self.keepsakes(visit);
         let now = self.app.now();
         let entering = self.app.store.write(move |tx| {
-            let is_in = sign_in::enter(tx, &found, &entry, now)?;
-            Ok::<_, StoreError>((is_in, found))
+            let entered = sign_in::enter(tx, &found, &entry, now)?;
+            Ok::<_, StoreError>((entered, found))
         });
-        let ((is_in, found), _) = entering.await?;
-        if !is_in {
+        let ((entered, found), _) = entering.await?;
+        if entered == Entered::Refused {
             self.refusals.no_password(visit.client, Action::SessionStart, Reason::Password, &found).await;
         }
-        Ok(is_in.then_some(keepsakes))
+        Ok((entered, keepsakes))
     }
 
     /// A new session and another name for the browser, whatever it had before.

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::frame::Frame;
 use super::language::{Key, Language, Phrase};
+use super::me_confirm::Back;
 use super::visit::Visit;
 use crate::flows::enroll::EnrollError;
 use crate::flows::password_reset::ResetError;
@@ -36,6 +37,10 @@ pub(super) enum Trouble {
     NoReset,
     /// Nobody is signed in: people are shown where to.
     SignedOut,
+    /// Who is signed in is to give the password again, and where they go then: see [`super::me_confirm`].
+    Confirm(Back),
+    /// Who is signed in is to set up a second factor before anything else.
+    OwesSetUp,
     /// The account is disabled.
     Disabled,
     /// Not what the page's own forms send.
@@ -71,8 +76,8 @@ impl Trouble {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Foreign | Self::Disabled => StatusCode::FORBIDDEN,
-            Self::NoSession | Self::NoReset | Self::SignedOut => StatusCode::UNAUTHORIZED,
+            Self::Foreign | Self::Disabled | Self::OwesSetUp => StatusCode::FORBIDDEN,
+            Self::NoSession | Self::NoReset | Self::SignedOut | Self::Confirm(_) => StatusCode::UNAUTHORIZED,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -92,6 +97,8 @@ impl Trouble {
             Self::NoSession => (Key("trouble-no-session"), Key("trouble-no-session-text")),
             Self::NoReset => (Key("trouble-no-session"), Key("trouble-no-reset-text")),
             Self::SignedOut => (Key("sign-in-title"), Key("trouble-signed-out-text")),
+            Self::Confirm(_) => (Key("confirm-title"), Key("confirm-lead")),
+            Self::OwesSetUp => (Key("factor-title"), Key("factor-owed")),
             Self::Disabled => (Key("trouble-disabled"), Key("trouble-disabled-text")),
             Self::TooMany(_) => (Key("trouble-too-many"), Key("trouble-too-many-text")),
             Self::Refused(_, why) => (Key("trouble-refused"), why),
@@ -101,8 +108,14 @@ impl Trouble {
 
     /// As JSON to a script, as a page to a person.
     pub(super) fn shown(self, site: &Site, visit: &Visit) -> Response {
-        if self == Self::SignedOut && visit.takes_pages {
-            return super::see_other("/sign-in");
+        let elsewhere = match self {
+            Self::SignedOut => Some("/sign-in"),
+            Self::Confirm(back) => Some(back.asked()),
+            Self::OwesSetUp => Some("/me/second-factor"),
+            _ => None,
+        };
+        if let Some(to) = elsewhere.filter(|_| visit.takes_pages) {
+            return super::see_other(to);
         }
         let text = self.text(visit.language);
         let mut answer = if visit.takes_pages {
@@ -131,6 +144,8 @@ impl Trouble {
             | Self::NoSession
             | Self::NoReset
             | Self::SignedOut
+            | Self::Confirm(_)
+            | Self::OwesSetUp
             | Self::Disabled
             | Self::Malformed
             | Self::TooLong

@@ -38,6 +38,8 @@ pub(super) enum Seat {
     Reset,
     /// Of who signed in.
     Account,
+    /// Of who gave the right password and owes a second factor.
+    Code,
     /// Of a browser in which somebody did.
     Browser,
 }
@@ -93,6 +95,8 @@ impl Seat {
             (Self::Reset, false) => "postern_reset",
             (Self::Account, true) => "__Host-postern_session",
             (Self::Account, false) => "postern_session",
+            (Self::Code, true) => "__Host-postern_code",
+            (Self::Code, false) => "postern_code",
             (Self::Browser, true) => "__Host-postern_browser",
             (Self::Browser, false) => "postern_browser",
         }

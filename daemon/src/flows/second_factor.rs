@@ -1,0 +1,252 @@
+//! A second factor of one's own: set up, which counts once a code proved it, used, removed; recovery codes for who loses it;
+//! an administrator's way out for who loses those, too.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::email_code;
+use super::invite::{Actor, known_user};
+use super::refusal::Refusal;
+use super::sign_in::SignedIn;
+use super::tell::tell;
+use crate::rules::action::Action;
+use crate::rules::ids::UserId;
+use crate::rules::message::Message;
+use crate::rules::recovery;
+use crate::rules::seal::Sealed;
+use crate::rules::second_factor::Factor;
+use crate::rules::totp::Secret;
+use crate::site::Site;
+use crate::store::account::User;
+use crate::store::{StoreError, Tx};
+
+/// How long somebody may take from the picture to the first code, in seconds.
+const SET_UP_FOR: i64 = 60 * 60;
+
+/// Codes to be shown once and never again.
+pub type RecoveryCodes = Vec<Zeroizing<String>>;
+
+/// What an authenticator app is shown.
+pub struct SetUp {
+    /// As a picture: `otpauth://…`.
+    pub uri: Zeroizing<String>,
+    /// To be typed: base32.
+    pub secret: Zeroizing<String>,
+}
+
+/// What an administrator's reset did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reset {
+    /// Whose account.
+    pub username: String,
+    /// What there was.
+    pub removed: Vec<&'static str>,
+}
+
+/// Whether a user's password alone does not sign them in.
+pub fn needs_second_factor(tx: &Tx<'_>, user: UserId) -> Result<bool, StoreError> {
+    Ok(tx.factors_of(user)?.any())
+}
+
+/// Begins to set up an authenticator app, with another secret each time; `None`: the account has one that counts.
+/// `random` is two times fresh.
+pub fn begin(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    random: [[u8; 32]; 2],
+    now: Timestamp,
+) -> Result<Option<SetUp>, StoreError> {
+    let [secret, nonce] = random;
+    let secret = Secret::from_random(secret);
+    let sealed = site.keys.seal.seal(Sealed::Totp(user.id), secret.expose(), nonce);
+    let is_begun = tx.begin_totp(user.id, &sealed, now)?;
+    Ok(is_begun.then(|| shown(site, user, &secret)))
+}
+
+/// What [`begin`] began, as long as that is not over.
+pub fn begun(tx: &Tx<'_>, site: &Site, user: &User, now: Timestamp) -> Result<Option<SetUp>, StoreError> {
+    Ok(unconfirmed(tx, site, user, now)?.map(|secret| shown(site, user, &secret)))
+}
+
+/// Has an authenticator app count whose code is right, and gives recovery codes in place of any others; `None`: it is wrong, or
+/// nothing was begun. `random` is four times fresh.
+pub fn confirm(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    code: &str,
+    random: &[[u8; 32]; 4],
+    now: Timestamp,
+) -> Result<Option<RecoveryCodes>, StoreError> {
+    let Some(secret) = unconfirmed(tx, site, user, now)? else { return Ok(None) };
+    let Some(step) = secret.check(code, None, now) else { return Ok(None) };
+    tx.confirm_totp(user.id, step, now)?;
+    set(tx, site, user, Factor::Totp, now)?;
+    put_codes(tx, user, random).map(Some)
+}
+
+/// What every new second factor brings with it: sessions that were opened without it end, an entry in the log, a mail.
+pub fn set(tx: &Tx<'_>, site: &Site, user: &User, factor: Factor, now: Timestamp) -> Result<(), StoreError> {
+    tell(tx, site, &Message::SecondFactorSet { user: user.id, factor }, now)?;
+    tx.audit(&user.username, Action::SecondFactorSet, &user.username, Some(factor.name()), now)
+}
+
+/// [`confirm`] for who is signed in: every other session ends, and this one has given its second factor.
+pub fn confirm_here(
+    tx: &Tx<'_>,
+    site: &Site,
+    who: &SignedIn,
+    code: &str,
+    random: &[[u8; 32]; 4],
+    now: Timestamp,
+) -> Result<Option<RecoveryCodes>, StoreError> {
+    let codes = confirm(tx, site, &who.user, code, random, now)?;
+    if codes.is_some() {
+        tx.sign_out_all(who.user.id, Some(who.session.id))?;
+        tx.note_second_factor(who.session.id, Factor::Totp, now)?;
+    }
+    Ok(codes)
+}
+
+/// Whether a code is right, and what it was: one of the app, one that came by mail, a recovery code. It is used up with that.
+/// How often somebody may try is the caller's to bound.
+pub fn give(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    code: &str,
+    now: Timestamp,
+) -> Result<Option<Factor>, StoreError> {
+    if let Some(hash) = recovery::hash(user.id, code) {
+        return give_recovery_code(tx, site, user, hash, now);
+    }
+    let factors = tx.factors_of(user.id)?;
+    if factors.totp && is_right_and_new(tx, site, user, code, now)? {
+        return Ok(Some(Factor::Totp));
+    }
+    let is_right = factors.email && email_code::give(tx, site, user.id, code, now)?;
+    Ok(is_right.then_some(Factor::Email))
+}
+
+/// Other recovery codes in place of those there were. `random` is four times fresh.
+pub fn renew_codes(
+    tx: &Tx<'_>,
+    user: &User,
+    random: &[[u8; 32]; 4],
+    now: Timestamp,
+) -> Result<RecoveryCodes, StoreError> {
+    tx.audit(&user.username, Action::RecoveryCodesRenew, &user.username, None, now)?;
+    put_codes(tx, user, random)
+}
+
+/// Takes a second factor away; the recovery codes go with the last one. `false`: there was none such. Passkeys go by
+/// themselves.
+pub fn remove(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    factor: Factor,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let is_gone = match factor {
+        Factor::Totp => tx.delete_totp(user.id)?,
+        Factor::Email => tx.delete_email_factor(user.id)?,
+        Factor::Passkey | Factor::Recovery => false,
+    };
+    if is_gone {
+        removed(tx, site, user, factor, now)?;
+    }
+    Ok(is_gone)
+}
+
+/// What follows when a second factor is gone.
+pub fn removed(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    factor: Factor,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if !tx.factors_of(user.id)?.any() {
+        tx.set_recovery_codes(user.id, &[])?;
+    }
+    tell(tx, site, &Message::SecondFactorRemoved { user: user.id, factor: Some(factor) }, now)?;
+    tx.audit(&user.username, Action::SecondFactorRemove, &user.username, Some(factor.name()), now)
+}
+
+/// Takes everything beside the password away, for who has lost it, and ends their sessions.
+pub fn reset(
+    tx: &Tx<'_>,
+    site: &Site,
+    actor: &Actor,
+    username: &str,
+    now: Timestamp,
+) -> Result<Reset, Refusal> {
+    let user = known_user(tx, username)?;
+    let removed: Vec<_> = tx.factors_of(user.id)?.list().into_iter().map(Factor::name).collect();
+    tx.forget_second_factors(user.id)?;
+    if !removed.is_empty() {
+        tx.sign_out_all(user.id, None)?;
+        tell(tx, site, &Message::SecondFactorRemoved { user: user.id, factor: None }, now)?;
+        let detail = removed.join(", ");
+        tx.audit(&actor.name, Action::SecondFactorReset, &user.username, Some(&detail), now)?;
+    }
+    Ok(Reset { username: user.username, removed })
+}
+
+/// Forgets what was begun and never finished.
+pub fn forget(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+    tx.forget_unconfirmed_totp(now.as_second().saturating_sub(SET_UP_FOR))
+}
+
+fn shown(site: &Site, user: &User, secret: &Secret) -> SetUp {
+    SetUp { uri: secret.uri(&site.config.instance_name, &user.username), secret: secret.base32() }
+}
+
+fn unconfirmed(tx: &Tx<'_>, site: &Site, user: &User, now: Timestamp) -> Result<Option<Secret>, StoreError> {
+    let totp = tx.totp(user.id)?.filter(|totp| totp.confirmed_at.is_none());
+    let totp = totp.filter(|totp| now.as_second() < totp.created_at.saturating_add(SET_UP_FOR));
+    totp.map(|totp| totp.secret(&site.keys.seal)).transpose()
+}
+
+/// Whether this is a code of a user's authenticator app that was not given before; it is used up with that.
+pub fn is_right_and_new(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    code: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some(totp) = tx.totp(user.id)? else { return Ok(false) };
+    let step = totp.secret(&site.keys.seal)?.check(code, totp.last_step, now);
+    step.map(|step| tx.use_totp(user.id, step)).transpose().map(|used| used.is_some())
+}
+
+fn give_recovery_code(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    hash: crate::rules::token::TokenHash,
+    now: Timestamp,
+) -> Result<Option<Factor>, StoreError> {
+    if !tx.use_recovery_code(user.id, hash)? {
+        return Ok(None);
+    }
+    let left = tx.factors_of(user.id)?.recovery_codes;
+    tell(tx, site, &Message::RecoveryCodeUsed { user: user.id, left }, now)?;
+    let detail = format!("{left} left");
+    tx.audit(&user.username, Action::RecoveryCodesUse, &user.username, Some(&detail), now)?;
+    Ok(Some(Factor::Recovery))
+}
+
+fn put_codes(tx: &Tx<'_>, user: &User, random: &[[u8; 32]; 4]) -> Result<RecoveryCodes, StoreError> {
+    let codes = recovery::codes(random);
+    let hashes: Vec<_> = codes.iter().filter_map(|code| recovery::hash(user.id, code)).collect();
+    tx.set_recovery_codes(user.id, &hashes)?;
+    Ok(codes)
+}
+
+#[cfg(test)]
+mod tests;

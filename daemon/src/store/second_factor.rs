@@ -1,0 +1,227 @@
+//! What somebody proves themselves with beside the password: secrets sealed, codes hashed.
+
+use jiff::Timestamp;
+use rusqlite::{Row, params};
+
+use super::tx::{StoreError, Tx};
+use crate::rules::ids::{SessionId, UserId};
+use crate::rules::seal::{SealKey, Sealed};
+use crate::rules::second_factor::{Factor, Factors};
+use crate::rules::token::TokenHash;
+use crate::rules::totp::{Secret, Step};
+
+/// An authenticator app, as it is stored. Times are Unix seconds.
+pub struct StoredTotp {
+    user: UserId,
+    secret: Option<Vec<u8>>,
+    /// When it was begun.
+    pub created_at: i64,
+    /// Since when it counts.
+    pub confirmed_at: Option<i64>,
+    /// The last one used.
+    pub last_step: Option<Step>,
+}
+
+/// The last code that was mailed to somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredEmailCode {
+    /// Its number, of which it is derived.
+    pub id: i64,
+    /// Whose.
+    pub user: UserId,
+    /// When (Unix seconds).
+    pub issued_at: i64,
+    /// How often somebody has tried it.
+    pub attempts: u32,
+}
+
+fn totp(row: &Row<'_>) -> rusqlite::Result<StoredTotp> {
+    Ok(StoredTotp {
+        user: UserId(row.get(0)?),
+        secret: row.get(1)?,
+        created_at: row.get(2)?,
+        confirmed_at: row.get(3)?,
+        last_step: row.get::<_, Option<i64>>(4)?.map(Step),
+    })
+}
+
+fn email_code(row: &Row<'_>) -> rusqlite::Result<StoredEmailCode> {
+    Ok(StoredEmailCode {
+        id: row.get(0)?,
+        user: UserId(row.get(1)?),
+        issued_at: row.get(2)?,
+        attempts: row.get(3)?,
+    })
+}
+
+const TOTP: &str = "SELECT user_id, secret, created_at, confirmed_at, last_step FROM totp";
+
+impl StoredTotp {
+    /// What codes are computed from.
+    pub fn secret(&self, key: &SealKey) -> Result<Secret, StoreError> {
+        let opened = self.secret.as_ref().and_then(|sealed| key.open(Sealed::Totp(self.user), sealed));
+        let secret = opened.and_then(|bytes| Secret::from_bytes(&bytes));
+        secret.ok_or(StoreError::Unreadable("TOTP secret: it was not sealed under keys/seal.key"))
+    }
+}
+
+impl Tx<'_> {
+    /// What a user has.
+    pub fn factors_of(&self, user: UserId) -> Result<Factors, StoreError> {
+        let found = self.one(
+            "SELECT EXISTS (SELECT 1 FROM totp WHERE user_id = ?1 AND confirmed_at IS NOT NULL),
+             EXISTS (SELECT 1 FROM email_factor WHERE user_id = ?1 AND confirmed_at IS NOT NULL),
+             (SELECT count(*) FROM recovery_code WHERE user_id = ?1)",
+            [user.0],
+            |row| {
+                let (totp, email, recovery_codes) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                Ok(Factors { totp, email, recovery_codes, passkeys: 0 })
+            },
+        )?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Begins with another secret; `false`: the user has one that counts, and keeps it.
+    pub fn begin_totp(&self, user: UserId, sealed: &[u8], now: Timestamp) -> Result<bool, StoreError> {
+        let begun = self.execute(
+            "INSERT INTO totp (user_id, secret, created_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (user_id) DO UPDATE SET secret = ?2, created_at = ?3 WHERE confirmed_at IS NULL",
+            params![user.0, sealed, now.as_second()],
+        )?;
+        Ok(begun > 0)
+    }
+
+    /// A user's, whether it counts or not.
+    pub fn totp(&self, user: UserId) -> Result<Option<StoredTotp>, StoreError> {
+        self.one(&format!("{TOTP} WHERE user_id = ?1"), [user.0], totp)
+    }
+
+    /// It counts from here on; the code of this step has been used.
+    pub fn confirm_totp(&self, user: UserId, step: Step, now: Timestamp) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE totp SET confirmed_at = ?2, last_step = ?3 WHERE user_id = ?1",
+            params![user.0, now.as_second(), step.0],
+        )?;
+        Ok(())
+    }
+
+    /// The code of this step has been used, and with it every earlier one.
+    pub fn use_totp(&self, user: UserId, step: Step) -> Result<(), StoreError> {
+        self.execute("UPDATE totp SET last_step = ?2 WHERE user_id = ?1", [user.0, step.0])?;
+        Ok(())
+    }
+
+    /// The user has no authenticator app any more; `false`: they had none.
+    pub fn delete_totp(&self, user: UserId) -> Result<bool, StoreError> {
+        Ok(self.execute("DELETE FROM totp WHERE user_id = ?1", [user.0])? > 0)
+    }
+
+    /// Forgets what was begun at this moment (Unix seconds) or before and not confirmed since.
+    pub fn forget_unconfirmed_totp(&self, before: i64) -> Result<(), StoreError> {
+        self.execute("DELETE FROM totp WHERE confirmed_at IS NULL AND created_at <= ?1", [before])?;
+        Ok(())
+    }
+
+    /// Puts these in the place of a user's recovery codes.
+    pub fn set_recovery_codes(&self, user: UserId, codes: &[TokenHash]) -> Result<(), StoreError> {
+        self.execute("DELETE FROM recovery_code WHERE user_id = ?1", [user.0])?;
+        for code in codes {
+            self.execute(
+                "INSERT OR IGNORE INTO recovery_code (user_id, code_hash) VALUES (?1, ?2)",
+                params![user.0, code.0],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Uses a recovery code up; `false`: the user has none such.
+    pub fn use_recovery_code(&self, user: UserId, code: TokenHash) -> Result<bool, StoreError> {
+        let used = self.execute(
+            "DELETE FROM recovery_code WHERE user_id = ?1 AND code_hash = ?2",
+            params![user.0, code.0],
+        )?;
+        Ok(used > 0)
+    }
+
+    /// The user takes codes by mail from here on.
+    pub fn confirm_email_factor(&self, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT OR REPLACE INTO email_factor (user_id, confirmed_at) VALUES (?1, ?2)",
+            params![user.0, now.as_second()],
+        )?;
+        Ok(())
+    }
+
+    /// The user takes no codes by mail any more; `false`: they took none.
+    pub fn delete_email_factor(&self, user: UserId) -> Result<bool, StoreError> {
+        self.execute("DELETE FROM email_code WHERE user_id = ?1", [user.0])?;
+        Ok(self.execute("DELETE FROM email_factor WHERE user_id = ?1", [user.0])? > 0)
+    }
+
+    /// Another code for a user; the one before is good for nothing any more.
+    pub fn issue_email_code(&self, user: UserId, now: Timestamp) -> Result<i64, StoreError> {
+        self.execute("DELETE FROM email_code WHERE user_id = ?1", [user.0])?;
+        self.insert(
+            "INSERT INTO email_code (user_id, issued_at) VALUES (?1, ?2)",
+            params![user.0, now.as_second()],
+        )
+    }
+
+    /// The code with this number.
+    pub fn email_code(&self, id: i64) -> Result<Option<StoredEmailCode>, StoreError> {
+        self.one("SELECT id, user_id, issued_at, attempts FROM email_code WHERE id = ?1", [id], email_code)
+    }
+
+    /// The last code of a user.
+    pub fn email_code_of(&self, user: UserId) -> Result<Option<StoredEmailCode>, StoreError> {
+        let sql = "SELECT id, user_id, issued_at, attempts FROM email_code WHERE user_id = ?1";
+        self.one(sql, [user.0], email_code)
+    }
+
+    /// Counts a try of a user's last code.
+    pub fn try_email_code(&self, user: UserId) -> Result<(), StoreError> {
+        self.execute("UPDATE email_code SET attempts = attempts + 1 WHERE user_id = ?1", [user.0])?;
+        Ok(())
+    }
+
+    /// The last code of a user is good for nothing any more.
+    pub fn delete_email_code(&self, user: UserId) -> Result<(), StoreError> {
+        self.execute("DELETE FROM email_code WHERE user_id = ?1", [user.0])?;
+        Ok(())
+    }
+
+    /// Nothing beside the password is asked of the user any more.
+    pub fn forget_second_factors(&self, user: UserId) -> Result<(), StoreError> {
+        self.delete_totp(user)?;
+        self.delete_email_factor(user)?;
+        self.set_recovery_codes(user, &[])
+    }
+
+    /// Writes down with which second factor the session's user has proved themselves, and when.
+    pub fn note_second_factor(
+        &self,
+        session: SessionId,
+        factor: Factor,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE session SET second_factor = ?2, second_factor_at = ?3 WHERE id = ?1",
+            params![session.0, factor.name(), at.as_second()],
+        )?;
+        Ok(())
+    }
+
+    /// No authenticator app can be asked any more: what secrets were sealed under is gone. Accounts stay as guarded as they were;
+    /// recovery codes still let in.
+    pub fn forget_totp_secrets(&self) -> Result<(), StoreError> {
+        self.execute("DELETE FROM totp WHERE confirmed_at IS NULL", [])?;
+        self.execute("UPDATE totp SET secret = NULL", [])?;
+        Ok(())
+    }
+
+    /// A hundred secrets at most, with whether this key opens each.
+    pub(super) fn opens_totp_secrets(&self, key: &SealKey) -> Result<Vec<bool>, StoreError> {
+        let sealed = self.all(&format!("{TOTP} WHERE secret IS NOT NULL LIMIT 100"), [], totp)?;
+        Ok(sealed.iter().map(|totp| totp.secret(key).is_ok()).collect())
+    }
+}
