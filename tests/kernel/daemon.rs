@@ -9,6 +9,8 @@
 #[expect(dead_code, reason = "most that fails and goes on is another suite's")]
 #[path = "../support/faults.rs"]
 mod faults;
+#[path = "daemon/connect.rs"]
+mod connect;
 #[path = "daemon/module.rs"]
 mod module;
 #[expect(dead_code, reason = "how it fails to start is shown without the kernel, in tests/netns")]

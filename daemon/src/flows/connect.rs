@@ -108,7 +108,7 @@ pub fn begin(
     now: Timestamp,
 ) -> Result<(), ConnectError> {
     let method = offered(site, beginning.method).ok_or(ConnectError::NoMethod)?;
-    let key: PublicKey = beginning.key.trim().parse().map_err(|_| ConnectError::Key)?;
+    let key: PublicKey = beginning.key.parse().map_err(|_| ConnectError::Key)?;
     let location = LocationId(beginning.location);
     if !asks(site, location) {
         return Err(ConnectError::NotAsked);
