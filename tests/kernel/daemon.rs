@@ -6,11 +6,11 @@
 #![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
 #![expect(clippy::print_stderr, reason = "a skipped suite says so")]
 
+#[path = "daemon/connect.rs"]
+mod connect;
 #[expect(dead_code, reason = "most that fails and goes on is another suite's")]
 #[path = "../support/faults.rs"]
 mod faults;
-#[path = "daemon/connect.rs"]
-mod connect;
 #[path = "daemon/module.rs"]
 mod module;
 #[expect(dead_code, reason = "how it fails to start is shown without the kernel, in tests/netns")]

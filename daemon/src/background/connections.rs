@@ -143,8 +143,7 @@ mod tests {
             tx.ask_for_second_factor(&[HQ].into())?;
             let owner = DeviceOwner::User(a_person(tx, "ann"));
             for number in 0..devices {
-                let id =
-                    tx.insert_device(owner, &format!("d{number}"), Some(key(number)), None, at(0))?;
+                let id = tx.insert_device(owner, &format!("d{number}"), Some(key(number)), None, at(0))?;
                 tx.connect(&tx.device(id)?.unwrap(), HQ, b"sealed", "boot", at(1000))?;
             }
             Ok::<_, StoreError>(())
@@ -171,7 +170,9 @@ mod tests {
         let counted = Arc::clone(&asked);
         tokio::spawn(async move {
             while let Some(question) = questions.recv().await {
-                let GatewayQuestion::StatsOf(locations, answer) = question else { panic!("too much is asked") };
+                let GatewayQuestion::StatsOf(locations, answer) = question else {
+                    panic!("too much is asked")
+                };
                 assert_eq!(locations, [HQ].into());
                 counted.fetch_add(1, Ordering::Relaxed);
                 let peers = (0..).zip(&handshakes).map(|(number, at)| {

@@ -66,7 +66,11 @@ fn show_in_process(locations: &[Value], out: &mut impl Write) -> io::Result<()> 
     for location in locations {
         let unconnected = location.get("unconnected").map_or(0, number);
         if unconnected > 0 {
-            writeln!(out, "Waiting for a second factor on {}: {unconnected} devices", cell(location, "name"))?;
+            writeln!(
+                out,
+                "Waiting for a second factor on {}: {unconnected} devices",
+                cell(location, "name")
+            )?;
         }
     }
     if !movable.is_empty() {

@@ -41,7 +41,9 @@ pub fn waiting(tx: &Tx<'_>, token: TokenHash, now: Timestamp) -> Result<Option<W
     let pending = tx.pending_by_token(token)?;
     let pending = pending.filter(|pending| now.as_second() < pending.created_at.saturating_add(WAITS_FOR));
     let Some(pending) = pending else { return Ok(None) };
-    let Some(user) = tx.user(pending.user)?.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
+    let Some(user) = tx.user(pending.user)?.filter(|user| user.disabled_at.is_none()) else {
+        return Ok(None);
+    };
     let factors = tx.factors_of(user.id)?;
     // Whoever has none any more signs in from the start.
     Ok(factors.any().then_some(Waiting { id: pending.id, user, factors }))

@@ -108,7 +108,14 @@ mod tests {
         for typed in ["10abcdefghjkmnpq", " IOAB CDEF GHJK MNPQ ", "l0ab-cdef-ghjk-mnpq"] {
             assert_eq!(hash_of(typed), right, "{typed}");
         }
-        for typed in ["", "10ab", "10ab-cdef-ghjk-mnp", "10ab-cdef-ghjk-mnpqr", "10ab-cdef-ghjk-mnpu", "10ab-cdef-ghjk-mnpé"] {
+        for typed in [
+            "",
+            "10ab",
+            "10ab-cdef-ghjk-mnp",
+            "10ab-cdef-ghjk-mnpqr",
+            "10ab-cdef-ghjk-mnpu",
+            "10ab-cdef-ghjk-mnpé",
+        ] {
             assert_eq!(hash_of(typed), None, "{typed}");
         }
         assert_ne!(hash(UserId(2), "10ab-cdef-ghjk-mnpq").map(|hash| hash.0), right, "another user's");

@@ -62,7 +62,8 @@ impl Factors {
 
     /// Those there are, recovery codes left out.
     pub fn list(self) -> Vec<Factor> {
-        let has = [(self.totp, Factor::Totp), (self.email, Factor::Email), (self.passkeys > 0, Factor::Passkey)];
+        let has =
+            [(self.totp, Factor::Totp), (self.email, Factor::Email), (self.passkeys > 0, Factor::Passkey)];
         has.into_iter().filter_map(|(has, factor)| has.then_some(factor)).collect()
     }
 }

@@ -104,7 +104,9 @@ mod tests {
 
     #[test]
     fn a_code_is_right_a_step_before_and_after_and_no_longer() {
-        for (second, is_right) in [(0, true), (29, true), (30, true), (59, true), (89, true), (90, false), (120, false)] {
+        for (second, is_right) in
+            [(0, true), (29, true), (30, true), (59, true), (89, true), (90, false), (120, false)]
+        {
             assert_eq!(rfc().check("287082", None, at(second)).is_some(), is_right, "{second}");
         }
     }

@@ -255,10 +255,16 @@ impl Tx<'_> {
     }
 
     /// A device gives up everything there that it began or has by a second factor: in one location, or in all.
-    pub(super) fn disconnect(&self, device: DeviceId, location: Option<LocationId>) -> Result<(), StoreError> {
+    pub(super) fn disconnect(
+        &self,
+        device: DeviceId,
+        location: Option<LocationId>,
+    ) -> Result<(), StoreError> {
         for table in ["connection", "connect_attempt", "connect_code"] {
             self.execute(
-                &format!("DELETE FROM {table} WHERE device_id = ?1 AND location_id = coalesce(?2, location_id)"),
+                &format!(
+                    "DELETE FROM {table} WHERE device_id = ?1 AND location_id = coalesce(?2, location_id)"
+                ),
                 params![device.0, location.map(|location| location.0)],
             )?;
         }

@@ -68,15 +68,17 @@ impl Tx<'_> {
             let device = DeviceId(device);
             // Also of a peer that goes: that it is gone is written down.
             rows.push(PeerRow { device, location, key, live });
-            let opened = sealed.and_then(|sealed| preshared_key(&site.keys.seal, (device, location), &sealed));
+            let opened =
+                sealed.and_then(|sealed| preshared_key(&site.keys.seal, (device, location), &sealed));
             let preshared_key = if known.config.second_factor { opened } else { None };
             if known.config.second_factor && preshared_key.is_none() {
                 // Without its key the peer would shake hands all the same: it does not exist.
                 continue;
             }
-            interface
-                .peers
-                .insert(key, DesiredPeer { allowed_ips: allowed_ips.collect(), preshared_key, dialled: None });
+            interface.peers.insert(
+                key,
+                DesiredPeer { allowed_ips: allowed_ips.collect(), preshared_key, dialled: None },
+            );
         }
         self.gather_fixed(site, key, desired, rows)
     }

@@ -14,8 +14,7 @@ const MOST_BROWSERS: u32 = 20;
 /// How long a browser is known: as long as any keeps a cookie (RFC 6265bis, 5.5).
 pub const BROWSER_KNOWN_FOR: i64 = 400 * 24 * 60 * 60;
 
-const COLUMNS: &str =
-    "id, user_id, created_at, last_used_at, browser, address, authenticated_at, second_factor, second_factor_at";
+const COLUMNS: &str = "id, user_id, created_at, last_used_at, browser, address, authenticated_at, second_factor, second_factor_at";
 
 fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
     Ok(Session {

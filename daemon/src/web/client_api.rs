@@ -293,7 +293,8 @@ impl Api {
 
 /// Learns from the outcome whether what was presented is good. An outcome that does not tell counts against the address.
 fn settle<T>(admission: Admission<'_>, outcome: Result<T, WebError>) -> Result<T, WebError> {
-    let knows = |error: &WebError| matches!(error, WebError::Connect(error) if error.is_about_a_known_device());
+    let knows =
+        |error: &WebError| matches!(error, WebError::Connect(error) if error.is_about_a_known_device());
     if outcome.as_ref().is_err_and(WebError::is_about_an_unknown_bearer) {
         admission.unknown();
     } else if outcome.as_ref().is_err_and(knows)

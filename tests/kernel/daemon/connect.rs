@@ -34,7 +34,10 @@ fn begin(rig: &Rig, client: &Client, config: &Value) -> (String, String) {
 /// The codes of all mails, oldest first.
 fn codes(rig: &Rig) -> Vec<String> {
     let Ok(mails) = fs::read_dir(rig.path("mail")) else { return Vec::new() };
-    let mut mails: Vec<_> = mails.map(|mail| mail.unwrap().path()).filter(|mail| mail.extension().is_some_and(|e| e == "eml")).collect();
+    let mut mails: Vec<_> = mails
+        .map(|mail| mail.unwrap().path())
+        .filter(|mail| mail.extension().is_some_and(|e| e == "eml"))
+        .collect();
     mails.sort_by_key(|mail| fs::metadata(mail).unwrap().modified().unwrap());
     let subjects = mails.into_iter().filter_map(|mail| {
         let text = fs::read_to_string(mail).unwrap();
@@ -61,7 +64,8 @@ fn give_second_factor(rig: &Rig, client: &Client, config: &Value) -> String {
 /// What the interface of `closed` has for a client: its preshared key; `None`: no peer.
 fn peer(rig: &Rig, client: &Client) -> Option<String> {
     let shown = rig.gateway.sh("wg show pst-closed preshared-keys");
-    let (_, preshared_key) = shown.lines().filter_map(|line| line.split_once('\t')).find(|(key, _)| *key == client.key())?;
+    let (_, preshared_key) =
+        shown.lines().filter_map(|line| line.split_once('\t')).find(|(key, _)| *key == client.key())?;
     Some(preshared_key.to_owned())
 }
 
@@ -76,7 +80,8 @@ fn set_key(rig: &Rig, client: &Client, interface: &str, config: &Value, preshare
 /// When the gateway and a client of `closed` shook hands last, in Unix seconds; 0: never.
 fn handshake(rig: &Rig, client: &Client) -> i64 {
     let shown = rig.gateway.sh("wg show pst-closed latest-handshakes");
-    let of_client = shown.lines().filter_map(|line| line.split_once('\t')).find(|(key, _)| *key == client.key());
+    let of_client =
+        shown.lines().filter_map(|line| line.split_once('\t')).find(|(key, _)| *key == client.key());
     of_client.map_or(0, |(_, second)| second.parse().unwrap())
 }
 
@@ -87,7 +92,11 @@ fn is_kept_out(rig: &Rig, client: &Client, config: &Value, preshared_key: Option
     for _ in 0..2 {
         assert!(!client.host.reaches("10.77.2.1"), "{when}");
         client.host.look("ping -c 3 -i 1 -W 2 10.77.2.1");
-        assert_eq!((tunnel.handshake(), handshake(rig, client)), (0, 0), "{when}: a handshake without the key");
+        assert_eq!(
+            (tunnel.handshake(), handshake(rig, client)),
+            (0, 0),
+            "{when}: a handshake without the key"
+        );
     }
 }
 
@@ -109,7 +118,8 @@ fn a_peer_and_its_preshared_key_come_with_the_second_factor_and_go_with_the_conn
 
     // The answer says that it is there, so it is.
     let (status, body) = finish(&ann, &token, &code);
-    let preshared_key = body["preshared_key"].as_str().unwrap_or_else(|| panic!("{status} {body}")).to_owned();
+    let preshared_key =
+        body["preshared_key"].as_str().unwrap_or_else(|| panic!("{status} {body}")).to_owned();
     assert_eq!(peer(&rig, &ann).as_deref(), Some(preshared_key.as_str()));
 
     // During: only who has the key gets in.

@@ -10,7 +10,9 @@ use axum::http::Request;
 use hyper::body::Frame;
 use serde_json::json;
 
-use crate::support::{ACTIVATE, CONNECT, CONNECT_FINISH, CREATE, INFO, MFA_START, POLL, POSTS, Postern, START, key};
+use crate::support::{
+    ACTIVATE, CONNECT, CONNECT_FINISH, CREATE, INFO, MFA_START, POLL, POSTS, Postern, START, key,
+};
 
 /// Those that read a body; `register-mfa/code/finish` refuses whatever is in it.
 const READ: [&str; 8] = [START, CREATE, ACTIVATE, INFO, POLL, MFA_START, CONNECT, CONNECT_FINISH];

@@ -26,7 +26,8 @@ pub(crate) fn app_code(postern: &Postern, secret: &str, ahead: i64) -> String {
 
 /// The value of the field with this id.
 pub(crate) fn value_of(page: &Page, id: &str) -> String {
-    let (_, rest) = page.text.split_once(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}: {}", page.text));
+    let (_, rest) =
+        page.text.split_once(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}: {}", page.text));
     rest.split_once("value=\"").unwrap().1.split('"').next().unwrap().to_owned()
 }
 
@@ -93,7 +94,10 @@ async fn an_app_is_set_up_and_from_then_on_its_code_is_asked_for_and_each_is_rig
     let used = app_code(&postern, &secret, 0);
     browser.post(CODE, &[("code", &used)]).await.shows(401, &["each works once", "After ten attempts"]);
     let code = app_code(&postern, &secret, 30);
-    assert_eq!(browser.post(CODE, &[("code", &format!(" {} {}", &code[..3], &code[3..]))]).await.went_to(), "/me");
+    assert_eq!(
+        browser.post(CODE, &[("code", &format!(" {} {}", &code[..3], &code[3..]))]).await.went_to(),
+        "/me"
+    );
     browser.get("/me").await.shows(200, &["Your account"]);
     let mut replays = owing(&postern).await;
     replays.post(CODE, &[("code", &code)]).await.shows(401, &["each works once"]);
@@ -112,7 +116,10 @@ async fn a_recovery_code_lets_in_once_and_new_ones_replace_the_old() {
     assert_eq!(browser.post(CODE, &[("recovery", &typed)]).await.went_to(), "/me");
     browser.get("/me").await.shows(200, &["9 recovery codes are left"]);
     let mut again = owing(&postern).await;
-    again.post(CODE, &[("recovery", &codes[0])]).await.shows(401, &["each works once", "<details class=\"card\" open>"]);
+    again
+        .post(CODE, &[("recovery", &codes[0])])
+        .await
+        .shows(401, &["each works once", "<details class=\"card\" open>"]);
     let renewed = browser.post("/me/second-factor/codes", &[]).await;
     let newer = codes_on(&renewed);
     assert!(newer.len() == 10 && !newer.contains(&codes[1]));
@@ -152,7 +159,9 @@ async fn a_browser_that_is_known_skips_nothing_and_the_session_has_another_name_
     browser.post("/sign-out", &[]).await.went_to();
     assert_eq!(sign_in(&mut browser, "jdoe", PASSWORD).await.went_to(), CODE);
     let mut forged = Browser::new(&postern);
-    forged.cookies.insert("__Host-postern_session".to_owned(), browser.cookies["__Host-postern_code"].clone());
+    forged
+        .cookies
+        .insert("__Host-postern_session".to_owned(), browser.cookies["__Host-postern_code"].clone());
     assert_eq!(forged.get("/me").await.went_to(), "/sign-in", "a wait is no session");
 }
 
@@ -200,7 +209,9 @@ async fn what_guards_the_account_changes_only_for_who_gave_the_password_a_moment
     let asked = "/me/confirm?to=second-factor";
     let remove = "/me/second-factor/remove?factor=totp";
     assert_eq!(browser.get(remove).await.went_to(), asked);
-    for (path, field) in [("/me/second-factor/remove", ("factor", "totp")), ("/me/second-factor/codes", ("", ""))] {
+    for (path, field) in
+        [("/me/second-factor/remove", ("factor", "totp")), ("/me/second-factor/codes", ("", ""))]
+    {
         assert_eq!(browser.post(path, &[field]).await.went_to(), asked, "{path}");
     }
     browser.get(asked).await.shows(200, &["Is it still you?"]);
@@ -216,7 +227,10 @@ async fn what_guards_the_account_changes_only_for_who_gave_the_password_a_moment
     browser.get(remove).await.shows(200, &["Remove “Authenticator app”?", "Keep it"]);
     let removed = browser.post("/me/second-factor/remove", &[("factor", "totp")]).await;
     assert_eq!(removed.went_to(), "/me?done=factor-removed");
-    browser.get("/me?done=factor-removed").await.shows(200, &["The second factor is removed", "password only"]);
+    browser
+        .get("/me?done=factor-removed")
+        .await
+        .shows(200, &["The second factor is removed", "password only"]);
     assert_eq!(sign_in(&mut Browser::new(&postern), "jdoe", PASSWORD).await.went_to(), "/me");
 }
 
@@ -229,7 +243,10 @@ async fn another_password_keeps_what_the_session_has_proved_and_a_forgotten_one_
     assert_eq!(browser.post("/me/password", &change).await.went_to(), "/me?done=password");
     let id = postern.app.store.read_blocking(|tx| tx.user_by_name("jdoe")).unwrap().unwrap().id;
     let sessions = postern.app.store.read_blocking(|tx| tx.sessions_of(id)).unwrap();
-    assert_eq!(sessions.iter().map(|session| session.second_factor).collect::<Vec<_>>(), [Some(Factor::Recovery)]);
+    assert_eq!(
+        sessions.iter().map(|session| session.second_factor).collect::<Vec<_>>(),
+        [Some(Factor::Recovery)]
+    );
     let mut fresh = Browser::new(&postern);
     assert_eq!(sign_in(&mut fresh, "jdoe", "battery staple").await.went_to(), CODE);
 }
@@ -246,7 +263,11 @@ async fn where_it_is_required_nothing_of_ones_own_is_shown_before_it_is_set_up()
         assert_eq!(browser.get(path).await.went_to(), HERE, "{path}");
     }
     for path in ["/me/password", "/me/sessions", "/me/device", "/me/device/remove"] {
-        assert_eq!(browser.post(path, &[("session", "others"), ("device", "1")]).await.went_to(), HERE, "{path}");
+        assert_eq!(
+            browser.post(path, &[("session", "others"), ("device", "1")]).await.went_to(),
+            HERE,
+            "{path}"
+        );
     }
     browser.get(HERE).await.shows(200, &["asks everybody to set up a second factor"]);
     set_up(&mut browser).await;
@@ -257,7 +278,9 @@ async fn where_it_is_required_nothing_of_ones_own_is_shown_before_it_is_set_up()
 #[tokio::test]
 async fn the_pages_speak_every_language_and_no_other_site_sends_their_forms() {
     let (postern, _, codes) = with_app().await;
-    for (language, asks, state) in [("de", "Code eingeben", "Zweiter Faktor"), ("pl", "Podaj kod", "Drugi składnik")] {
+    for (language, asks, state) in
+        [("de", "Code eingeben", "Zweiter Faktor"), ("pl", "Podaj kod", "Drugi składnik")]
+    {
         let mut browser = Browser { language, ..owing(&postern).await };
         browser.get(CODE).await.shows(200, &[asks]);
         browser.post(CODE, &[("code", "1")]).await.shows(401, &[asks]);
@@ -271,7 +294,8 @@ async fn the_pages_speak_every_language_and_no_other_site_sends_their_forms() {
                 page.shows(200, &[state]);
             }
         }
-        let forms = [HERE, "/me/second-factor/set-up", "/me/second-factor/codes", "/me/second-factor/remove", CODE];
+        let forms =
+            [HERE, "/me/second-factor/set-up", "/me/second-factor/codes", "/me/second-factor/remove", CODE];
         for path in forms.into_iter().chain(["/me/confirm"]) {
             assert_eq!(browser.post_from("cross-site", path, &[]).await.status, 403, "{path}");
         }

@@ -48,10 +48,7 @@ pub(super) struct FinishAnswer {
 }
 
 /// Says who connects, and how the second factor is given.
-pub(super) async fn start(
-    State(api): State<Api>,
-    request: Request,
-) -> Result<Json<StartAnswer>, WebError> {
+pub(super) async fn start(State(api): State<Api>, request: Request) -> Result<Json<StartAnswer>, WebError> {
     let client = api.client_of(&request);
     let body: StartRequest = parsed(request.into_body()).await?;
     let key = Token::presented(&body.pubkey).hash();
@@ -75,10 +72,7 @@ async fn begin(api: &Api, body: StartRequest) -> Result<StartAnswer, WebError> {
 }
 
 /// Takes the code; answers once the gateway has the peer with its preshared key.
-pub(super) async fn finish(
-    State(api): State<Api>,
-    request: Request,
-) -> Result<Json<FinishAnswer>, WebError> {
+pub(super) async fn finish(State(api): State<Api>, request: Request) -> Result<Json<FinishAnswer>, WebError> {
     let client = api.client_of(&request);
     let body: FinishRequest = parsed(request.into_body()).await?;
     let token = Token::presented(&body.token).hash();
@@ -103,9 +97,8 @@ async fn give(
         return Err(WebError::TooMany { seconds: seconds_of(wait) });
     }
     let (boot, random) = (crate::app::boot(), [api.app.random(), api.app.random()]);
-    let finished = api.app.store.write(move |tx| {
-        connect::finish(tx, &app.site(), (token, &code), boot, random, now)
-    });
+    let finished =
+        api.app.store.write(move |tx| connect::finish(tx, &app.site(), (token, &code), boot, random, now));
     let finished = finished.await;
     if !matches!(finished, Err(ConnectError::WrongCode)) {
         api.limits.sign_ins.code_was_right(user);

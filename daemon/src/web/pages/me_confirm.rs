@@ -92,8 +92,8 @@ pub(super) async fn confirm(
     };
     match pages.judge(&visit, Action::SessionConfirm, (&username, password)).await? {
         Judged::Right(found) => {
-            let confirming = pages
-                .change_own(&visit, move |tx, _, who, now| Ok(sign_in::confirm(tx, who, &found, now)?));
+            let confirming =
+                pages.change_own(&visit, move |tx, _, who, now| Ok(sign_in::confirm(tx, who, &found, now)?));
             let (is_confirmed, _) = confirming.await??;
             if is_confirmed { Ok(see_other(back.path())) } else { Err(Trouble::SignedOut) }
         }

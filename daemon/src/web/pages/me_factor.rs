@@ -163,7 +163,8 @@ pub(super) async fn ask_to_remove(
     let who = pages.fresh(&visit, Back::SecondFactor).await?;
     let query = query.unwrap_or_default();
     let named = form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == "factor");
-    let asked = named.and_then(|pair| removable(&pair.1)).filter(|(factor, _)| who.factors.list().contains(factor));
+    let asked =
+        named.and_then(|pair| removable(&pair.1)).filter(|(factor, _)| who.factors.list().contains(factor));
     let Some((factor, called)) = asked else { return Ok(again().await) };
     let called = visit.language.say(called);
     page(&RemovePage { frame: Frame::new(&pages.app.site(), &visit), factor: factor.name(), called })

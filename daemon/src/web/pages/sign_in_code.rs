@@ -64,7 +64,8 @@ pub(super) async fn give(
         return refused(StatusCode::UNPROCESSABLE_ENTITY, visit.language.say(Key("refused-no-code")));
     }
     let user = waiting.user.id;
-    if let Err(seconds) = pages.take_code(&visit, Action::SessionStart, (user, &waiting.user.username)).await {
+    if let Err(seconds) = pages.take_code(&visit, Action::SessionStart, (user, &waiting.user.username)).await
+    {
         let answer = refused(StatusCode::TOO_MANY_REQUESTS, too_many_codes(&visit, seconds));
         return answer.map(|answer| retry_after(answer, seconds));
     }
@@ -145,4 +146,3 @@ fn code_page(pages: &Pages, visit: &Visit, factors: Factors, error: Option<Phras
         help_text: site.config.branding.help_text.clone(),
     }
 }
-

@@ -131,9 +131,9 @@ fn where_a_second_factor_is_asked_for_a_peer_is_there_while_it_is_connected_and_
     for secret in [[9; 32], [8; 32]] {
         let row = Sealed::ConnectionKey(device, at_hq);
         let sealed = app.site().keys.seal.seal(row, &secret, [4; 32]);
-        let connect = app.store.write_blocking(|tx| {
-            tx.connect(&tx.device(device)?.unwrap(), at_hq, &sealed, "boot", app.now())
-        });
+        let connect = app
+            .store
+            .write_blocking(|tx| tx.connect(&tx.device(device)?.unwrap(), at_hq, &sealed, "boot", app.now()));
         connect.unwrap();
         world.turn(Cause::Commit);
         assert!(peer().unwrap().preshared_key == PresharedKey::from_bytes(secret));
