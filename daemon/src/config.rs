@@ -5,6 +5,8 @@ mod branding;
 mod check;
 pub mod edit;
 mod https;
+#[cfg(test)]
+mod keys;
 mod load;
 mod problem;
 mod raw;

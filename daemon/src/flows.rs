@@ -10,6 +10,7 @@ pub mod devices;
 pub mod email_code;
 pub mod enroll;
 pub mod enroll_audit;
+pub mod enroll_factor;
 pub mod exhaustion;
 pub mod first_admin;
 pub mod groups;

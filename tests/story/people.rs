@@ -59,6 +59,28 @@ fn disabling_enabling_and_removing_somebody_is_done_when_the_command_returns() {
 }
 
 #[test]
+fn a_lost_second_factor_is_taken_away_and_shown_until_then() {
+    let Some(postern) = ada_and_ann() else { return };
+    let shown = postern.json(&["user", "show", "ann"]);
+    assert_eq!((&shown["second_factors"], &shown["recovery_codes"]), (&json!([]), &json!(0)));
+    assert_eq!(postern.run(&["user", "reset-second-factor", "ann"]).out, "ann had no second factor\n");
+    let given = postern.app.store.write_blocking(|tx| {
+        let ann = tx.user_by_name("ann")?.unwrap();
+        tx.confirm_email_factor(ann.id, postern.app.now())
+    });
+    given.unwrap();
+    assert_eq!(postern.json(&["user", "list"])[1]["second_factors"], json!(["email"]));
+    assert!(postern.run(&["user", "show", "ann"]).out.contains("Second factor email\n"));
+    let reset = postern.run(&["user", "reset-second-factor", "ann"]);
+    let told = "ann signs in with the password alone (removed: email)\n";
+    assert_eq!((reset.code, reset.out.as_str()), (0, told), "{}", reset.err);
+    assert_eq!(postern.json(&["user", "show", "ann"])["second_factors"], json!([]));
+    let log = &postern.json(&["audit", "--limit", "1"])[0];
+    assert_eq!((&log["action"], &log["object"]), (&json!("second-factor.reset"), &json!("ann")));
+    refused(&postern.run(&["user", "reset-second-factor", "eve"]), "there is no user", "postern user list");
+}
+
+#[test]
 fn what_an_edit_may_not_do_is_said_with_what_to_do() {
     let Some(postern) = ada_and_ann() else { return };
     let edited = postern.json(&["user", "edit", "ann", "--last-name", "Other", "--phone", "+48 1"]);

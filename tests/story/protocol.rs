@@ -28,6 +28,8 @@ mod pools;
 mod races;
 #[path = "protocol/refusals.rs"]
 mod refusals;
+#[path = "protocol/second_factor.rs"]
+mod second_factor;
 #[path = "protocol/stable.rs"]
 mod stable;
 #[path = "protocol/strictness.rs"]

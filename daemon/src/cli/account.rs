@@ -22,8 +22,8 @@ pub(super) enum AccountCommand {
     /// Show one user: account, newest token, devices and where they are live.
     #[command(
         after_help = "Example:\n  postern user show ann\n\nJSON:\n  {\"username\", \"first_name\", \"last_name\", \"email\", \
-                      \"phone\", \"admin\", \"unix_uid\", \"disabled\", \"enrolled\", \"groups\": [NAME], \"locations\": \
-                      [NAME], \"devices\": [see postern device show], \"enrollment\": {\"kind\", \"state\": \
+                      \"phone\", \"admin\", \"unix_uid\", \"disabled\", \"enrolled\", \"second_factors\": \
+                      [totp|email|passkey], \"recovery_codes\", \"groups\": [NAME], \"locations\": [NAME], \"devices\": [see postern device show], \"enrollment\": {\"kind\", \"state\": \
                       unused|expired|in-session|ended, \"at\"}, \"refused_activations\": [{\"at\", \"reason\"}], \
                       \"created_at\"}"
     )]
@@ -56,6 +56,18 @@ pub(super) enum AccountCommand {
         after_help = "Example:\n  postern user enable ann\n\nJSON:\n  {\"username\", \"already\", \"applied\"}"
     )]
     Enable {
+        /// Who.
+        username: String,
+        #[command(flatten)]
+        form: Form,
+    },
+    /// Remove everything that somebody signs in with beside the password, because they lost it: app, codes by mail, passkeys,
+    /// recovery codes. They are signed out everywhere and told by mail.
+    #[command(
+        after_help = "Example:\n  postern user reset-second-factor ann\n\nJSON:\n  {\"username\", \"removed\": \
+                      [totp|email|passkey], \"applied\"}"
+    )]
+    ResetSecondFactor {
         /// Who.
         username: String,
         #[command(flatten)]
@@ -125,6 +137,12 @@ impl AccountCommand {
             }
             Self::Disable { username, form } => switch(cli, form, (username, "disable", "disabled"), out),
             Self::Enable { username, form } => switch(cli, form, (username, "enable", "active"), out),
+            Self::ResetSecondFactor { username, form } => {
+                let request = (Method::POST, &*path(username, "/reset-second-factor"));
+                let answer = form.ask(cli, request, &json!({}), out)?;
+                form.tell(&answer, out, |out| without_factor(&answer, out))?;
+                in_force(&answer)
+            }
             Self::Remove { username, form } => {
                 let answer = form.ask(cli, (Method::DELETE, &path(username, "")), &json!({}), out)?;
                 form.tell(&answer, out, |out| removed(&answer, out))?;
@@ -177,6 +195,14 @@ fn edited(answer: &Value, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{username}: changed {}", joined(answer, "changed"))
 }
 
+fn without_factor(answer: &Value, out: &mut impl Write) -> io::Result<()> {
+    let username = text(answer, "username");
+    if items(answer, "removed").is_empty() {
+        return writeln!(out, "{username} had no second factor");
+    }
+    writeln!(out, "{username} signs in with the password alone (removed: {})", joined(answer, "removed"))
+}
+
 fn removed(answer: &Value, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{} is removed", text(answer, "username"))?;
     for device in items(answer, "devices") {
@@ -215,6 +241,7 @@ fn show(user: &Value, out: &mut impl Write) -> io::Result<()> {
             ("Role", role.to_owned()),
             ("Unix account", uid.unwrap_or_default()),
             ("State", state(user)),
+            ("Second factor", joined(user, "second_factors")),
             ("Groups", joined(user, "groups")),
             ("Locations", joined(user, "locations")),
             ("Created", text(user, "created_at").to_owned()),

@@ -39,7 +39,7 @@ fn the_shipped_configuration_names_every_key_and_equals_the_defaults() {
     fs::write(&path, format!("locations_dir = \"locations.d\"\n{REQUIRED}")).unwrap();
     assert_eq!(documented, load(&path).unwrap());
     // A key that is not there is refused by its name: what serde lists is what can be written.
-    for (table, keys) in raw::KEYS {
+    for (table, keys) in keys::KEYS {
         for key in *keys {
             let there = text.lines().any(|line| {
                 let line = line.trim_start_matches("# ");

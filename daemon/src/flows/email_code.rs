@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::rules::ids::UserId;
+use crate::rules::message::Message;
 use crate::rules::token::TokenKind;
 use crate::site::Site;
 use crate::store::second_factor::StoredEmailCode;
@@ -22,6 +23,16 @@ pub fn code_of(site: &Site, code: &StoredEmailCode) -> Zeroizing<String> {
     let token = site.keys.token.derive(TokenKind::EmailCode, code.id, code.issued_at);
     let number = token.hash().0.iter().fold(0u64, |number, byte| (number * 256 + u64::from(*byte)) % CODES);
     Zeroizing::new(format!("{number:06}"))
+}
+
+/// Mails another code to a user; `false`: no mail is sent from here.
+pub fn send(tx: &Tx<'_>, site: &Site, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
+    if !site.config.mail.is_sent() {
+        return Ok(false);
+    }
+    let code = tx.issue_email_code(user, now)?;
+    tx.post(&Message::EmailCode { code }, now)?;
+    Ok(true)
 }
 
 /// Whether it may still be given.

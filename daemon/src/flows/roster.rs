@@ -17,6 +17,7 @@ use super::refusal::Refusal;
 use crate::gateway_view::Stats;
 use crate::rules::enrollment::{Enrollment, Stage, Subject};
 use crate::rules::ids::{DeviceId, LocationId, UserId};
+use crate::rules::second_factor::Factor;
 use crate::site::{Site, SiteLocation};
 use crate::store::account::User;
 use crate::store::address::Held;
@@ -42,6 +43,9 @@ pub struct UserView {
     disabled: bool,
     /// Whether a password is set.
     enrolled: bool,
+    /// What signing in takes beside the password.
+    second_factors: Vec<&'static str>,
+    recovery_codes: u32,
     groups: Vec<String>,
     /// Where they may be.
     locations: Vec<String>,
@@ -267,7 +271,7 @@ impl EnrollmentView {
 }
 
 fn view_user(rows: &Rows<'_>, user: User, devices: Vec<Device>, now: Timestamp) -> UserView {
-    let owner = rows.owner(user.id);
+    let (owner, factors) = (rows.owner(user.id), rows.factors(user.id));
     let newest = rows.newest(Subject::User(user.id));
     // Before them, somebody else had the name.
     let is_theirs = |entry: &&AuditEntry| entry.at >= user.created_at;
@@ -282,6 +286,8 @@ fn view_user(rows: &Rows<'_>, user: User, devices: Vec<Device>, now: Timestamp) 
         unix_uid: user.unix_uid,
         disabled: user.disabled_at.is_some(),
         enrolled: user.password_hash.is_some(),
+        second_factors: factors.list().into_iter().map(Factor::name).collect(),
+        recovery_codes: factors.recovery_codes,
         groups: owner.into_iter().flat_map(|owner| owner.groups.iter().cloned()).collect(),
         locations: locations.map(|location| location.config.name.clone()).collect(),
         devices: devices.into_iter().map(|device| view_device(rows, device, now)).collect(),

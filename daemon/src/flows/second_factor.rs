@@ -27,6 +27,25 @@ const SET_UP_FOR: i64 = 60 * 60;
 /// Codes to be shown once and never again.
 pub type RecoveryCodes = Vec<Zeroizing<String>>;
 
+/// What is set up by a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// An authenticator app.
+    App,
+    /// Codes by mail.
+    Email,
+}
+
+impl Method {
+    /// What it is then.
+    pub fn factor(self) -> Factor {
+        match self {
+            Self::App => Factor::Totp,
+            Self::Email => Factor::Email,
+        }
+    }
+}
+
 /// What an authenticator app is shown.
 pub struct SetUp {
     /// As a picture: `otpauth://…`.
@@ -87,27 +106,59 @@ pub fn confirm(
     put_codes(tx, user, random).map(Some)
 }
 
+/// Has codes by mail count for who gives the one that was mailed; otherwise as [`confirm`].
+pub fn confirm_email(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    code: &str,
+    random: &[[u8; 32]; 4],
+    now: Timestamp,
+) -> Result<Option<RecoveryCodes>, StoreError> {
+    if tx.factors_of(user.id)?.email || !email_code::give(tx, site, user.id, code, now)? {
+        return Ok(None);
+    }
+    tx.confirm_email_factor(user.id, now)?;
+    set(tx, site, user, Factor::Email, now)?;
+    put_codes(tx, user, random).map(Some)
+}
+
 /// What every new second factor brings with it: sessions that were opened without it end, an entry in the log, a mail.
 pub fn set(tx: &Tx<'_>, site: &Site, user: &User, factor: Factor, now: Timestamp) -> Result<(), StoreError> {
     tell(tx, site, &Message::SecondFactorSet { user: user.id, factor }, now)?;
     tx.audit(&user.username, Action::SecondFactorSet, &user.username, Some(factor.name()), now)
 }
 
-/// [`confirm`] for who is signed in: every other session ends, and this one has given its second factor.
+/// [`confirm`] or [`confirm_email`] for who is signed in: every other session ends, and this one has given its second factor.
 pub fn confirm_here(
     tx: &Tx<'_>,
     site: &Site,
     who: &SignedIn,
-    code: &str,
+    (method, code): (Method, &str),
     random: &[[u8; 32]; 4],
     now: Timestamp,
 ) -> Result<Option<RecoveryCodes>, StoreError> {
-    let codes = confirm(tx, site, &who.user, code, random, now)?;
+    let codes = confirm_by(tx, site, &who.user, (method, code), random, now)?;
     if codes.is_some() {
         tx.sign_out_all(who.user.id, Some(who.session.id))?;
-        tx.note_second_factor(who.session.id, Factor::Totp, now)?;
+        tx.note_second_factor(who.session.id, method.factor(), now)?;
     }
     Ok(codes)
+}
+
+/// [`confirm`] or [`confirm_email`].
+pub fn confirm_by(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    (method, code): (Method, &str),
+    random: &[[u8; 32]; 4],
+    now: Timestamp,
+) -> Result<Option<RecoveryCodes>, StoreError> {
+    match method {
+        Method::App => confirm(tx, site, user, code, random, now),
+        Method::Email => confirm_email(tx, site, user, code, random, now),
+    }
 }
 
 /// Whether a code is right, and what it was: one of the app, one that came by mail, a recovery code. It is used up with that.

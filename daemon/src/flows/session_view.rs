@@ -1,6 +1,7 @@
 //! What a started session shows: to whom it belongs, who helps, and the onboarding text.
 
 use crate::flows::enroll::{Owner, Session};
+use crate::flows::enroll_factor;
 use crate::flows::inviter::{Greeted, Inviter};
 use crate::rules::names;
 use crate::site::Site;
@@ -27,6 +28,8 @@ pub struct SessionView {
     pub device_names: Vec<String>,
     /// Whether a password is set, or none is needed.
     pub enrolled: bool,
+    /// Whether the user is still to set up a second factor.
+    pub owes_factor: bool,
     /// Whether the user administers.
     pub is_admin: bool,
     /// The onboarding text, Markdown.
@@ -46,6 +49,7 @@ pub fn view(tx: &Tx<'_>, site: &Site, session: &Session) -> Result<SessionView, 
             phone: names::client_phone(user.phone.as_deref()).map(str::to_owned),
             device_names: tx.devices_of(user.id)?.into_iter().map(|device| device.name).collect(),
             enrolled: user.password_hash.is_some(),
+            owes_factor: enroll_factor::owes(tx, site, session)?,
             is_admin: user.is_admin,
             final_page: String::new(),
             inviter,
@@ -59,6 +63,7 @@ pub fn view(tx: &Tx<'_>, site: &Site, session: &Session) -> Result<SessionView, 
             phone: None,
             device_names: Vec::new(),
             enrolled: true,
+            owes_factor: false,
             is_admin: false,
             final_page: String::new(),
             inviter,

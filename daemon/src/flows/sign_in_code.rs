@@ -3,9 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::second_factor;
 use super::sign_in::{Entry, seat};
+use super::{email_code, second_factor};
 use crate::rules::action::Action;
+use crate::rules::ids::UserId;
 use crate::rules::second_factor::{Factor, Factors};
 use crate::rules::token::TokenHash;
 use crate::site::Site;
@@ -47,6 +48,14 @@ pub fn waiting(tx: &Tx<'_>, token: TokenHash, now: Timestamp) -> Result<Option<W
     let factors = tx.factors_of(user.id)?;
     // Whoever has none any more signs in from the start.
     Ok(factors.any().then_some(Waiting { id: pending.id, user, factors }))
+}
+
+/// Mails a code to who has nothing else to give.
+pub fn send_code(tx: &Tx<'_>, site: &Site, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+    if tx.factors_of(user)?.list() == [Factor::Email] {
+        email_code::send(tx, site, user, now)?;
+    }
+    Ok(())
 }
 
 /// Signs in whoever gives a right code of any kind.

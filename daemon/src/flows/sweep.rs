@@ -65,6 +65,7 @@ fn remove_abandoned(
     };
     let Some(user) = user.filter(|user| user.password_hash.is_none()) else { return Ok(()) };
     tx.happened(Fact::EnrollmentAbandoned);
+    tx.forget_second_factors(user.id)?;
     for id in tx.devices_registered_in(enrollment.id)? {
         let Some(device) = tx.device(id)? else { continue };
         tx.delete_device(&device)?;

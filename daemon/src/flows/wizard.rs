@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::config::DeviceStep;
 use crate::flows::enroll::{self, EnrollError, Session};
+use crate::flows::enroll_factor;
 use crate::flows::inviter::{Greeted, Inviter};
 use crate::flows::issue::{enrollment_token, issue_enrollment};
 use crate::flows::welcome::welcome_when_done;
@@ -50,7 +51,11 @@ pub fn progress(
     for id in tx.devices_registered_in(session.id())? {
         devices.extend(tx.device(id)?);
     }
-    let reached = Reached { has_password: user.password_hash.is_some(), has_device: !devices.is_empty() };
+    let reached = Reached {
+        has_password: user.password_hash.is_some(),
+        owes_factor: enroll_factor::owes(tx, site, &session)?,
+        has_device: !devices.is_empty(),
+    };
     let next = Step::next(&session.enrollment, reached);
     let client_token = client_token(tx, site, &session, &user, now)?;
     Ok(Progress { session, user, groups, inviter, next, devices, client_token })

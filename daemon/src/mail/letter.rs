@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::Letter;
 use crate::flows::connect;
+use crate::flows::email_code;
 use crate::flows::inviter::{Greeted, Inviter};
 use crate::flows::issue::enrollment_token;
 use crate::flows::password_reset::token_of;
@@ -61,6 +62,7 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
         Message::PasswordForgotten { user, .. } => *user,
         Message::PasswordReset { reset } => tx.reset(*reset)?.map(|reset| reset.user),
         Message::ConnectCode { code } => tx.mailed_code(*code)?.map(|mailed| mailed.user),
+        Message::EmailCode { code } => tx.email_code(*code)?.map(|code| code.user),
         Message::LocationFull { .. } | Message::CertificateFailing { to: None, .. } => {
             return Ok(Some(site.config.contact.email.clone()));
         }
@@ -187,6 +189,14 @@ fn address(
         Message::SecondFactorSet { user, factor } => about(*user, vec![("factor", called(Some(*factor)))]),
         Message::SecondFactorRemoved { user, factor } => about(*user, vec![("factor", called(*factor))]),
         Message::RecoveryCodeUsed { user, left } => about(*user, vec![("codes_left", left.to_string())]),
+        Message::EmailCode { code } => {
+            let Some(code) = tx.email_code(*code)?.filter(|code| email_code::is_good(code, now)) else {
+                return Ok(Err("the code was used or replaced, or is too old"));
+            };
+            let digits = email_code::code_of(site, &code).to_string();
+            let expires = shown_time(code.issued_at.saturating_add(email_code::GOOD_FOR));
+            about(code.user, vec![("code", digits), ("expires", expires)])
+        }
         Message::NewLinkWanted { user } => {
             let Some(asking) = active(tx, *user)? else { return Ok(Err(NOBODY)) };
             about(asking.id, vec![("command", command_for_another_link(&asking))])
@@ -249,6 +259,7 @@ fn is_for_inviter(kind: Kind) -> bool {
         | Kind::SecondFactorSet
         | Kind::SecondFactorRemoved
         | Kind::RecoveryCodeUsed
+        | Kind::EmailCode
         | Kind::Test => false,
     }
 }

@@ -64,6 +64,8 @@ kinds! {
     SecondFactorRemoved = "second_factor_removed",
     /// See [`Message::RecoveryCodeUsed`].
     RecoveryCodeUsed = "recovery_code_used",
+    /// See [`Message::EmailCode`].
+    EmailCode = "email_code",
     /// What an administrator sends to see whether mail arrives; never in the outbox.
     Test = "test",
 }
@@ -186,6 +188,11 @@ pub enum Message {
         /// How many are left.
         left: u32,
     },
+    /// A code of a second factor, which is derived when this is delivered.
+    EmailCode {
+        /// Its number.
+        code: i64,
+    },
 }
 
 impl Message {
@@ -209,6 +216,7 @@ impl Message {
             Self::SecondFactorSet { .. } => Kind::SecondFactorSet,
             Self::SecondFactorRemoved { .. } => Kind::SecondFactorRemoved,
             Self::RecoveryCodeUsed { .. } => Kind::RecoveryCodeUsed,
+            Self::EmailCode { .. } => Kind::EmailCode,
         }
     }
 }

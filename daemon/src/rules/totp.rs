@@ -131,7 +131,7 @@ mod tests {
         let uri = rfc().uri("Example: VPN & more", "ann.b");
         assert_eq!(
             uri.as_str(),
-            "otpauth://totp/Example%20%20VPN%20%26%20more:ann%2Eb?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example%20%20VPN%20%26%20more"
+            "otpauth://totp/Example%20%20VPN%20%26%20more:ann.b?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example%20%20VPN%20%26%20more"
         );
         assert_eq!(rfc().base32().as_str(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
     }

@@ -10,6 +10,8 @@ pub enum Step {
     You,
     /// Choosing a password.
     Password,
+    /// Setting up a second factor, where everybody has to.
+    Factor,
     /// Registering a device.
     Device,
     /// Nothing is left to do.
@@ -21,28 +23,33 @@ pub enum Step {
 pub struct Reached {
     /// Whether the account has a password.
     pub has_password: bool,
+    /// Whether a second factor is still to be set up.
+    pub owes_factor: bool,
     /// Whether the session registered a device that is still there.
     pub has_device: bool,
 }
 
 impl Step {
     /// All, in their order.
-    pub const ALL: [Self; 4] = [Self::You, Self::Password, Self::Device, Self::Done];
+    pub const ALL: [Self; 5] = [Self::You, Self::Password, Self::Factor, Self::Device, Self::Done];
 
     /// The first step that is not done.
     pub fn next(enrollment: &Enrollment, reached: Reached) -> Self {
         if !reached.has_password {
             return if enrollment.reviewed { Self::Password } else { Self::You };
         }
+        if reached.owes_factor {
+            return Self::Factor;
+        }
         if reached.has_device || enrollment.device_skipped { Self::Done } else { Self::Device }
     }
 
     /// Whether the page of this step may be looked at when `next` is the first one that is not done: what is done may be
-    /// seen again, except the password, which is set once.
+    /// seen again, except the password and the second factor, which are set once.
     pub fn may_be_seen(self, kind: EnrollmentKind, next: Self) -> bool {
         match self {
             Self::You => kind == EnrollmentKind::Enrollment,
-            Self::Password => next == Self::Password,
+            Self::Password | Self::Factor => next == self,
             Self::Device | Self::Done => self <= next,
         }
     }
@@ -72,7 +79,10 @@ mod tests {
 
     #[test]
     fn each_step_leads_to_the_next() {
-        let reached = |has_password, has_device| Reached { has_password, has_device };
+        let reached = |has_password, has_device| Reached { has_password, owes_factor: false, has_device };
+        let owing = Reached { owes_factor: true, ..reached(true, true) };
+        assert_eq!(Step::next(&enrollment(), owing), Step::Factor);
+        assert_eq!(Step::next(&enrollment(), Reached { has_password: false, ..owing }), Step::You);
         let reviewed = Enrollment { reviewed: true, ..enrollment() };
         let skipped = Enrollment { device_skipped: true, ..reviewed.clone() };
         assert_eq!(Step::next(&enrollment(), reached(false, false)), Step::You);
@@ -100,6 +110,7 @@ mod tests {
         };
         assert_eq!(seen(Step::You), [Step::You]);
         assert_eq!(seen(Step::Password), [Step::You, Step::Password]);
+        assert_eq!(seen(Step::Factor), [Step::You, Step::Factor]);
         assert_eq!(seen(Step::Device), [Step::You, Step::Device]);
         assert_eq!(seen(Step::Done), [Step::You, Step::Device, Step::Done]);
         assert!(!Step::You.may_be_seen(EnrollmentKind::Activation, Step::Device), "they have an account");

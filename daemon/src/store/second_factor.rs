@@ -1,5 +1,7 @@
 //! What somebody proves themselves with beside the password: secrets sealed, codes hashed.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::{Row, params};
 
@@ -35,6 +37,11 @@ pub struct StoredEmailCode {
     pub attempts: u32,
 }
 
+fn factors(row: &Row<'_>) -> rusqlite::Result<(UserId, Factors)> {
+    let (totp, email, recovery_codes) = (row.get(1)?, row.get(2)?, row.get(3)?);
+    Ok((UserId(row.get(0)?), Factors { totp, email, recovery_codes, passkeys: 0 }))
+}
+
 fn totp(row: &Row<'_>) -> rusqlite::Result<StoredTotp> {
     Ok(StoredTotp {
         user: UserId(row.get(0)?),
@@ -54,6 +61,11 @@ fn email_code(row: &Row<'_>) -> rusqlite::Result<StoredEmailCode> {
     })
 }
 
+const FACTORS: &str = "SELECT u.id,
+    EXISTS (SELECT 1 FROM totp WHERE user_id = u.id AND confirmed_at IS NOT NULL),
+    EXISTS (SELECT 1 FROM email_factor WHERE user_id = u.id AND confirmed_at IS NOT NULL),
+    (SELECT count(*) FROM recovery_code WHERE user_id = u.id)
+    FROM user u";
 const TOTP: &str = "SELECT user_id, secret, created_at, confirmed_at, last_step FROM totp";
 
 impl StoredTotp {
@@ -68,17 +80,13 @@ impl StoredTotp {
 impl Tx<'_> {
     /// What a user has.
     pub fn factors_of(&self, user: UserId) -> Result<Factors, StoreError> {
-        let found = self.one(
-            "SELECT EXISTS (SELECT 1 FROM totp WHERE user_id = ?1 AND confirmed_at IS NOT NULL),
-             EXISTS (SELECT 1 FROM email_factor WHERE user_id = ?1 AND confirmed_at IS NOT NULL),
-             (SELECT count(*) FROM recovery_code WHERE user_id = ?1)",
-            [user.0],
-            |row| {
-                let (totp, email, recovery_codes) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                Ok(Factors { totp, email, recovery_codes, passkeys: 0 })
-            },
-        )?;
-        Ok(found.unwrap_or_default())
+        let found = self.one(&format!("{FACTORS} WHERE u.id = ?1"), [user.0], factors)?;
+        Ok(found.map(|(_, factors)| factors).unwrap_or_default())
+    }
+
+    /// What everybody has.
+    pub fn factors(&self) -> Result<BTreeMap<UserId, Factors>, StoreError> {
+        Ok(self.all(FACTORS, [], factors)?.into_iter().collect())
     }
 
     /// Begins with another secret; `false`: the user has one that counts, and keeps it.

@@ -66,6 +66,7 @@ pub fn sample(kind: Kind) -> Values {
         Kind::SecondFactorSet | Kind::SecondFactorRemoved => {
             vec![("factor", "the codes of an authenticator app")]
         }
+        Kind::EmailCode => vec![("code", "123456"), expires],
         Kind::RecoveryCodeUsed => vec![("codes_left", "9")],
         Kind::Welcome | Kind::PasswordChanged | Kind::EnrollmentFinished | Kind::Test => vec![],
     };

@@ -32,11 +32,12 @@ use crate::rules::token::{Token, TokenHash};
 
 mod answers;
 mod connect;
+mod mfa;
 mod password_reset;
 mod requests;
 
-use answers::{DeviceConfigAnswer, InfoAnswer, MfaStartAnswer, NothingAnswer, PollAnswer, StartAnswer};
-use requests::{ActivateRequest, CreateDeviceRequest, MfaRequest, NetworkInfoRequest, TokenRequest, parsed};
+use answers::{DeviceConfigAnswer, InfoAnswer, NothingAnswer, PollAnswer, StartAnswer};
+use requests::{ActivateRequest, CreateDeviceRequest, NetworkInfoRequest, TokenRequest, parsed};
 
 #[derive(Clone)]
 struct Api {
@@ -54,8 +55,8 @@ pub(super) fn routes(app: App, passwords: Passwords, limits: Arc<Limits>, refusa
         .route("/api/v1/enrollment/create_device", post(create_device))
         .route("/api/v1/enrollment/activate_user", post(activate_user))
         .route("/api/v1/enrollment/network_info", post(network_info))
-        .route("/api/v1/enrollment/register-mfa/code/start", post(register_mfa_start))
-        .route("/api/v1/enrollment/register-mfa/code/finish", post(register_mfa_finish))
+        .route("/api/v1/enrollment/register-mfa/code/start", post(mfa::start))
+        .route("/api/v1/enrollment/register-mfa/code/finish", post(mfa::finish))
         .route("/api/v1/password-reset/request", post(password_reset::request))
         .route("/api/v1/password-reset/start", post(password_reset::start))
         .route("/api/v1/password-reset/reset", post(password_reset::reset))
@@ -224,23 +225,6 @@ async fn poll(State(api): State<Api>, request: Request) -> Result<Json<PollAnswe
     let polled = outcome.await.map_err(WebError::from);
     api.refusals.no_poll(client, &polled).await;
     settle(admission, polled).map(|device_config| Json(PollAnswer { device_config }))
-}
-
-/// Development heads of the client insist on an answer here before they activate (protocol 1.7).
-async fn register_mfa_start(
-    State(api): State<Api>,
-    request: Request,
-) -> Result<Json<MfaStartAnswer>, WebError> {
-    let client = api.client_of(&request);
-    any_session(&api, api.session_of(request.headers(), client).await?).await?;
-    let _: MfaRequest = parsed(request.into_body()).await?;
-    Ok(Json(MfaStartAnswer { totp_secret: None }))
-}
-
-async fn register_mfa_finish(State(api): State<Api>, request: Request) -> Result<Response, WebError> {
-    let client = api.client_of(&request);
-    any_session(&api, api.session_of(request.headers(), client).await?).await?;
-    Err(WebError::NoMfa)
 }
 
 /// Refuses who has no session.

@@ -50,6 +50,9 @@ pub enum WebError {
     /// The second factor is right, but the gateway has not the peer yet.
     #[error("the gateway is not ready yet; try again in a moment")]
     NotReady,
+    /// What an app or a mail says is not what was sent.
+    #[error("the code is wrong or was used: try the next one")]
+    WrongCode,
     /// The token's account is disabled: 403, because there is no session yet.
     #[error("this account is disabled; ask your administrator")]
     Forbidden,
@@ -110,7 +113,7 @@ impl WebError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Malformed(_) | Self::NoMfa => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::NoMfa | Self::WrongCode => StatusCode::BAD_REQUEST,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Busy { .. } | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,

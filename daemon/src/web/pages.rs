@@ -27,6 +27,8 @@ use crate::rules::token::TokenHash;
 mod branding;
 mod device;
 mod done;
+mod factor;
+mod factor_form;
 mod form;
 mod frame;
 mod guard;
@@ -99,6 +101,8 @@ pub(super) fn routes(
         .route("/me/device", get(me_device::show).post(me_device::rename))
         .route("/me/device/remove", get(me_device::ask_to_remove).post(me_device::remove))
         .route("/me/password", get(me_password::show).post(me_password::set))
+        .route("/enroll/second-factor", get(factor::show).post(factor::begin))
+        .route("/enroll/second-factor/code", get(factor::again).post(factor::verify))
         .route("/sign-in/code", get(sign_in_code::show).post(sign_in_code::give))
         .route("/me/confirm", get(me_confirm::show).post(me_confirm::confirm))
         .route("/me/second-factor", get(me_factor::show).post(me_factor::begin))

@@ -342,6 +342,11 @@ recovery-once = Sie werden jetzt gezeigt und nie wieder. Bewahren Sie sie dort a
 recovery-copy = Codes kopieren
 recovery-print = Drucken
 recovery-saved = Ich habe sie aufbewahrt
+factor-email-text = Bei jedem Anmelden schicken wir sechs Ziffern an Ihre E-Mail-Adresse. Eine App ist sicherer: Nehmen Sie dies, wenn Sie keine haben können.
+set-up-email-title = Codes per E-Mail
+set-up-email-lead = Wir haben sechs Ziffern an { $email } geschickt. Sie gelten zehn Minuten.
+set-up-email-again = Nichts angekommen? Noch einen Code schicken
+refused-email-code = Der Code passt nicht. Suchen Sie die neueste Mail oder lassen Sie noch einen Code schicken: Nach einigen Fehlversuchen gilt der alte nicht mehr.
 
 # Locations that ask for a second factor
 second-factor-left-out = Netze, die bei jeder Verbindung einen zweiten Faktor verlangen: { $locations }. Dafür brauchen Sie den Desktop-Client; eine Datei gibt es für sie nicht.

@@ -342,6 +342,11 @@ recovery-once = They are shown now and never again. Keep them where your phone i
 recovery-copy = Copy the codes
 recovery-print = Print
 recovery-saved = I have saved them
+factor-email-text = Whenever you sign in, we send six digits to your e-mail address. An app is safer: use this if you cannot have one.
+set-up-email-title = Codes by e-mail
+set-up-email-lead = We have sent six digits to { $email }. They are good for ten minutes.
+set-up-email-again = Nothing arrived? Send another code
+refused-email-code = The code does not match. Look for the newest mail, or have another code sent: after a few wrong tries the old one is dead.
 
 # Locations that ask for a second factor
 second-factor-left-out = Networks that ask for a second factor at each connection: { $locations }. Use the desktop client for these; there is no file for them.

@@ -358,6 +358,11 @@ recovery-once = Pokazujemy je teraz i nigdy więcej. Przechowuj je tam, gdzie ni
 recovery-copy = Kopiuj kody
 recovery-print = Drukuj
 recovery-saved = Mam je zapisane
+factor-email-text = Przy każdym logowaniu wyślemy sześć cyfr na Twój adres e-mail. Aplikacja jest bezpieczniejsza: wybierz to, jeśli nie możesz jej mieć.
+set-up-email-title = Kody e-mailem
+set-up-email-lead = Wysłaliśmy sześć cyfr na adres { $email }. Są ważne przez dziesięć minut.
+set-up-email-again = Nic nie przyszło? Wyślij kolejny kod
+refused-email-code = Kod się nie zgadza. Poszukaj najnowszej wiadomości albo wyślij kolejny kod: po kilku błędnych próbach stary już nie działa.
 
 # Locations that ask for a second factor
 second-factor-left-out = Sieci, które przy każdym połączeniu wymagają drugiego składnika: { $locations }. Do nich służy klient na komputer; pliku do nich nie ma.

@@ -17,7 +17,7 @@ const SOURCES: [&str; 2] =
 const LIMIT: usize = 64 * 1024;
 const CHUNK: usize = 16 * 1024;
 /// Read without anything that could be guessed: nothing to limit.
-const FREE: [&str; 16] = [
+const FREE: [&str; 18] = [
     "GET /enroll/start",
     "GET /enroll/new-link",
     "GET /enroll/skip",
@@ -31,6 +31,8 @@ const FREE: [&str; 16] = [
     "GET /sign-in",
     "GET /sign-out",
     "GET /me/sessions",
+    "GET /me/second-factor/codes",
+    "GET /enroll/second-factor/code",
     // Limited by name and by browser: see `ten_failures_and_no_password_is_right_for_strangers`.
     "POST /sign-in",
     // Limited by sender and by mailbox; see `a_429_says_when_to_come_back`.
@@ -87,7 +89,7 @@ async fn sessions(postern: &Postern) -> String {
 
 /// Cookies of each kind that nobody knows.
 const STRANGER: &str = "defguard_proxy=x; defguard_proxy_password_reset=x; __Host-postern_enroll=x; __Host-postern_reset=x; \
-     __Host-postern_session=x; __Host-postern_browser=x";
+     __Host-postern_session=x; __Host-postern_browser=x; __Host-postern_code=x";
 
 #[tokio::test]
 async fn every_route_takes_its_own_methods_and_no_other() {

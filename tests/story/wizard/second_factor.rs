@@ -8,7 +8,7 @@ use postern::rules::message::Message;
 use postern::rules::second_factor::Factor;
 use postern::store::Store;
 
-use crate::browser::{Browser, Page};
+use crate::browser::{Browser, Page, letters};
 use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
 use crate::support::{NOW, Postern};
 use crate::walk::{mailing, waiting};
@@ -40,12 +40,12 @@ pub(crate) fn codes_on(page: &Page) -> Vec<String> {
 
 /// Sets an app up in a browser that signed in a moment ago; its secret and the recovery codes.
 pub(crate) async fn set_up(browser: &mut Browser<'_>) -> (String, Vec<String>) {
-    assert_eq!(browser.post(HERE, &[]).await.went_to(), "/me/second-factor/set-up");
-    let shown = browser.get("/me/second-factor/set-up").await;
+    assert_eq!(browser.post(HERE, &[("by", "app")]).await.went_to(), "/me/second-factor/set-up?by=app");
+    let shown = browser.get("/me/second-factor/set-up?by=app").await;
     let secret = value_of(&shown, "secret");
     assert!(shown.text.contains(&format!("secret={}", secret.replace(' ', ""))), "{}", shown.text);
     let code = app_code(browser.postern, &secret, 0);
-    let done = browser.post("/me/second-factor/set-up", &[("code", &code)]).await;
+    let done = browser.post("/me/second-factor/set-up", &[("by", "app"), ("code", &code)]).await;
     done.shows(200, &["never again"]);
     (secret, codes_on(&done))
 }
@@ -55,6 +55,22 @@ async fn owing<'a>(postern: &'a Postern) -> Browser<'a> {
     let mut browser = Browser::new(postern);
     assert_eq!(sign_in(&mut browser, "jdoe", PASSWORD).await.went_to(), CODE);
     browser
+}
+
+/// Whatever becomes of them, all are begun before any ends.
+async fn all_at_once<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, done) in waiting.iter_mut().filter(|waiting| waiting.1.is_none()) {
+            if let std::task::Poll::Ready(value) = future.as_mut().poll(context) {
+                *done = Some(value);
+            }
+        }
+        let is_over = waiting.iter().all(|waiting| waiting.1.is_some());
+        if is_over { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    waiting.into_iter().filter_map(|waiting| waiting.1).collect()
 }
 
 async fn with_app() -> (Postern, String, Vec<String>) {
@@ -73,11 +89,11 @@ async fn an_app_is_set_up_and_from_then_on_its_code_is_asked_for_and_each_is_rig
     let mut browser = signed_in(&postern, "jdoe").await;
     browser.get("/me").await.shows(200, &["Second factor", "asks for your password only"]);
     browser.get(HERE).await.shows(200, &["Authenticator app", "Set up"]);
-    assert_eq!(browser.get("/me/second-factor/set-up").await.went_to(), HERE, "nothing was begun");
-    let begun = browser.post(HERE, &[]).await;
-    assert_eq!(begun.went_to(), "/me/second-factor/set-up");
+    assert_eq!(browser.get("/me/second-factor/set-up?by=app").await.went_to(), HERE, "nothing was begun");
+    let begun = browser.post(HERE, &[("by", "app")]).await;
+    assert_eq!(begun.went_to(), "/me/second-factor/set-up?by=app");
     for wrong in ["000000", "", "12345", "abcdef"] {
-        let refused = browser.post("/me/second-factor/set-up", &[("code", wrong)]).await;
+        let refused = browser.post("/me/second-factor/set-up", &[("by", "app"), ("code", wrong)]).await;
         refused.shows(422, &["does not match", "id=\"secret\""]);
     }
     sign_in(&mut Browser::new(&postern), "jdoe", PASSWORD).await.went_to();
@@ -176,18 +192,7 @@ async fn ten_wrong_codes_an_hour_and_then_not_even_the_right_one_however_many_br
         let mut browser = Browser { cookies: browser.cookies.clone(), ..Browser::new(&postern) };
         async move { browser.post(CODE, &[("code", "000000")]).await.status }
     };
-    let mut set = Vec::new();
-    for number in 0..24 {
-        set.push(wrong(&browsers[number % 3]));
-    }
-    let mut answers = Vec::new();
-    let joined = async {
-        let handles: Vec<_> = set.into_iter().map(Box::pin).collect();
-        for handle in handles {
-            answers.push(handle.await);
-        }
-    };
-    joined.await;
+    let answers = all_at_once((0..24).map(|number| wrong(&browsers[number % 3]))).await;
     assert_eq!(answers.iter().filter(|status| **status == 401).count(), 10, "{answers:?}");
     assert_eq!(answers.iter().filter(|status| **status == 429).count(), 14, "{answers:?}");
     let refused = browsers[0].post(CODE, &[("recovery", &codes[0])]).await;
@@ -195,7 +200,7 @@ async fn ten_wrong_codes_an_hour_and_then_not_even_the_right_one_however_many_br
     assert_eq!(refused.headers["retry-after"], "3600");
     let told = postern.app.store.read_blocking(|tx| tx.audit_of(Action::SessionStart, 99)).unwrap();
     let told: Vec<_> = told.iter().filter_map(|entry| entry.refused.as_deref()).collect();
-    assert_eq!(told, ["code", "limit"]);
+    assert_eq!(told, ["limit", "code"], "each kind once, the newest first");
     postern.pass(3600);
     assert_eq!(owing(&postern).await.post(CODE, &[("recovery", &codes[0])]).await.went_to(), "/me");
 }
@@ -300,4 +305,82 @@ async fn the_pages_speak_every_language_and_no_other_site_sends_their_forms() {
             assert_eq!(browser.post_from("cross-site", path, &[]).await.status, 403, "{path}");
         }
     }
+}
+
+/// A postern that asks everybody for a second factor and writes mails into a directory.
+fn strict(dir: &std::path::Path) -> Postern {
+    let mail = dir.to_owned();
+    Postern::planned(Store::in_memory().unwrap(), NOW, move |plan| {
+        plan.config.second_factor = postern::config::SecondFactor::Required;
+        plan.config.mail.directory = Some(mail);
+    })
+}
+
+/// The six digits in the newest letter.
+fn digits_in(letters: &[String]) -> String {
+    let letter = letters.last().unwrap();
+    let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
+    letter.lines().map(str::trim).find(is_code).unwrap_or_else(|| panic!("no code in {letter}")).to_owned()
+}
+
+#[tokio::test]
+async fn where_it_is_required_the_wizard_asks_for_it_between_password_and_device() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = strict(dir.path());
+    let mut browser = Browser::new(&postern);
+    browser.start(&postern.invite("jdoe")).await;
+    browser.post("/enroll/you", &[("phone", "")]).await.went_to();
+    let page = browser.get("/enroll/password").await;
+    page.shows(200, &["Step 2 of 5", "Second factor"]);
+    browser.post("/enroll/password", &[("password", PASSWORD)]).await.went_to();
+    let asked = "/enroll/second-factor";
+    for path in ["/enroll/device", "/enroll/done"] {
+        assert_eq!(browser.get(path).await.went_to(), asked, "{path}");
+    }
+    assert_eq!(browser.post("/enroll/device", &[("name", "laptop"), ("pubkey", "x")]).await.went_to(), asked);
+    browser.get(asked).await.shows(200, &["Step 3 of 5", "Authenticator app", "Codes by e-mail"]);
+    assert_eq!(browser.get(&format!("{asked}?by=app")).await.went_to(), asked, "nothing was begun");
+    let begun = browser.post(asked, &[("by", "app")]).await.went_to().to_owned();
+    let secret = value_of(&browser.get(&begun).await, "secret");
+    let code = "/enroll/second-factor/code";
+    browser.post(code, &[("by", "app"), ("code", "000000")]).await.shows(422, &["does not match"]);
+    let right = app_code(&postern, &secret, 0);
+    let done = browser.post(code, &[("by", "app"), ("code", &right)]).await;
+    done.shows(200, &["never again", "href=\"/enroll/device\""]);
+    browser.get("/enroll/device").await.shows(200, &["Connect this device"]);
+    assert_eq!(browser.get(asked).await.went_to(), "/enroll/device", "it is set up once");
+    assert_eq!(sign_in(&mut Browser::new(&postern), "jdoe", PASSWORD).await.went_to(), CODE);
+}
+
+#[tokio::test]
+async fn who_takes_codes_by_mail_is_sent_one_when_signing_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = strict(dir.path());
+    let mut browser = Browser::new(&postern);
+    browser.start(&postern.invite("jdoe")).await;
+    browser.post("/enroll/you", &[("phone", "")]).await.went_to();
+    browser.post("/enroll/password", &[("password", PASSWORD)]).await.went_to();
+    let begun = browser.post("/enroll/second-factor", &[("by", "email")]).await.went_to().to_owned();
+    browser.get(&begun).await.shows(200, &["jdoe@example.com"]);
+    let sent = letters(&postern, dir.path(), 1).await;
+    let given = [("by", "email"), ("code", &*digits_in(&sent))];
+    browser.post("/enroll/second-factor/code", &given).await.shows(200, &["never again"]);
+    // Two letters: the code, and that there is a second factor.
+    let before = letters(&postern, dir.path(), 2).await.len();
+    postern.pass(1);
+    let mut browser = Browser::new(&postern);
+    assert_eq!(sign_in(&mut browser, "jdoe", PASSWORD).await.went_to(), CODE);
+    browser.get(CODE).await.shows(200, &["sent six digits to your e-mail"]);
+    let sent = letters(&postern, dir.path(), before + 1).await;
+    let code = sent
+        .iter()
+        .filter(|letter| letter.contains("Your code for"))
+        .map(|letter| digits_in(std::slice::from_ref(letter)));
+    let codes: Vec<_> = code.collect();
+    let mut signed_in = 0;
+    for code in &codes {
+        signed_in += u32::from(browser.post(CODE, &[("code", code)]).await.status == 303);
+    }
+    assert_eq!((codes.len(), signed_in), (2, 1), "the first one was used up");
+    browser.get("/me").await.shows(200, &["Your account"]);
 }

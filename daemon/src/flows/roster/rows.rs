@@ -7,6 +7,7 @@ use crate::flows::permit::{of_device, open_to};
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, Subject};
 use crate::rules::ids::{DeviceId, LocationId, UserId};
+use crate::rules::second_factor::Factors;
 use crate::site::{Site, SiteLocation};
 use crate::store::account::User;
 use crate::store::address::Held;
@@ -27,6 +28,7 @@ pub(super) struct Rows<'a> {
     connected: BTreeSet<(DeviceId, LocationId)>,
     newest: BTreeMap<Subject, Enrollment>,
     refused: BTreeMap<String, Vec<AuditEntry>>,
+    factors: BTreeMap<UserId, Factors>,
 }
 
 /// What a user may do.
@@ -50,6 +52,7 @@ impl<'a> Rows<'a> {
         }
         rows.fixed = tx.fixed_places()?;
         rows.connected = tx.connections()?.iter().map(|found| (found.device, found.location)).collect();
+        rows.factors = tx.factors()?;
         Ok(rows)
     }
 
@@ -63,6 +66,7 @@ impl<'a> Rows<'a> {
         let mut rows = Self::empty(tx, site)?;
         for user in users {
             rows.add(user, tx.groups_of(user.id)?);
+            rows.factors.insert(user.id, tx.factors_of(user.id)?);
         }
         for device in devices {
             rows.held.insert(device.id, tx.addresses_of(device.id)?);
@@ -83,8 +87,8 @@ impl<'a> Rows<'a> {
             refused.entry(entry.object.clone()).or_default().push(entry);
         }
         let (owners, held, fixed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (connected, newest) = (BTreeSet::new(), BTreeMap::new());
-        Ok(Self { site, owners, held, fixed, connected, newest, refused })
+        let (connected, newest, factors) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { site, owners, held, fixed, connected, newest, refused, factors })
     }
 
     fn add(&mut self, user: &User, groups: BTreeSet<String>) {
@@ -98,6 +102,11 @@ impl<'a> Rows<'a> {
             DeviceOwner::User(user) => self.owner(user),
             DeviceOwner::Machine(_) => None,
         }
+    }
+
+    /// What a user has beside the password.
+    pub(super) fn factors(&self, user: UserId) -> Factors {
+        self.factors.get(&user).copied().unwrap_or_default()
     }
 
     pub(super) fn owner(&self, user: UserId) -> Option<&Owner<'a>> {

@@ -1,3 +1,5 @@
+//! Codes given and used up, once each, and what they open.
+
 use super::*;
 use crate::fixtures::{a_person, a_site, at};
 use crate::flows::sign_in::{self, Entered, Entry};
@@ -7,10 +9,20 @@ use crate::store::Store;
 use crate::store::pending_sign_in::PendingSignIn;
 
 const SECRET: [u8; 32] = *b"1234567890123456789012345678901\0";
-const RANDOM: [[u8; 32]; 4] = [[1; 32], [2; 32], [3; 32], [4; 32]];
 /// RFC 6238, appendix B, at second 59; and the one after it.
 const CODE: &str = "287082";
 const NEXT: &str = "359152";
+
+/// Bytes of which no code is like another.
+fn random(first: u8) -> [[u8; 32]; 4] {
+    let mut number = first;
+    [(); 4].map(|()| {
+        [(); 32].map(|()| {
+            number = number.wrapping_mul(5).wrapping_add(3);
+            number
+        })
+    })
+}
 
 fn entry(number: u8) -> Entry {
     let [session, browser] = [TokenHash([number; 32]), TokenHash([number + 100; 32])];
@@ -26,7 +38,7 @@ fn with_ann(work: impl FnOnce(&Tx<'_>, &Site, &User, RecoveryCodes) -> Result<()
         tx.activate_user(ann, "old", None)?;
         let ann = tx.user(ann)?.unwrap();
         begin(tx, &site, &ann, [SECRET, [9; 32]], at(0))?.unwrap();
-        let codes = confirm(tx, &site, &ann, "755224", &RANDOM, at(0))?.unwrap();
+        let codes = confirm(tx, &site, &ann, "755224", &random(1), at(0))?.unwrap();
         work(tx, &site, &ann, codes)
     });
     worked.unwrap();
@@ -39,14 +51,14 @@ fn a_secret_counts_once_a_code_was_given_and_is_sealed() {
     let worked = store.write_blocking(|tx| {
         let ann = a_person(tx, "ann");
         let ann = tx.user(ann)?.unwrap();
-        assert!(confirm(tx, &site, &ann, CODE, &RANDOM, at(59))?.is_none(), "nothing was begun");
+        assert!(confirm(tx, &site, &ann, CODE, &random(1), at(59))?.is_none(), "nothing was begun");
         let set_up = begin(tx, &site, &ann, [SECRET, [9; 32]], at(0))?.unwrap();
         assert!(set_up.uri.contains(set_up.secret.as_str()));
         assert!(!needs_second_factor(tx, ann.id)?);
         assert!(give(tx, &site, &ann, CODE, at(59))?.is_none());
-        assert!(confirm(tx, &site, &ann, "000000", &RANDOM, at(59))?.is_none());
+        assert!(confirm(tx, &site, &ann, "000000", &random(1), at(59))?.is_none());
         assert!(begun(tx, &site, &ann, at(3599))?.is_some() && begun(tx, &site, &ann, at(3600))?.is_none());
-        let codes = confirm(tx, &site, &ann, CODE, &RANDOM, at(59))?.unwrap();
+        let codes = confirm(tx, &site, &ann, CODE, &random(1), at(59))?.unwrap();
         assert_eq!(codes.len(), 10);
         assert!(needs_second_factor(tx, ann.id)?);
         assert!(begin(tx, &site, &ann, [[7; 32]; 2], at(60))?.is_none(), "it has one");
@@ -66,7 +78,7 @@ fn a_code_is_used_once_and_so_is_a_recovery_code() {
         assert_eq!(give(tx, site, ann, code, at(60))?, Some(Factor::Recovery));
         assert_eq!(give(tx, site, ann, code, at(60))?, None, "used");
         assert_eq!(tx.factors_of(ann.id)?.recovery_codes, 9);
-        let newer = renew_codes(tx, ann, &[[5; 32], [6; 32], [7; 32], [8; 32]], at(61))?;
+        let newer = renew_codes(tx, ann, &random(2), at(61))?;
         assert_eq!(give(tx, site, ann, codes[4].as_str(), at(61))?, None, "replaced");
         assert_eq!(give(tx, site, ann, newer[4].as_str(), at(61))?, Some(Factor::Recovery));
         Ok(())
@@ -148,7 +160,7 @@ fn setting_one_up_ends_other_sessions_and_a_reset_ends_all() {
         }
         let who = sign_in::session(tx, &site, TokenHash([1; 32]), at(0)).unwrap();
         begin(tx, &site, &who.user, [SECRET, [9; 32]], at(0))?;
-        confirm_here(tx, &site, &who, CODE, &RANDOM, at(59))?.unwrap();
+        confirm_here(tx, &site, &who, (Method::App, CODE), &random(1), at(59))?.unwrap();
         let session = |number| sign_in::session(tx, &site, TokenHash([number; 32]), at(60)).ok();
         assert!(session(2).is_none(), "it never gave one");
         assert_eq!(session(1).unwrap().session.second_factor, Some(Factor::Totp));

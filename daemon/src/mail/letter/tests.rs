@@ -18,6 +18,7 @@ fn on_every_message(site: impl Fn(&mut Site), check: impl Fn(&Message, &Tx<'_>, 
     let every = |tx: &Tx<'_>| {
         let ann = a_person(tx, "ann");
         tx.activate_user(ann, "hash", None)?;
+        assert_eq!(tx.issue_email_code(ann, at(0))?, 1);
         let subject = Subject::User(ann);
         let ttl = site.config.enrollment.token_ttl;
         let (enrollment, _, _) =
@@ -61,6 +62,7 @@ fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId, code: CodeId
                 Kind::SecondFactorSet => Message::SecondFactorSet { user, factor: Factor::Totp },
                 Kind::SecondFactorRemoved => Message::SecondFactorRemoved { user, factor: None },
                 Kind::RecoveryCodeUsed => Message::RecoveryCodeUsed { user, left: 9 },
+                Kind::EmailCode => Message::EmailCode { code: 1 },
                 Kind::Test => return None,
             })
         })

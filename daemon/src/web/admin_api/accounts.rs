@@ -12,14 +12,19 @@ use super::error::AdminError;
 use super::named::Named;
 use super::{Admin, Changed};
 use crate::flows::accounts::{self, Edit, Edited, Removed, Switched, UnixAccount};
+use crate::flows::invite::Actor;
 use crate::flows::refusal::Refusal;
 use crate::flows::roster::{self, UserView};
+use crate::flows::second_factor::{self, Reset};
+use crate::site::Site;
+use crate::store::Tx;
 
 pub(super) fn routes() -> Router<Admin> {
     Router::new()
         .route("/users/{username}", get(show).patch(edit).delete(remove))
         .route("/users/{username}/disable", post(disable))
         .route("/users/{username}/enable", post(enable))
+        .route("/users/{username}/reset-second-factor", post(reset_second_factor))
 }
 
 /// Absent: stays. An empty `unix_user`: none.
@@ -86,6 +91,17 @@ async fn enable(
     Named(username): Named<String>,
 ) -> Result<Json<Changed<Switched>>, AdminError> {
     admin.answer(caller, move |tx, site, actor, now| accounts::enable(tx, site, actor, &username, now)).await
+}
+
+async fn reset_second_factor(
+    State(admin): State<Admin>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    Named(username): Named<String>,
+) -> Result<Json<Changed<Reset>>, AdminError> {
+    let reset = move |tx: &Tx<'_>, site: &Site, actor: &Actor, now| {
+        second_factor::reset(tx, site, actor, &username, now)
+    };
+    admin.answer(caller, reset).await
 }
 
 async fn remove(

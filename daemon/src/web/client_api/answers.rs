@@ -40,7 +40,7 @@ struct User {
     is_admin: bool,
 }
 
-/// Protocol 1.1: none of it is used here.
+/// Protocol 1.1: what concerns a second factor, while one is still to be set up; nothing else of it is used here.
 #[derive(Serialize, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the protocol's own flags")]
 struct Settings {
@@ -112,6 +112,12 @@ pub(super) struct MfaStartAnswer {
     pub(super) totp_secret: Option<String>,
 }
 
+/// Protocol 1.7.
+#[derive(Serialize)]
+pub(super) struct MfaFinishAnswer {
+    pub(super) recovery_codes: Vec<String>,
+}
+
 /// `{}`.
 #[derive(Serialize)]
 pub(super) struct NothingAnswer {}
@@ -144,7 +150,11 @@ impl StartAnswer {
             },
             deadline_timestamp: started.deadline,
             final_page_content: started.final_page,
-            settings: Settings::default(),
+            settings: Settings {
+                mfa_required: started.owes_factor,
+                smtp_configured: started.owes_factor && site.config.mail.is_sent(),
+                ..Settings::default()
+            },
         }
     }
 }

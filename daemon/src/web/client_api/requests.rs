@@ -51,8 +51,13 @@ pub(super) struct NetworkInfoRequest {
 
 #[derive(Deserialize)]
 pub(super) struct MfaRequest {
-    #[serde(rename = "method")]
-    _method: String,
+    pub(super) method: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct MfaCodeRequest {
+    pub(super) code: Zeroized,
+    pub(super) method: String,
 }
 
 /// The body as JSON, whatever its content type says.

@@ -141,6 +141,7 @@ fn step_name(step: Step) -> Key {
     match step {
         Step::You => Key("step-you"),
         Step::Password => Key("step-password"),
+        Step::Factor => Key("factor-title"),
         Step::Device => Key("step-device"),
         Step::Done => Key("step-done"),
     }

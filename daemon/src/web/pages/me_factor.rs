@@ -1,4 +1,4 @@
-//! What guards the account beside the password: an authenticator app set up, recovery codes, and either gone again.
+//! What guards the account beside the password: set up, recovery codes, and either gone again.
 
 use std::array;
 
@@ -6,25 +6,25 @@ use askama::Template;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use zeroize::Zeroizing;
 
+use super::factor_form::{self, Place, Refused, Shown, method_in};
 use super::form::Form;
 use super::frame::Frame;
 use super::language::{Key, Phrase};
 use super::me_confirm::Back;
-use super::sign_in::retry_after;
-use super::sign_in_code::too_many_codes;
 use super::trouble::{Trouble, page};
 use super::visit::Visit;
 use super::{Pages, see_other};
-use crate::flows::second_factor::{self, RecoveryCodes, SetUp};
+use crate::flows::email_code;
+use crate::flows::second_factor::{self, Method};
 use crate::rules::action::Action;
 use crate::rules::second_factor::{Factor, Factors};
+use crate::store::account::User;
+use crate::web::seconds_of;
 
-/// Letters of a secret in one group, as people read it.
-const GROUP: usize = 4;
+const HERE: Place = Place { action: "/me/second-factor/set-up", back: "/me/second-factor" };
 
 #[derive(Template)]
 #[template(path = "pages/me-factor.html")]
@@ -33,30 +33,7 @@ struct FactorPage {
     factors: Factors,
     /// Whether one has to have something.
     is_required: bool,
-}
-
-#[derive(Template)]
-#[template(path = "pages/me-factor-set-up.html")]
-struct SetUpPage {
-    frame: Frame,
-    set_up: ShownSetUp,
-    error: Option<Phrase>,
-}
-
-/// What an app is given.
-pub(super) struct ShownSetUp {
-    uri: Zeroizing<String>,
-    /// In groups.
-    secret: Zeroizing<String>,
-}
-
-#[derive(Template)]
-#[template(path = "pages/me-codes.html")]
-struct CodesPage {
-    frame: Frame,
-    codes: RecoveryCodes,
-    /// Where to go on.
-    next: &'static str,
+    sends_mail: bool,
 }
 
 #[derive(Template)]
@@ -74,8 +51,12 @@ pub(super) async fn show(
 ) -> Result<Response, Trouble> {
     let who = pages.anybody(&visit).await?;
     let site = pages.app.site();
-    let is_required = site.config.second_factor.is_required();
-    page(&FactorPage { frame: Frame::new(&site, &visit), factors: who.factors, is_required })
+    page(&FactorPage {
+        frame: Frame::new(&site, &visit),
+        factors: who.factors,
+        is_required: site.config.second_factor.is_required(),
+        sends_mail: site.config.mail.is_sent(),
+    })
 }
 
 /// Where forms were sent to, looked at again.
@@ -83,28 +64,40 @@ pub(super) async fn again() -> Response {
     see_other("/me/second-factor")
 }
 
-/// Begins with an authenticator app.
+/// Begins with an authenticator app, or with codes by mail.
 pub(super) async fn begin(
     State(pages): State<Pages>,
     Extension(visit): Extension<Visit>,
+    body: Body,
 ) -> Result<Response, Trouble> {
-    pages.fresh(&visit, Back::SecondFactor).await?;
+    let who = pages.fresh(&visit, Back::SecondFactor).await?;
+    let method = factor_form::method(Form::read(body).await?.get("by")).ok_or(Trouble::Malformed)?;
+    if method == Method::Email {
+        pages.may_have_mail(who.user.id)?;
+    }
     let random = array::from_fn(|_| pages.app.random());
-    let begun = pages.change_own(&visit, move |tx, site, who, now| {
-        Ok(second_factor::begin(tx, site, &who.user, random, now)?.is_some())
+    let begun = pages.change_own(&visit, move |tx, site, who, now| match method {
+        Method::App => Ok(second_factor::begin(tx, site, &who.user, random, now)?.is_some()),
+        Method::Email if who.factors.email => Ok(false),
+        Method::Email => Ok(email_code::send(tx, site, who.user.id, now)?),
     });
-    let (is_begun, _) = begun.await??;
-    Ok(see_other(if is_begun { "/me/second-factor/set-up" } else { "/me/second-factor" }))
+    Ok(see_other(match (begun.await??.0, method) {
+        (true, Method::App) => "/me/second-factor/set-up?by=app",
+        (true, Method::Email) => "/me/second-factor/set-up?by=email",
+        (false, _) => HERE.back,
+    }))
 }
 
-/// What the app is shown, and a field for its code.
+/// A field for the code.
 pub(super) async fn set_up(
     State(pages): State<Pages>,
     Extension(visit): Extension<Visit>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
     let who = pages.fresh(&visit, Back::SecondFactor).await?;
-    let Some(set_up) = pages.set_up_of(who.user).await? else { return Ok(again().await) };
-    page(&SetUpPage { frame: Frame::new(&pages.app.site(), &visit), set_up, error: None })
+    let Some(method) = method_in(query.as_deref()) else { return Ok(again().await) };
+    let Some(shown) = pages.set_up_of(who.user, method).await? else { return Ok(again().await) };
+    factor_form::form(Frame::new(&pages.app.site(), &visit), HERE, shown, None)
 }
 
 /// Has it count, if the code is right, and shows recovery codes.
@@ -114,28 +107,25 @@ pub(super) async fn verify(
     body: Body,
 ) -> Result<Response, Trouble> {
     let who = pages.fresh(&visit, Back::SecondFactor).await?;
-    let code = Zeroizing::new(Form::read(body).await?.get("code").to_owned());
-    let Some(set_up) = pages.set_up_of(who.user.clone()).await? else { return Ok(again().await) };
-    let refused = |status, error| {
-        let frame = Frame::new(&pages.app.site(), &visit);
-        Ok((status, page(&SetUpPage { frame, set_up, error: Some(error) })?).into_response())
-    };
+    let form = Form::read(body).await?;
+    let method = factor_form::method(form.get("by")).ok_or(Trouble::Malformed)?;
+    let code = Zeroizing::new(form.get("code").to_owned());
+    let Some(shown) = pages.set_up_of(who.user.clone(), method).await? else { return Ok(again().await) };
+    let frame = Frame::new(&pages.app.site(), &visit);
     let (user, username) = (who.user.id, &who.user.username);
     if let Err(seconds) = pages.take_code(&visit, Action::SecondFactorSet, (user, username)).await {
-        let answer = refused(StatusCode::TOO_MANY_REQUESTS, too_many_codes(&visit, seconds));
-        return answer.map(|answer| retry_after(answer, seconds));
+        return factor_form::refused((frame, &visit), HERE, shown, &Refused::TooMany(seconds));
     }
     let random = array::from_fn(|_| pages.app.random());
     let confirmed = pages.change_own(&visit, move |tx, site, who, now| {
-        Ok(second_factor::confirm_here(tx, site, who, &code, &random, now)?)
+        Ok(second_factor::confirm_here(tx, site, who, (method, &code), &random, now)?)
     });
-    match confirmed.await??.0 {
-        Some(codes) => {
-            pages.limits.sign_ins.code_was_right(user);
-            codes_page(&pages, &visit, codes)
-        }
-        None => refused(StatusCode::UNPROCESSABLE_ENTITY, visit.language.say(Key("refused-set-up-code"))),
+    if let Some(codes) = confirmed.await??.0 {
+        pages.limits.sign_ins.code_was_right(user);
+        return factor_form::codes(frame, codes, "/me");
     }
+    pages.no_code(&visit, Action::SecondFactorSet, username).await;
+    factor_form::refused((frame, &visit), HERE, shown, &Refused::Wrong)
 }
 
 /// Other recovery codes, shown once.
@@ -151,7 +141,7 @@ pub(super) async fn renew_codes(
     let renewed = pages.change_own(&visit, move |tx, _, who, now| {
         Ok(second_factor::renew_codes(tx, &who.user, &random, now)?)
     });
-    codes_page(&pages, &visit, renewed.await??.0)
+    factor_form::codes(Frame::new(&pages.app.site(), &visit), renewed.await??.0, "/me")
 }
 
 /// Asks whether it is meant.
@@ -163,8 +153,8 @@ pub(super) async fn ask_to_remove(
     let who = pages.fresh(&visit, Back::SecondFactor).await?;
     let query = query.unwrap_or_default();
     let named = form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == "factor");
-    let asked =
-        named.and_then(|pair| removable(&pair.1)).filter(|(factor, _)| who.factors.list().contains(factor));
+    let there = who.factors.list();
+    let asked = named.and_then(|pair| removable(&pair.1)).filter(|(factor, _)| there.contains(factor));
     let Some((factor, called)) = asked else { return Ok(again().await) };
     let called = visit.language.say(called);
     page(&RemovePage { frame: Frame::new(&pages.app.site(), &visit), factor: factor.name(), called })
@@ -187,10 +177,19 @@ pub(super) async fn remove(
 }
 
 impl Pages {
-    async fn set_up_of(&self, user: crate::store::account::User) -> Result<Option<ShownSetUp>, Trouble> {
+    /// Takes what a code by mail costs who asks for it.
+    pub(super) fn may_have_mail(&self, user: crate::rules::ids::UserId) -> Result<(), Trouble> {
+        let allowed = self.limits.sign_ins.enter(user, self.app.now());
+        allowed.map_err(|wait| Trouble::TooMany(seconds_of(wait)))
+    }
+
+    async fn set_up_of(&self, user: User, method: Method) -> Result<Option<Shown>, Trouble> {
         let (app, now) = (self.app.clone(), self.app.now());
-        let found = self.app.store.read(move |tx| second_factor::begun(tx, &app.site(), &user, now)).await?;
-        Ok(found.map(ShownSetUp::from))
+        let found = self.app.store.read(move |tx| match method {
+            Method::App => Ok(second_factor::begun(tx, &app.site(), &user, now)?.map(Shown::App)),
+            Method::Email => Ok(tx.email_code_of(user.id)?.map(|_| Shown::Email(user.email))),
+        });
+        found.await.map_err(|error: crate::store::StoreError| error.into())
     }
 }
 
@@ -200,22 +199,5 @@ fn removable(name: &str) -> Option<(Factor, Key)> {
         Factor::Totp => Some((Factor::Totp, Key("factor-app"))),
         Factor::Email => Some((Factor::Email, Key("factor-email"))),
         Factor::Passkey | Factor::Recovery => None,
-    }
-}
-
-fn codes_page(pages: &Pages, visit: &Visit, codes: RecoveryCodes) -> Result<Response, Trouble> {
-    page(&CodesPage { frame: Frame::new(&pages.app.site(), visit), codes, next: "/me" })
-}
-
-impl From<SetUp> for ShownSetUp {
-    fn from(set_up: SetUp) -> Self {
-        let mut secret = Zeroizing::new(String::new());
-        for (at, letter) in set_up.secret.chars().enumerate() {
-            if at > 0 && at % GROUP == 0 {
-                secret.push(' ');
-            }
-            secret.push(letter);
-        }
-        Self { uri: set_up.uri, secret }
     }
 }

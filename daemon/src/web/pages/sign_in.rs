@@ -16,7 +16,7 @@ use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
 use crate::flows::sign_in::{self, Entered, Entry, Found};
-use crate::flows::sign_in_code::WAITS_FOR;
+use crate::flows::sign_in_code::{self, WAITS_FOR};
 use crate::rules::action::{Action, Reason};
 use crate::rules::browser;
 use crate::store::StoreError;
@@ -177,9 +177,12 @@ impl Pages {
     /// Signs in whoever was right, or has them wait for their second factor.
     async fn enter(&self, visit: &Visit, found: Found) -> Result<(Entered, Keepsakes), Trouble> {
         let (keepsakes, entry) = self.keepsakes(visit);
-        let now = self.app.now();
+        let (app, now) = (self.app.clone(), self.app.now());
         let entering = self.app.store.write(move |tx| {
             let entered = sign_in::enter(tx, &found, &entry, now)?;
+            if let (Entered::OwesCode, Some(user)) = (entered, found.account()) {
+                sign_in_code::send_code(tx, &app.site(), user, now)?;
+            }
             Ok::<_, StoreError>((entered, found))
         });
         let ((entered, found), _) = entering.await?;

@@ -6,6 +6,7 @@ use super::frame::Frame;
 use super::trouble::Trouble;
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
+use crate::config::SecondFactor;
 use crate::flows::enroll::{self, EnrollError, Session};
 use crate::flows::wizard::{Progress, progress};
 use crate::rules::enrollment::EnrollmentKind;
@@ -16,8 +17,9 @@ use crate::store::{Revision, Tx};
 use crate::web::limit::Presented;
 
 /// The steps that somebody with this kind of token takes.
-pub(super) fn steps(kind: EnrollmentKind) -> &'static [Step] {
+fn steps(kind: EnrollmentKind, second_factor: SecondFactor) -> &'static [Step] {
     match kind {
+        EnrollmentKind::Enrollment if second_factor.is_required() => &Step::ALL,
         EnrollmentKind::Enrollment => &[Step::You, Step::Password, Step::Device, Step::Done],
         EnrollmentKind::Activation | EnrollmentKind::Machine => &[Step::Device, Step::Done],
     }
@@ -28,6 +30,7 @@ pub(super) fn path(step: Step) -> &'static str {
     match step {
         Step::You => "/enroll/you",
         Step::Password => "/enroll/password",
+        Step::Factor => "/enroll/second-factor",
         Step::Device => "/enroll/device",
         Step::Done => "/enroll/done",
     }
@@ -37,7 +40,7 @@ pub(super) fn path(step: Step) -> &'static str {
 pub(super) fn frame(site: &Site, visit: &Visit, progress: &Progress, step: Step, pages: &Pages) -> Frame {
     Frame::new(site, visit)
         .helped_by(progress.inviter.clone())
-        .at(step, steps(progress.kind()))
+        .at(step, steps(progress.kind(), site.config.second_factor))
         .until(progress.session.deadline, pages.app.now())
 }
 
@@ -84,7 +87,7 @@ impl Pages {
         Ok(outcome)
     }
 
-    async fn within<T: Send + 'static>(
+    pub(super) async fn within<T: Send + 'static>(
         &self,
         visit: &Visit,
         work: impl FnOnce(&Tx<'_>, &Site, TokenHash, jiff::Timestamp) -> Result<T, EnrollError> + Send + 'static,

@@ -272,7 +272,7 @@ impl From<WebError> for Trouble {
             WebError::Method => Self::Method,
             WebError::TooLong => Self::TooLong,
             WebError::TooSlow => Self::TooSlow,
-            WebError::Malformed(_) | WebError::NoMfa => Self::Malformed,
+            WebError::Malformed(_) | WebError::NoMfa | WebError::WrongCode => Self::Malformed,
             WebError::TooMany { seconds } => Self::TooMany(seconds),
             WebError::Busy { seconds } => Self::TooMany(seconds.into()),
             WebError::Forbidden => Self::Disabled,

@@ -1,0 +1,81 @@
+//! A second factor while enrolling, where everybody has to have one: in the browser after the password, in the desktop client
+//! before it (protocol 1.7). Only an invitation's session may: whoever has a password already signs in for it.
+
+use jiff::Timestamp;
+
+use super::email_code;
+use super::enroll::{EnrollError, Session};
+use super::second_factor::{self, Method, RecoveryCodes, SetUp};
+use crate::rules::enrollment::EnrollmentKind;
+use crate::site::Site;
+use crate::store::account::User;
+use crate::store::{StoreError, Tx};
+
+/// What was begun.
+pub enum Begun {
+    /// Nothing: the session is not for that, or it is done.
+    Nothing,
+    /// An app is to be shown this.
+    App(SetUp),
+    /// A code is on its way.
+    Email,
+    /// No mail is sent from here.
+    NoMail,
+}
+
+/// Whether somebody is still to set one up in this session.
+pub fn owes(tx: &Tx<'_>, site: &Site, session: &Session) -> Result<bool, StoreError> {
+    Ok(owing(tx, site, session)?.is_some())
+}
+
+/// Begins. `random` is two times fresh.
+pub fn begin(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    method: Method,
+    random: [[u8; 32]; 2],
+    now: Timestamp,
+) -> Result<Begun, EnrollError> {
+    let Some(user) = owing(tx, site, session)? else { return Ok(Begun::Nothing) };
+    Ok(match method {
+        Method::App => second_factor::begin(tx, site, user, random, now)?.map_or(Begun::Nothing, Begun::App),
+        Method::Email if email_code::send(tx, site, user.id, now)? => Begun::Email,
+        Method::Email => Begun::NoMail,
+    })
+}
+
+/// What an app is shown, once that is begun.
+pub fn begun(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    now: Timestamp,
+) -> Result<Option<SetUp>, EnrollError> {
+    match owing(tx, site, session)? {
+        Some(user) => Ok(second_factor::begun(tx, site, user, now)?),
+        None => Ok(None),
+    }
+}
+
+/// Has it count if the code is right; see [`second_factor::confirm`].
+pub fn confirm(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    given: (Method, &str),
+    random: &[[u8; 32]; 4],
+    now: Timestamp,
+) -> Result<Option<RecoveryCodes>, EnrollError> {
+    match owing(tx, site, session)? {
+        Some(user) => Ok(second_factor::confirm_by(tx, site, user, given, random, now)?),
+        None => Ok(None),
+    }
+}
+
+fn owing<'a>(tx: &Tx<'_>, site: &Site, session: &'a Session) -> Result<Option<&'a User>, StoreError> {
+    let may =
+        site.config.second_factor.is_required() && session.enrollment.kind == EnrollmentKind::Enrollment;
+    let Some(user) = session.person().filter(|_| may) else { return Ok(None) };
+    Ok(if tx.factors_of(user.id)?.any() { None } else { Some(user) })
+}

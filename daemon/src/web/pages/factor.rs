@@ -1,0 +1,134 @@
+//! The page after the password, where everybody has to have a second factor: an authenticator app, or codes by mail.
+
+use std::array;
+
+use askama::Template;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use zeroize::Zeroizing;
+
+use super::factor_form::{self, Place, Refused, Shown, method_in};
+use super::form::Form;
+use super::frame::Frame;
+use super::step::{frame, path};
+use super::trouble::{Trouble, page};
+use super::visit::Visit;
+use super::{Pages, see_other};
+use crate::flows::enroll_factor::{self, Begun};
+use crate::flows::second_factor::Method;
+use crate::flows::wizard::Progress;
+use crate::rules::action::Action;
+use crate::rules::wizard::Step;
+
+const HERE: Place = Place { action: "/enroll/second-factor/code", back: "/enroll/second-factor" };
+
+#[derive(Template)]
+#[template(path = "pages/factor.html")]
+struct ChoicePage {
+    frame: Frame,
+    sends_mail: bool,
+}
+
+/// The choice, or what was chosen.
+pub(super) async fn show(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Trouble> {
+    let progress = match pages.at_step(&visit, Step::Factor).await? {
+        Ok(progress) => progress,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    let site = pages.app.site();
+    let frame = frame(&site, &visit, &progress, Step::Factor, &pages);
+    match method_in(query.as_deref()) {
+        None => page(&ChoicePage { frame, sends_mail: site.config.mail.is_sent() }),
+        Some(method) => match pages.begun(&visit, progress, method).await? {
+            Some(shown) => factor_form::form(frame, HERE, shown, None),
+            None => Ok(see_other(HERE.back)),
+        },
+    }
+}
+
+/// Begins with what was chosen.
+pub(super) async fn begin(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    body: Body,
+) -> Result<Response, Trouble> {
+    let progress = match pages.at_step(&visit, Step::Factor).await? {
+        Ok(progress) => progress,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    let method = factor_form::method(Form::read(body).await?.get("by")).ok_or(Trouble::Malformed)?;
+    if method == Method::Email {
+        pages.may_have_mail(progress.user.id)?;
+    }
+    let (random, now) = (array::from_fn(|_| pages.app.random()), pages.app.now());
+    let begun = pages.change(&visit, move |tx, site, session| {
+        enroll_factor::begin(tx, site, session, method, random, now)
+    });
+    Ok(see_other(match begun.await??.0 {
+        Begun::App(_) => "/enroll/second-factor?by=app",
+        Begun::Email => "/enroll/second-factor?by=email",
+        Begun::Nothing | Begun::NoMail => HERE.back,
+    }))
+}
+
+/// The code's address, looked at again.
+pub(super) async fn again() -> Response {
+    see_other(HERE.back)
+}
+
+/// Has it count, if the code is right, and shows recovery codes.
+pub(super) async fn verify(
+    State(pages): State<Pages>,
+    Extension(visit): Extension<Visit>,
+    body: Body,
+) -> Result<Response, Trouble> {
+    let progress = match pages.at_step(&visit, Step::Factor).await? {
+        Ok(progress) => progress,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    let form = Form::read(body).await?;
+    let method = factor_form::method(form.get("by")).ok_or(Trouble::Malformed)?;
+    let code = Zeroizing::new(form.get("code").to_owned());
+    let frame = frame(&pages.app.site(), &visit, &progress, Step::Factor, &pages);
+    let (user, username) = (progress.user.id, progress.user.username.clone());
+    let Some(shown) = pages.begun(&visit, progress, method).await? else { return Ok(see_other(HERE.back)) };
+    if let Err(seconds) = pages.take_code(&visit, Action::SecondFactorSet, (user, &username)).await {
+        return factor_form::refused((frame, &visit), HERE, shown, &Refused::TooMany(seconds));
+    }
+    let (random, now) = (array::from_fn(|_| pages.app.random()), pages.app.now());
+    let confirmed = pages.change(&visit, move |tx, site, session| {
+        enroll_factor::confirm(tx, site, session, (method, &code), &random, now)
+    });
+    if let Some(codes) = confirmed.await??.0 {
+        pages.limits.sign_ins.code_was_right(user);
+        return factor_form::codes(frame, codes, path(Step::Device));
+    }
+    pages.no_code(&visit, Action::SecondFactorSet, &username).await;
+    factor_form::refused((frame, &visit), HERE, shown, &Refused::Wrong)
+}
+
+impl Pages {
+    async fn begun(
+        &self,
+        visit: &Visit,
+        progress: Progress,
+        method: Method,
+    ) -> Result<Option<Shown>, Trouble> {
+        let email = progress.user.email;
+        self.within(visit, move |tx, site, cookie, now| {
+            let session = crate::flows::enroll::session(tx, cookie, now)?;
+            match (method, session.person()) {
+                (Method::App, _) => Ok(enroll_factor::begun(tx, site, &session, now)?.map(Shown::App)),
+                (Method::Email, Some(user)) => Ok(tx.email_code_of(user.id)?.map(|_| Shown::Email(email))),
+                (Method::Email, None) => Ok(None),
+            }
+        })
+        .await
+    }
+}
