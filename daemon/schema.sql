@@ -76,6 +76,11 @@ CREATE TABLE connection (
 
 CREATE INDEX connection_location ON connection (location_id);
 
+CREATE TABLE connection_watch (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    until INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE device (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id INTEGER REFERENCES user (id) ON DELETE CASCADE,

@@ -95,6 +95,12 @@ CREATE TABLE connection (
 
 CREATE INDEX connection_location ON connection (location_id);
 
+-- Until when somebody looked at handshakes, within a minute.
+CREATE TABLE connection_watch (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    until INTEGER NOT NULL
+) STRICT;
+
 -- Places that are to be peers now. Where a second factor is asked for that is who gave one, and nobody on addresses of their
 -- own: only the desktop client can give one.
 CREATE VIEW peer_place AS

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::flows::connect;
 use crate::gateway_view::{GatewayView, Stats};
 use crate::pulse::Pulse;
-use crate::rules::connection::Running;
+use crate::rules::connection::{IDLE, Running};
 use crate::rules::ids::{DeviceId, LocationId};
 use crate::store::StoreError;
 use crate::store::connection::Connection;
@@ -22,9 +22,13 @@ const SOONEST: u64 = 3;
 /// However late they may be over, they are looked at as often: somebody may set the clock.
 const LATEST: u64 = 15;
 
+/// How exactly it is written down, in seconds, until when they were looked at.
+const NOTED_EVERY: i64 = 60;
+
 /// Looks at handshakes, and remembers the newest of each connection: an interface that is made anew knows of none.
 struct Watched {
     since: i64,
+    noted_at: i64,
     /// Whether it did: those that were there before it began were seen by nobody.
     has_looked: bool,
     handshakes: BTreeMap<(DeviceId, LocationId), i64>,
@@ -32,7 +36,13 @@ struct Watched {
 
 /// Runs until `shutdown` turns true.
 pub async fn run(app: App, view: GatewayView, mut pulse: Pulse, mut shutdown: watch::Receiver<bool>) {
-    let mut watched = Watched::since(app.now());
+    let mut watched = match Watched::begin(&app).await {
+        Ok(watched) => watched,
+        Err(error) => {
+            tracing::error!(error, "connections count as watched from now on");
+            Watched::since(app.now())
+        }
+    };
     let mut wait = SOONEST;
     loop {
         let stopped = shutdown.wait_for(|stop| *stop);
@@ -51,7 +61,28 @@ pub async fn run(app: App, view: GatewayView, mut pulse: Pulse, mut shutdown: wa
 
 impl Watched {
     fn since(now: Timestamp) -> Self {
-        Self { since: now.as_second(), has_looked: false, handshakes: BTreeMap::new() }
+        Self { since: now.as_second(), noted_at: i64::MIN, has_looked: false, handshakes: BTreeMap::new() }
+    }
+
+    /// Whoever was away for longer than a connection lasts takes none for alive that it does not see: its preshared key may be
+    /// an old backup's.
+    async fn begin(app: &App) -> Result<Self, String> {
+        let until = app.store.read(|tx| tx.watched_until()).await;
+        let until = until.map_err(|error: StoreError| chain(&error))?;
+        let watched = Self::since(app.now());
+        let was_away = until.filter(|until| watched.since.saturating_sub(*until) > IDLE);
+        Ok(Self { since: was_away.unwrap_or(watched.since), ..watched })
+    }
+
+    async fn note(&mut self, app: &App) -> Result<(), String> {
+        let now = app.now();
+        if now.as_second().saturating_sub(self.noted_at) < NOTED_EVERY {
+            return Ok(());
+        }
+        let noted = app.store.write(move |tx| tx.watch_connections(now)).await;
+        noted.map_err(|error: StoreError| chain(&error))?;
+        self.noted_at = now.as_second();
+        Ok(())
     }
 
     /// Ends what is over; gives the seconds until something may be.
@@ -61,6 +92,7 @@ impl Watched {
         if connections.is_empty() {
             return Ok(LATEST);
         }
+        self.note(app).await?;
         let now = app.now();
         let stats = match self.soonest_end(&connections, now) {
             Some(end) if end <= now.as_second() || !self.has_looked => {
@@ -242,6 +274,21 @@ mod tests {
         clock.store(5180, Ordering::Relaxed);
         watched.look(&app, &view).await.unwrap();
         assert_eq!(left(&app), 0, "the other never was");
+    }
+
+    #[tokio::test]
+    async fn who_was_away_for_long_takes_nobody_for_connected_whom_it_does_not_see() {
+        let (app, clock) = connected(2);
+        let (view, _) = a_gateway([0, 8900].map(|second| Arc::new(AtomicI64::new(second))).to_vec());
+        let mut before = Watched::begin(&app).await.unwrap();
+        before.look(&app, &view).await.unwrap();
+        for (away, left_then) in [(179, 2), (9000 - 1000, 1)] {
+            clock.store(1000 + away, Ordering::Relaxed);
+            let mut after = Watched::begin(&app).await.unwrap();
+            after.noted_at = i64::MAX;
+            after.look(&app, &view).await.unwrap();
+            assert_eq!(left(&app), left_then, "away for {away} s");
+        }
     }
 
     #[tokio::test]

@@ -254,6 +254,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Until when somebody looked at handshakes (Unix seconds), within a minute; `None`: nobody did.
+    pub fn watched_until(&self) -> Result<Option<i64>, StoreError> {
+        self.one("SELECT until FROM connection_watch", [], |row| row.get(0))
+    }
+
+    /// Somebody looks at handshakes now.
+    pub fn watch_connections(&self, now: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO connection_watch (id, until) VALUES (1, ?1)";
+        self.execute(sql, [now.as_second()])?;
+        Ok(())
+    }
+
     /// A device gives up everything there that it began or has by a second factor: in one location, or in all.
     pub(super) fn disconnect(
         &self,
