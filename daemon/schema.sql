@@ -114,6 +114,46 @@ CREATE TABLE audit_horizon (
     kept_since INTEGER NOT NULL
 ) STRICT;
 
+CREATE TABLE connect_attempt (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    token_hash BLOB NOT NULL UNIQUE CHECK (length(token_hash) = 32),
+    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    method TEXT NOT NULL CHECK (method IN ('totp', 'email')),
+    begun_at INTEGER NOT NULL,
+    passed_at INTEGER
+) STRICT;
+
+CREATE INDEX connect_attempt_place ON connect_attempt (device_id, location_id);
+
+CREATE TABLE connect_code (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL UNIQUE REFERENCES user (id) ON DELETE CASCADE,
+    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    made_at INTEGER NOT NULL,
+    mailed_at INTEGER NOT NULL,
+    used_at INTEGER
+) STRICT;
+
+CREATE INDEX connect_code_device ON connect_code (device_id);
+
+CREATE TABLE connection (
+    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    preshared_key BLOB NOT NULL,
+    boot TEXT NOT NULL,
+    begun_at INTEGER NOT NULL,
+    PRIMARY KEY (device_id, location_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX connection_location ON connection (location_id);
+
+CREATE TABLE connection_watch (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    until INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE device (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     user_id INTEGER REFERENCES user (id) ON DELETE CASCADE,
@@ -232,7 +272,7 @@ CREATE TABLE location (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE COLLATE NOCASE,
     next_slot INTEGER NOT NULL DEFAULT 2
-, exhaustion_told_at INTEGER) STRICT;
+, exhaustion_told_at INTEGER, second_factor INTEGER NOT NULL DEFAULT 0 CHECK (second_factor IN (0, 1))) STRICT;
 
 CREATE TABLE membership (
     user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
@@ -289,6 +329,14 @@ CREATE TABLE password_reset (
 ) STRICT;
 
 CREATE INDEX password_reset_user ON password_reset (user_id);
+
+CREATE VIEW peer_place AS
+    SELECT a.device_id, a.location_id, a.live_since FROM device_address a JOIN location l ON l.id = a.location_id
+    WHERE l.second_factor = 0
+        OR EXISTS (SELECT 1 FROM connection c WHERE c.device_id = a.device_id AND c.location_id = a.location_id)
+    UNION ALL
+    SELECT f.device_id, f.location_id, f.live_since FROM fixed_place f JOIN location l ON l.id = f.location_id
+    WHERE f.granted = 1 AND l.second_factor = 0;
 
 CREATE TABLE pending_sign_in (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -10,7 +10,7 @@ mod service;
 mod state_dir;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -70,6 +70,15 @@ impl Clock {
 /// Random bytes of the operating system's generator, for who has no [`App`].
 pub fn random() -> [u8; 32] {
     rand::random()
+}
+
+/// Names this start of the host; empty where the kernel does not say.
+pub fn boot() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        let read = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        read.map(|id| id.trim().to_owned()).unwrap_or_default()
+    })
 }
 
 impl App {

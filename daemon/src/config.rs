@@ -194,6 +194,8 @@ pub struct Location {
     pub client_to_client: bool,
     /// Services of the gateway host that peers may reach.
     pub host_services: BTreeSet<HostService>,
+    /// Whether nobody is connected without a second factor, given anew each time.
+    pub second_factor: bool,
     /// `None`: as the whole configuration says.
     pub backend: Option<BackendChoice>,
 }

@@ -82,6 +82,7 @@ fn location(name: &str, number: u8) -> Location {
         masquerade: true,
         client_to_client: false,
         host_services: BTreeSet::new(),
+        second_factor: false,
         backend: None,
     }
 }

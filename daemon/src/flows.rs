@@ -6,6 +6,7 @@ pub mod apps;
 pub mod certificate_trouble;
 pub mod client_config;
 pub mod configure;
+pub mod connect;
 pub mod device_limit;
 pub mod devices;
 pub mod email_code;

@@ -1,6 +1,6 @@
-//! What the administrator may ask the reconcile loop, which alone owns the gateway: three questions, no commands.
+//! What the administrator may ask the reconcile loop, which alone owns the gateway: questions, no commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -63,6 +63,8 @@ pub enum GatewayQuestion {
     Link(InterfaceName, oneshot::Sender<Result<Surroundings, String>>),
     /// What WireGuard counts.
     Stats(oneshot::Sender<Result<Stats, String>>),
+    /// The same of these locations alone.
+    StatsOf(BTreeSet<LocationId>, oneshot::Sender<Result<Stats, String>>),
 }
 
 /// Asks the reconcile loop. Clones ask the same one.
@@ -94,6 +96,12 @@ impl GatewayView {
     pub async fn stats(&self) -> Result<Stats, String> {
         let (answer, answered) = oneshot::channel();
         self.ask(GatewayQuestion::Stats(answer), answered).await
+    }
+
+    /// What WireGuard counts now on these locations.
+    pub async fn stats_of(&self, locations: BTreeSet<LocationId>) -> Result<Stats, String> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(GatewayQuestion::StatsOf(locations, answer), answered).await
     }
 
     async fn ask<T>(

@@ -7,6 +7,7 @@ pub mod app_uri;
 pub mod browser;
 pub mod certificate;
 pub mod colour;
+pub mod connection;
 pub mod enrollment;
 pub mod fact;
 pub mod ids;

@@ -19,6 +19,7 @@ pub mod app;
 pub mod app_grant;
 pub mod audit;
 pub mod census;
+pub mod connection;
 pub mod desired;
 pub mod device;
 pub mod enrollment;

@@ -6,6 +6,8 @@
 #![expect(clippy::indexing_slicing, reason = "JSON that lacks a field is null")]
 #![expect(clippy::print_stderr, reason = "a skipped suite says so")]
 
+#[path = "daemon/connect.rs"]
+mod connect;
 #[expect(dead_code, reason = "most that fails and goes on is another suite's")]
 #[path = "../support/faults.rs"]
 mod faults;

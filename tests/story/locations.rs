@@ -297,7 +297,45 @@ fn the_fields_of_a_location_are_these() {
     assert_eq!(
         fields.join(" "),
         "backend client_to_client devices dns endpoint failing file free_addresses groups host_services interface ipv4 \
-         ipv6 keepalive listen_port masquerade mtu name number peers public_key routes"
+         ipv6 keepalive listen_port masquerade mtu name number peers public_key routes second_factor"
     );
     assert_eq!(shown[0], postern.json(&["location", "show", "HQ"]));
+}
+
+#[test]
+fn where_a_second_factor_is_asked_for_nobody_is_a_peer_and_administrators_are_told_who_waits() {
+    let Some(postern) = Postern::start() else { return };
+    postern.register(&["one", "two"]);
+    let machine = ["device", "add-machine", "--name", "edge", "--location", "hq"];
+    assert_eq!(postern.run(&machine).code, 0);
+    assert_eq!(postern.peers(), [2]);
+    let edited = postern.json(&["location", "edit", "hq", "--second-factor"]);
+    assert_eq!((&edited["applied"], &edited["location"]["second_factor"]), (&true.into(), &true.into()));
+    assert_eq!(postern.peers(), [0], "that is so when the command returns");
+    assert!(postern.read("sites/hq.toml").contains("second_factor = true"));
+    assert!(postern.run(&["location", "show", "hq"]).out.contains("Second factor     yes"));
+    let devices = postern.json(&["device", "list"]);
+    let states: Vec<&Value> =
+        devices.as_array().unwrap().iter().map(|device| &device["locations"][0]["state"]).collect();
+    assert_eq!(states, ["second-factor", "second-factor", "left-out"]);
+    let one = postern.run(&["device", "show", "1"]).out;
+    assert!(one.contains("waiting for a second factor"), "{one}");
+    let status = postern.json(&["status"]);
+    let hq = &status["locations"][0];
+    assert_eq!(
+        (&hq["second_factor"], &hq["unconnected"], &hq["wanted_peers"]),
+        (&true.into(), &2.into(), &0.into())
+    );
+    assert_eq!(status["pending"], Value::Array(Vec::new()), "nobody is missing");
+    let told = postern.run(&["status"]).out;
+    assert!(told.contains("Waiting for a second factor on hq: 2 devices"), "{told}");
+    assert!(told.contains("location hq asks for a second factor, which edge cannot give"), "{told}");
+    let refused = postern.run(&["device", "add-machine", "--name", "other", "--location", "hq"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("asks for a second factor, which no machine can give"), "{}", refused.err);
+    assert_eq!(postern.json(&["plan"])["plan"].as_str().unwrap_or_default(), "", "that is how it should be");
+    assert_eq!(postern.run(&["location", "edit", "hq", "--no-second-factor"]).code, 0);
+    assert_eq!(postern.peers(), [2]);
+    let added = postern.json(&["location", "add", "lab", "--endpoint", "vpn.example.com", "--second-factor"]);
+    assert_eq!(added["location"]["second_factor"], true);
 }

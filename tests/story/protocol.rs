@@ -12,6 +12,8 @@ mod arbitrary;
 mod audit;
 #[path = "protocol/bad_input.rs"]
 mod bad_input;
+#[path = "protocol/connect.rs"]
+mod connect;
 #[path = "protocol/cookies.rs"]
 mod cookies;
 #[path = "protocol/limits.rs"]

@@ -20,6 +20,7 @@ use super::parts::{Parts, RECONCILE_LOOP};
 use super::state_dir::StateDir;
 use super::{App, Clock, service};
 use crate::applied::Applied;
+use crate::background::connections;
 use crate::background::deliver_mail;
 use crate::background::reconcile::Reconciler;
 use crate::background::{sweep, traffic};
@@ -69,6 +70,9 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     listeners::look_after_certificate(&app, listeners::plain_door(&listeners), &mut parts, &shutdown);
     runtime.block_on(listeners::open(listeners, &app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_prometheus(&app, view.clone(), &mut parts, &shutdown))?;
+    parts.start_loop("the watch over connections", |pulse| {
+        connections::run(app.clone(), view.clone(), pulse, shutdown.clone())
+    });
     runtime.block_on(listen_for_administrators(&app, view.clone(), &reloader, &mut parts, &shutdown))?;
     parts.start_loop("the sweep of what has expired", |pulse| {
         sweep::run(app.clone(), pulse, shutdown.clone())
@@ -135,6 +139,7 @@ fn put_into_force(
     available: &[BackendKind],
 ) -> Result<Site, RunError> {
     let configured = store.write_blocking(|tx| {
+        tx.end_connections_before(super::boot())?;
         let (fit, unknown) = fit_at_start(tx, loaded, available)?;
         for problem in unknown {
             tracing::warn!("{problem}; until then nobody joins by it");

@@ -291,7 +291,7 @@ pub(super) fn token(newest: &Value) -> String {
 /// How many devices, and of how many a location is missing.
 fn devices(user: &Value) -> String {
     let devices = items(user, "devices");
-    let is_pending = |place: &Value| text(place, "state") != "live";
+    let is_pending = |place: &Value| !matches!(text(place, "state"), "live" | "second-factor");
     let pending = devices.iter().filter(|device| items(device, "locations").iter().any(is_pending)).count();
     if pending == 0 { devices.len().to_string() } else { format!("{} ({pending} pending)", devices.len()) }
 }

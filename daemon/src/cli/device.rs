@@ -253,6 +253,10 @@ fn describe_place(place: &Value) -> String {
     let state = match text(place, "state") {
         "live" => format!("live since {}", text(place, "live_since")),
         "no-address" => "no free address".to_owned(),
+        "second-factor" => "waiting for a second factor".to_owned(),
+        "left-out" => {
+            "left out: it asks for a second factor, which only the desktop client can give".to_owned()
+        }
         state => state.to_owned(),
     };
     let words = std::iter::once(text(place, "location")).chain(addresses).map(str::to_owned);

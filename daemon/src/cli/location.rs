@@ -29,7 +29,7 @@ pub(super) enum LocationCommand {
     #[command(
         after_help = "Example:\n  postern location show hq\n\nJSON:\n  {\"name\", \"number\", \"file\", \"interface\", \
                       \"listen_port\", \"endpoint\", \"ipv4\", \"ipv6\", \"dns\", \"routes\", \"mtu\", \"keepalive\", \"groups\" \
-                      (null: everybody), \"masquerade\", \"client_to_client\", \"host_services\", \"backend\", \
+                      (null: everybody), \"masquerade\", \"client_to_client\", \"host_services\", \"second_factor\", \"backend\", \
                       \"public_key\", \"devices\", \"peers\", \"free_addresses\", \"failing\"}"
     )]
     Show {

@@ -63,6 +63,16 @@ fn show_in_process(locations: &[Value], out: &mut impl Write) -> io::Result<()> 
         writeln!(out, "Userspace tunnels end with the daemon: {in_process}")?;
     }
     let movable = names(|location| is_true(location, "kernel_at_restart"));
+    for location in locations {
+        let unconnected = location.get("unconnected").map_or(0, number);
+        if unconnected > 0 {
+            writeln!(
+                out,
+                "Waiting for a second factor on {}: {unconnected} devices",
+                cell(location, "name")
+            )?;
+        }
+    }
     if !movable.is_empty() {
         writeln!(
             out,

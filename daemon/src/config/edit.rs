@@ -57,6 +57,8 @@ pub struct LocationKeys {
     pub client_to_client: Option<bool>,
     /// As `udp/53`.
     pub host_services: Option<Vec<String>>,
+    /// On or off.
+    pub second_factor: Option<bool>,
     /// As `kernel`.
     pub backend: Option<String>,
 }
@@ -102,6 +104,7 @@ impl LocationKeys {
             ("masquerade", self.masquerade.map(Value::from)),
             ("client_to_client", self.client_to_client.map(Value::from)),
             ("host_services", list(&self.host_services)),
+            ("second_factor", self.second_factor.map(Value::from)),
             ("backend", text(&self.backend)),
         ];
         entries.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()

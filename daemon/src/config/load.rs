@@ -217,6 +217,7 @@ fn location(raw: RawLocation, file: &Path, problems: &mut Problems) -> Option<Lo
         masquerade: raw.masquerade,
         client_to_client: raw.client_to_client,
         host_services: raw.host_services.into_iter().collect(),
+        second_factor: raw.second_factor,
         backend: raw.backend.map(backend),
     })
 }

@@ -204,6 +204,8 @@ pub(super) struct RawLocation {
     pub(super) client_to_client: bool,
     #[serde(default)]
     pub(super) host_services: Vec<HostService>,
+    #[serde(default)]
+    pub(super) second_factor: bool,
     pub(super) backend: Option<RawBackend>,
 }
 

@@ -33,7 +33,7 @@ pub struct Place {
     pub network_id: i64,
     /// Its name.
     pub network_name: String,
-    /// A WireGuard file with [`PLACEHOLDER_KEY`].
+    /// A WireGuard file with [`PLACEHOLDER_KEY`]; empty where it would not get in.
     pub config: String,
     /// `host:port`.
     pub endpoint: String,
@@ -47,6 +47,8 @@ pub struct Place {
     pub dns: Option<String>,
     /// Seconds.
     pub keepalive_interval: u16,
+    /// Whether a client must give a second factor first (protocol 1.8); other programs cannot, so there is no file for them.
+    pub second_factor: bool,
 }
 
 /// Puts together what the client of `device` is told. A disabled user's has no places.
@@ -81,8 +83,11 @@ impl Place {
             allowed_ips: joined(subnets.chain(of.routes.iter().copied())),
             dns: (!of.dns.is_empty()).then(|| of.dns.join(",")),
             keepalive_interval: of.keepalive,
+            second_factor: of.second_factor,
         };
-        place.config = place.file();
+        if !place.second_factor {
+            place.config = place.file();
+        }
         place
     }
 

@@ -1,7 +1,7 @@
 //! Puts a configuration into force, at boot and at a reload: numbers and keys for its locations, and every device's
 //! addresses where they now belong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postern_gateway::{BackendKind, PrivateKey};
 
@@ -120,6 +120,7 @@ impl Fit {
         let site = Site::new(self.config, instance, keys, locations);
         readdress(tx, &site)?;
         settle_all(tx, &site)?;
+        tx.ask_for_second_factor(&asking(&site))?;
         tx.locations_changed();
         Ok(site)
     }
@@ -140,6 +141,11 @@ fn backend(choice: BackendChoice, available: &[BackendKind]) -> Result<BackendKi
             missing("userspace", "it needs /dev/net/tun (modprobe tun)")
         }
     }
+}
+
+/// The locations that ask for a second factor.
+fn asking(site: &Site) -> BTreeSet<LocationId> {
+    site.locations().filter(|location| location.config.second_factor).map(|location| location.id).collect()
 }
 
 /// Where a location's subnets changed, all its addresses are cleared first: one device's new address may be

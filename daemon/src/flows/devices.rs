@@ -152,6 +152,9 @@ pub fn add_machine(
     let name = names::device_name(&new.name).map_err(Refusal::value(&new.name))?;
     let unknown = || Refusal::UnknownLocation(new.location.clone());
     let location = site.location_named(&new.location).ok_or_else(unknown)?;
+    if location.config.second_factor {
+        return Err(Refusal::SecondFactor(location.config.name.clone()));
+    }
     let owner = DeviceOwner::Machine(location.id);
     let id = tx.insert_device(owner, &name, None, None, now).map_err(taken(&name))?;
     let device = tx.device(id)?.ok_or_else(|| Refusal::UnknownDevice(name.clone()))?;

@@ -109,14 +109,13 @@ pub fn why_no_device(error: &EnrollError) -> Option<Reason> {
 
 /// Whether some location has not taken a device yet.
 pub fn is_pending(tx: &Tx<'_>, id: DeviceId) -> Result<bool, StoreError> {
-    Ok(tx.addresses_of(id)?.iter().any(|held| held.live_since.is_none()))
+    Ok(!tx.pending_places(id)?.is_empty())
 }
 
 /// Writes down which locations did not take a device in time; the gateway goes on trying.
 pub fn pending(tx: &Tx<'_>, site: &Site, id: DeviceId, now: Timestamp) -> Result<(), StoreError> {
     let Some(device) = tx.device(id)? else { return Ok(()) };
-    let waiting = tx.addresses_of(id)?.into_iter().filter(|held| held.live_since.is_none());
-    for location in waiting.filter_map(|held| site.location(held.location)) {
+    for location in tx.pending_places(id)?.into_iter().filter_map(|location| site.location(location)) {
         tx.audit("postern", Action::DevicePending, &device.name, Some(&location.config.name), now)?;
     }
     Ok(())

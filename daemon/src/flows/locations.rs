@@ -77,6 +77,7 @@ pub struct LocationView {
     masquerade: bool,
     client_to_client: bool,
     host_services: BTreeSet<HostService>,
+    second_factor: bool,
     backend: BackendKind,
     public_key: String,
     /// Devices that hold an address.
@@ -115,6 +116,7 @@ pub fn view(
         masquerade: config.masquerade,
         client_to_client: config.client_to_client,
         host_services: config.host_services.clone(),
+        second_factor: config.second_factor,
         backend: location.backend,
         public_key: location.public_key.to_string(),
         devices,

@@ -74,6 +74,9 @@ pub enum Refusal {
     /// Every address is taken.
     #[error("the location {0:?} has no free address")]
     PoolExhausted(String),
+    /// No machine gets in there.
+    #[error("the location {0:?} asks for a second factor, which no machine can give")]
+    SecondFactor(String),
     /// The account is disabled.
     #[error("the account {0:?} is disabled")]
     Disabled(String),
@@ -209,6 +212,7 @@ impl Refusal {
             Self::PoolExhausted(_) => {
                 "remove devices that nobody uses (`postern device list`), or give the location a larger subnet"
             }
+            Self::SecondFactor(_) => "choose another location (`postern location list`)",
             Self::Disabled(user) => return Some(format!("`postern user enable {user}` first")),
             Self::Enrolled(user) => {
                 return Some(format!(

@@ -137,6 +137,10 @@ pub enum PlaceState {
     Pending,
     /// Every address of the location is taken.
     NoAddress,
+    /// The location asks for a second factor, and its owner gave none since it was connected last.
+    SecondFactor,
+    /// The location asks for a second factor, which such a device cannot give.
+    LeftOut,
 }
 
 /// What WireGuard counts.
@@ -307,7 +311,7 @@ fn view_device(rows: &Rows<'_>, device: Device, now: Timestamp) -> DeviceView {
         locations: rows
             .places(&device)
             .into_iter()
-            .map(view_place)
+            .map(|(location, found)| view_place(rows, &device, location, found))
             .chain(rows.fixed_places(&device).into_iter().map(view_fixed_place))
             .collect(),
         enrollment: newest.map(|newest| EnrollmentView::of(newest, now)),
@@ -316,7 +320,7 @@ fn view_device(rows: &Rows<'_>, device: Device, now: Timestamp) -> DeviceView {
     }
 }
 
-fn view_place((location, found): (&SiteLocation, Option<&Held>)) -> PlaceView {
+fn view_place(rows: &Rows<'_>, device: &Device, location: &SiteLocation, found: Option<&Held>) -> PlaceView {
     let addresses = found.map(|held| held.addresses);
     let live_since = found.and_then(|held| held.live_since);
     PlaceView {
@@ -328,6 +332,11 @@ fn view_place((location, found): (&SiteLocation, Option<&Held>)) -> PlaceView {
         state: match (found, live_since) {
             (None, _) => PlaceState::NoAddress,
             (Some(_), Some(_)) => PlaceState::Live,
+            (Some(_), None) if location.config.second_factor => match device.owner {
+                DeviceOwner::User(_) if rows.is_connected(device.id, location.id) => PlaceState::Pending,
+                DeviceOwner::User(_) => PlaceState::SecondFactor,
+                DeviceOwner::Machine(_) => PlaceState::LeftOut,
+            },
             (Some(_), None) => PlaceState::Pending,
         },
         live_since: live_since.and_then(time),
@@ -342,7 +351,11 @@ fn view_fixed_place((location, place): (&SiteLocation, &FixedPlace)) -> PlaceVie
         ipv4: None,
         ipv6: None,
         allowed_ips: place.allowed_ips.clone(),
-        state: if place.live_since.is_some() { PlaceState::Live } else { PlaceState::Pending },
+        state: match place.live_since {
+            Some(_) => PlaceState::Live,
+            None if location.config.second_factor => PlaceState::LeftOut,
+            None => PlaceState::Pending,
+        },
         live_since: place.live_since.and_then(time),
         traffic: None,
     }

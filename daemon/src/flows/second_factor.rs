@@ -262,7 +262,8 @@ fn unconfirmed(tx: &Tx<'_>, site: &Site, user: &User, now: Timestamp) -> Result<
     totp.map(|totp| totp.secret(&site.keys.seal)).transpose()
 }
 
-fn is_right_and_new(
+/// Whether this is a code of a user's authenticator app that was not given before; it is used up with that.
+pub fn is_right_and_new(
     tx: &Tx<'_>,
     site: &Site,
     user: &User,

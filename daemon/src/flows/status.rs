@@ -59,6 +59,10 @@ struct LocationStatus {
     peers: usize,
     /// Devices that may use it and wait for an address.
     waiting: u64,
+    /// Whether it asks for a second factor.
+    second_factor: bool,
+    /// Devices that may use it and were given no second factor for; they are no peers.
+    unconnected: u64,
     /// Peers that shook hands in the last 180 s.
     connected: usize,
     /// The newest of all peers, RFC 3339.
@@ -148,14 +152,18 @@ pub struct World<'a> {
 
 /// Puts the overview together.
 pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Result<Status, StoreError> {
-    let (wanted, waiting) = (tx.wanted_peers()?, tx.waiting_counts()?);
+    let (wanted, waiting, unconnected) = (tx.wanted_peers()?, tx.waiting_counts()?, tx.unconnected_counts()?);
     let census = tx.census()?;
     let locations: Vec<LocationStatus> = site
         .locations()
         .map(|location| {
             let count = |counts: &BTreeMap<_, u64>| counts.get(&location.id).copied().unwrap_or(0);
             let seen = LocationStatus::new(location, (count(&wanted), count(&waiting)), world, now);
-            LocationStatus { kernel_at_restart: is_stand_in(site, location, world), ..seen }
+            LocationStatus {
+                kernel_at_restart: is_stand_in(site, location, world),
+                unconnected: count(&unconnected),
+                ..seen
+            }
         })
         .collect();
     let named = |id| site.location(id).map(|location| location.config.name.clone());
@@ -184,6 +192,7 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
     };
     status.problems = status.find_problems(world, &census);
     status.problems.extend(missing_groups(tx, site)?);
+    status.problems.extend(left_out(tx, site)?);
     status.problems.extend(certificate_problems(site, world, now));
     status.healthy = status.problems.is_empty();
     Ok(status)
@@ -271,6 +280,19 @@ fn missing_groups(tx: &Tx<'_>, site: &Site) -> Result<Vec<String>, StoreError> {
     Ok(problems)
 }
 
+/// Who can give no second factor where one is asked for.
+fn left_out(tx: &Tx<'_>, site: &Site) -> Result<Vec<String>, StoreError> {
+    let left_out = tx.left_out(MOST_LISTED)?;
+    let named = |pending: &Pending| site.location(pending.location).map(|location| &location.config.name);
+    let told = left_out.iter().filter_map(|pending| {
+        let (name, device) = (named(pending)?, &pending.device);
+        Some(format!(
+            "location {name} asks for a second factor, which {device} cannot give: it is left out; remove it, or put it elsewhere"
+        ))
+    });
+    Ok(told.collect())
+}
+
 impl Https {
     fn new(site: &Site, world: &World<'_>) -> Self {
         let certificate = world.certificate.as_ref();
@@ -309,6 +331,8 @@ impl LocationStatus {
             listen_port: location.config.listen_port.get(),
             backend: location.backend,
             kernel_at_restart: false,
+            second_factor: location.config.second_factor,
+            unconnected: 0,
             wanted_peers,
             waiting,
             peers: state.map_or(0, |state| state.peers),

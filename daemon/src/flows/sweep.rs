@@ -17,6 +17,7 @@ pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError>
     end_sessions(tx, site, now)?;
     tx.forget_withdrawn(now)?;
     tx.forget_resets(now)?;
+    tx.forget_attempts(now)?;
     tx.forget_sessions(site.config.sign_in, now)?;
     sign_in_code::forget(tx, now)?;
     second_factor::forget(tx, now)?;

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::Letter;
+use crate::flows::connect;
 use crate::flows::email_code;
 use crate::flows::inviter::{Greeted, Inviter};
 use crate::flows::issue::enrollment_token;
@@ -60,6 +61,7 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
         }
         Message::PasswordForgotten { user, .. } => *user,
         Message::PasswordReset { reset } => tx.reset(*reset)?.map(|reset| reset.user),
+        Message::ConnectCode { code } => tx.mailed_code(*code)?.map(|mailed| mailed.user),
         Message::EmailCode { code } => tx.email_code(*code)?.map(|code| code.user),
         Message::LocationFull { .. } | Message::CertificateFailing { to: None, .. } => {
             return Ok(Some(site.config.contact.email.clone()));
@@ -165,6 +167,13 @@ fn address(
         }
         Message::PasswordForgotten { .. } => Ok(Err("no link was issued for it")),
         Message::PasswordReset { reset } => password_reset(tx, site, *reset, now),
+        Message::ConnectCode { code } => {
+            let Some((mailed, device, location)) = connect::code_to_mail(tx, site, *code, now)? else {
+                return Ok(Err("its code was used, replaced or is too old"));
+            };
+            let digits = connect::digits(site, &mailed).to_string();
+            about(mailed.user, vec![("code", digits), ("device", device), ("location", location)])
+        }
         Message::LocationFull { location } => {
             to_whom_it_concerns(tx, site, None, vec![("location", location.clone())])
         }
@@ -251,6 +260,7 @@ fn is_for_inviter(kind: Kind) -> bool {
         | Kind::DeviceRemoved
         | Kind::LocationFull
         | Kind::CertificateFailing
+        | Kind::ConnectCode
         | Kind::SecondFactorSet
         | Kind::SecondFactorRemoved
         | Kind::RecoveryCodeUsed

@@ -169,6 +169,11 @@ const OF_LOCATION: &[NumberOfLocation] = &[
         of: |location, snapshot| snapshot.connected(location.id),
     },
     NumberOfLocation {
+        name: "devices_unconnected",
+        help: "Devices that are no peers because the location asks for a second factor and none was given",
+        of: |location, _| Some(location.unconnected),
+    },
+    NumberOfLocation {
         name: "devices_waiting",
         help: "Devices that may use a location and wait for an address",
         of: |location, _| Some(location.waiting),

@@ -52,6 +52,8 @@ pub struct LocationSeen {
     pub(super) peers: PeerCounts,
     /// Devices that wait for an address.
     pub(super) waiting: u64,
+    /// Devices that wait for a second factor.
+    pub(super) unconnected: u64,
     /// Devices it has addresses for in all, besides those with addresses of their own.
     pub(super) addresses: u64,
     /// Of these, how many nobody holds.
@@ -71,6 +73,7 @@ impl Stored {
     /// Asks the database.
     pub fn look(tx: &Tx<'_>, site: &Site) -> Result<Self, StoreError> {
         let (peers, waiting) = (tx.peer_counts()?, tx.waiting_counts()?);
+        let unconnected = tx.unconnected_counts()?;
         let mut locations = Vec::new();
         for location in site.locations() {
             let (id, pool) = (location.id, location.config.pool());
@@ -80,6 +83,7 @@ impl Stored {
                 name: location.config.name.clone(),
                 peers: peers.get(&id).copied().unwrap_or_default(),
                 waiting: waiting.get(&id).copied().unwrap_or(0),
+                unconnected: unconnected.get(&id).copied().unwrap_or(0),
                 addresses,
                 free: tx.free_addresses(id, pool)?,
             });

@@ -78,6 +78,8 @@ names! {
     PasskeyRename = "passkey.rename",
     /// A passkey is gone.
     PasskeyRemove = "passkey.remove",
+    /// A device gave its second factor and is connected.
+    ConnectionStart = "connection.start",
     /// A user set a second factor.
     SecondFactorSet = "second-factor.set",
     /// A user removed a second factor.

@@ -59,3 +59,7 @@ id! {
     /// One sign-in to an application.
     GrantId
 }
+id! {
+    /// A code that is mailed to who connects.
+    CodeId
+}

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{EnrollmentId, ResetId, UserId};
+use super::ids::{CodeId, EnrollmentId, ResetId, UserId};
 use super::second_factor::Factor;
 
 macro_rules! kinds {
@@ -62,6 +62,8 @@ kinds! {
     DeviceAbandoned = "device_abandoned",
     /// See [`Message::NewLinkWanted`].
     NewLinkWanted = "new_link_wanted",
+    /// See [`Message::ConnectCode`].
+    ConnectCode = "connect_code",
     /// See [`Message::SecondFactorSet`].
     SecondFactorSet = "second_factor_set",
     /// See [`Message::SecondFactorRemoved`].
@@ -182,6 +184,11 @@ pub enum Message {
         /// Its name.
         device: String,
     },
+    /// The code with which somebody connects where a second factor is asked for.
+    ConnectCode {
+        /// Which.
+        code: CodeId,
+    },
     /// To who invited them: somebody's link is good for nothing any more, and they ask for a new one.
     NewLinkWanted {
         /// Who asks.
@@ -234,6 +241,7 @@ impl Message {
             Self::LocationFull { .. } => Kind::LocationFull,
             Self::CertificateFailing { .. } => Kind::CertificateFailing,
             Self::DeviceAbandoned { .. } => Kind::DeviceAbandoned,
+            Self::ConnectCode { .. } => Kind::ConnectCode,
             Self::NewLinkWanted { .. } => Kind::NewLinkWanted,
             Self::SecondFactorSet { .. } => Kind::SecondFactorSet,
             Self::SecondFactorRemoved { .. } => Kind::SecondFactorRemoved,

@@ -18,6 +18,8 @@ pub struct SealKey([u8; 32]);
 pub enum Sealed {
     /// The preshared key of a device in a location.
     PresharedKey(DeviceId, LocationId),
+    /// The preshared key with which a device is connected to a location that asks for a second factor.
+    ConnectionKey(DeviceId, LocationId),
     /// What a user's authenticator app and we compute codes from.
     Totp(UserId),
     /// The private key that ID tokens are signed with, by the thumbprint of its public key.
@@ -59,6 +61,9 @@ impl Sealed {
             Self::PresharedKey(device, location) => {
                 format!("postern preshared key of device {device} in location {location}").into_bytes()
             }
+            Self::ConnectionKey(device, location) => {
+                format!("postern connection of device {device} to location {location}").into_bytes()
+            }
             Self::Totp(user) => format!("postern TOTP secret of user {user}").into_bytes(),
             Self::SigningKey(thumbprint) => [b"postern signing key ".as_slice(), &thumbprint].concat(),
             Self::AppRequest(None) => b"postern request of an application".to_vec(),
@@ -85,6 +90,7 @@ mod tests {
             Sealed::PresharedKey(DeviceId(8), LocationId(1)),
             Sealed::PresharedKey(DeviceId(7), LocationId(2)),
             Sealed::PresharedKey(DeviceId(71), LocationId(1)),
+            Sealed::ConnectionKey(DeviceId(7), LocationId(1)),
             Sealed::Totp(UserId(7)),
         ] {
             assert!(key.open(other, &sealed).is_none(), "{other:?}");

@@ -49,6 +49,18 @@ impl TokenKey {
         mac.update(&generation.to_be_bytes());
         Token(Zeroizing::new(base62(mac.finalize().into_bytes().into())))
     }
+
+    /// The six digits that are mailed for row `id`, made then (Unix seconds).
+    pub fn digits(&self, id: i64, made_at: i64) -> Zeroizing<String> {
+        #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key");
+        mac.update(b"postern mailed code");
+        mac.update(&id.to_be_bytes());
+        mac.update(&made_at.to_be_bytes());
+        let bytes: [u8; 32] = mac.finalize().into_bytes().into();
+        let number = bytes.iter().take(8).fold(0u64, |number, byte| (number << 8) | u64::from(*byte));
+        Zeroizing::new(format!("{:06}", number % 1_000_000))
+    }
 }
 
 /// A bearer token. It has no `Debug`, `Display` or `Serialize`; [`Token::expose`] marks every place that shows it.
@@ -128,6 +140,17 @@ mod tests {
         let key = TokenKey::from_bytes([1; 32]);
         let again = TokenKey::from_bytes([1; 32]);
         assert!(key.derive(TokenKind::Polling, 7, 3).hash() == again.derive(TokenKind::Polling, 7, 3).hash());
+    }
+
+    #[test]
+    fn mailed_codes_are_six_digits_and_differ_by_row_and_time() {
+        let key = TokenKey::from_bytes([1; 32]);
+        let codes: Vec<String> = (0..200).map(|id| key.digits(id, 7).to_string()).collect();
+        assert!(codes.iter().all(|code| code.len() == 6 && code.chars().all(|c| c.is_ascii_digit())));
+        let different: std::collections::BTreeSet<_> = codes.iter().collect();
+        assert!(different.len() > 190);
+        assert!(codes[7] == *key.digits(7, 7) && codes[7] != *key.digits(7, 8));
+        assert_ne!(codes[7], *TokenKey::from_bytes([2; 32]).digits(7, 7));
     }
 
     #[test]

@@ -138,6 +138,7 @@ impl Tx<'_> {
             |row| row.get(0),
         )?;
         let Some(slot) = slot else { return Ok(()) };
+        self.disconnect(device.id, Some(location))?;
         self.execute(
             "INSERT INTO freed_slot (location_id, slot, device_id) VALUES (?1, ?2, ?3)",
             params![location.0, slot, device.id.0],
@@ -176,14 +177,25 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether the gateway has any device of a user on any location.
+    /// The locations that should have a device and have not.
+    pub fn pending_places(&self, device: DeviceId) -> Result<Vec<LocationId>, StoreError> {
+        let sql = "SELECT location_id FROM peer_place WHERE device_id = ?1 AND live_since IS NULL ORDER BY location_id";
+        self.all(sql, [device.0], |row| row.get(0).map(LocationId))
+    }
+
+    /// Whether the gateway has any device of a user on any location, or waits for nothing but a second factor.
     pub fn has_live_device(&self, user: UserId) -> Result<bool, StoreError> {
         let found: Option<i64> = self.one(
             "SELECT 1 FROM device d JOIN device_address a ON a.device_id = d.id
              WHERE d.user_id = ?1 AND a.live_since IS NOT NULL
              UNION ALL
              SELECT 1 FROM device d JOIN fixed_place f ON f.device_id = d.id
-             WHERE d.user_id = ?1 AND f.live_since IS NOT NULL LIMIT 1",
+             WHERE d.user_id = ?1 AND f.live_since IS NOT NULL
+             UNION ALL
+             SELECT 1 FROM device d JOIN device_address a ON a.device_id = d.id
+             WHERE d.user_id = ?1 AND NOT EXISTS (
+                SELECT 1 FROM device_address o JOIN location l ON l.id = o.location_id
+                WHERE o.device_id = d.id AND l.second_factor = 0) LIMIT 1",
             [user.0],
             |row| row.get(0),
         )?;

@@ -72,9 +72,7 @@ impl Tx<'_> {
     pub fn wanted_peers(&self) -> Result<BTreeMap<LocationId, u64>, StoreError> {
         let rows = self.all(
             "SELECT a.location_id, count(*)
-             FROM (SELECT device_id, location_id FROM device_address
-                   UNION ALL SELECT device_id, location_id FROM fixed_place WHERE granted = 1) a
-             JOIN device d ON d.id = a.device_id WHERE d.public_key IS NOT NULL GROUP BY a.location_id",
+             FROM peer_place a JOIN device d ON d.id = a.device_id WHERE d.public_key IS NOT NULL GROUP BY a.location_id",
             [],
             |row| Ok((LocationId(row.get(0)?), row.get::<_, i64>(1)?)),
         )?;
@@ -85,10 +83,38 @@ impl Tx<'_> {
     pub fn pending_devices(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
         self.all(
             "SELECT d.name, u.username, a.location_id
-             FROM (SELECT device_id, location_id, live_since FROM device_address
-                   UNION ALL SELECT device_id, location_id, live_since FROM fixed_place WHERE granted = 1) a
-             JOIN device d ON d.id = a.device_id LEFT JOIN user u ON u.id = d.user_id
+             FROM peer_place a JOIN device d ON d.id = a.device_id LEFT JOIN user u ON u.id = d.user_id
              WHERE d.public_key IS NOT NULL AND a.live_since IS NULL ORDER BY d.id, a.location_id LIMIT ?1",
+            [limit],
+            pending,
+        )
+    }
+
+    /// How many devices of people a location that asks for a second factor has no peer of, because none was given.
+    pub fn unconnected_counts(&self) -> Result<BTreeMap<LocationId, u64>, StoreError> {
+        let rows = self.all(
+            "SELECT a.location_id, count(*) FROM device_address a JOIN location l ON l.id = a.location_id
+             JOIN device d ON d.id = a.device_id
+             WHERE l.second_factor = 1 AND d.user_id IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM connection c WHERE c.device_id = a.device_id AND c.location_id = a.location_id)
+             GROUP BY a.location_id",
+            [],
+            |row| Ok((LocationId(row.get(0)?), row.get::<_, i64>(1)?)),
+        )?;
+        Ok(rows.into_iter().map(|(id, count)| (id, u64::try_from(count).unwrap_or(0))).collect())
+    }
+
+    /// Devices that cannot give the second factor that their location asks for, at most `limit`: machines, and those on
+    /// addresses of their own.
+    pub fn left_out(&self, limit: u32) -> Result<Vec<Pending>, StoreError> {
+        self.all(
+            "SELECT d.name, u.username, a.location_id
+             FROM (SELECT device_id, location_id FROM device_address
+                   WHERE device_id IN (SELECT id FROM device WHERE user_id IS NULL)
+                   UNION ALL SELECT device_id, location_id FROM fixed_place WHERE granted = 1) a
+             JOIN location l ON l.id = a.location_id JOIN device d ON d.id = a.device_id
+             LEFT JOIN user u ON u.id = d.user_id
+             WHERE l.second_factor = 1 ORDER BY d.id, a.location_id LIMIT ?1",
             [limit],
             pending,
         )

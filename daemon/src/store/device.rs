@@ -167,6 +167,7 @@ impl Tx<'_> {
             "UPDATE device SET public_key = ?2 WHERE id = ?1",
             params![device.id.0, key.as_bytes()],
         )?;
+        self.disconnect(device.id, None)?;
         device.public_key.into_iter().chain([key]).for_each(|key| self.touch_peer(key));
         Ok(())
     }

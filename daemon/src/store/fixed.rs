@@ -170,6 +170,7 @@ impl Tx<'_> {
     /// No place has a preshared key any more: what they were sealed under is gone.
     pub fn forget_preshared_keys(&self) -> Result<(), StoreError> {
         self.execute("UPDATE fixed_place SET preshared_key = NULL", [])?;
+        self.execute("DELETE FROM connection", [])?;
         self.touch_everything();
         Ok(())
     }
@@ -206,7 +207,9 @@ impl Tx<'_> {
 
     /// A location begins anew: nobody has a slot of it, and each may be given again.
     pub fn forget_slots(&self, location: LocationId) -> Result<(), StoreError> {
-        self.execute("DELETE FROM device_address WHERE location_id = ?1", [location.0])?;
+        for table in ["connection", "connect_attempt", "connect_code", "device_address"] {
+            self.execute(&format!("DELETE FROM {table} WHERE location_id = ?1"), [location.0])?;
+        }
         self.execute("DELETE FROM fixed_place WHERE location_id = ?1", [location.0])?;
         self.execute("DELETE FROM freed_slot WHERE location_id = ?1", [location.0])?;
         self.execute("UPDATE location SET next_slot = 2 WHERE id = ?1", [location.0])?;

@@ -33,9 +33,7 @@ impl Tx<'_> {
     pub fn peer_counts(&self) -> Result<BTreeMap<LocationId, PeerCounts>, StoreError> {
         let rows = self.all(
             "SELECT a.location_id, count(*), count(a.live_since)
-             FROM (SELECT device_id, location_id, live_since FROM device_address
-                   UNION ALL SELECT device_id, location_id, live_since FROM fixed_place WHERE granted = 1) a
-             JOIN device d ON d.id = a.device_id WHERE d.public_key IS NOT NULL GROUP BY a.location_id",
+             FROM peer_place a JOIN device d ON d.id = a.device_id WHERE d.public_key IS NOT NULL GROUP BY a.location_id",
             [],
             |row| {
                 let counts = PeerCounts { configured: count(row, 1)?, live: count(row, 2)? };

@@ -31,6 +31,7 @@ use crate::rules::names;
 use crate::rules::token::{Token, TokenHash};
 
 mod answers;
+mod connect;
 mod mfa;
 mod password_reset;
 mod requests;
@@ -59,6 +60,8 @@ pub(super) fn routes(app: App, passwords: Passwords, limits: Arc<Limits>, refusa
         .route("/api/v1/password-reset/request", post(password_reset::request))
         .route("/api/v1/password-reset/start", post(password_reset::start))
         .route("/api/v1/password-reset/reset", post(password_reset::reset))
+        .route("/api/v1/client-mfa/start", post(connect::start))
+        .route("/api/v1/client-mfa/finish", post(connect::finish))
         .route("/api/v1/poll", post(poll))
         .route("/api/v1/info", get(|| async { Json(InfoAnswer::new()) }))
         .route("/api/v1/health", get(|| async { "alive" }))
@@ -274,9 +277,13 @@ impl Api {
 
 /// Learns from the outcome whether what was presented is good. An outcome that does not tell counts against the address.
 fn settle<T>(admission: Admission<'_>, outcome: Result<T, WebError>) -> Result<T, WebError> {
+    let knows =
+        |error: &WebError| matches!(error, WebError::Connect(error) if error.is_about_a_known_device());
     if outcome.as_ref().is_err_and(WebError::is_about_an_unknown_bearer) {
         admission.unknown();
-    } else if matches!(outcome, Ok(_) | Err(WebError::Enroll(_) | WebError::Reset(_) | WebError::Forbidden)) {
+    } else if outcome.as_ref().is_err_and(knows)
+        || matches!(outcome, Ok(_) | Err(WebError::Enroll(_) | WebError::Reset(_) | WebError::Forbidden))
+    {
         admission.known();
     }
     outcome

@@ -8,6 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::flows::connect::ConnectError;
 use crate::flows::enroll::EnrollError;
 use crate::flows::password_reset::ResetError;
 use crate::password::PasswordError;
@@ -46,6 +47,9 @@ pub enum WebError {
     /// There is no MFA to set up.
     #[error("this server does not use multi-factor authentication")]
     NoMfa,
+    /// The second factor is right, but the gateway has not the peer yet.
+    #[error("the gateway is not ready yet; try again in a moment")]
+    NotReady,
     /// What an app or a mail says is not what was sent.
     #[error("the code is wrong or was used: try the next one")]
     WrongCode,
@@ -58,6 +62,9 @@ pub enum WebError {
     /// A flow of password resets refused.
     #[error(transparent)]
     Reset(#[from] ResetError),
+    /// Connecting was refused.
+    #[error(transparent)]
+    Connect(ConnectError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -85,6 +92,7 @@ impl WebError {
                     | EnrollError::NoSession
                     | EnrollError::UnknownPollingToken
             ) | Self::Reset(ResetError::InvalidToken | ResetError::NoSession)
+                | Self::Connect(ConnectError::InvalidToken | ConnectError::NotAllowed)
         )
     }
 
@@ -108,10 +116,11 @@ impl WebError {
             Self::Malformed(_) | Self::NoMfa | Self::WrongCode => StatusCode::BAD_REQUEST,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::Enroll(error) => status_of(error),
             Self::Reset(error) => status_of_reset(error),
+            Self::Connect(error) => status_of_connect(error),
             Self::Store(_) | Self::Password(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -123,6 +132,10 @@ impl WebError {
             Some(HeaderValue::from(*seconds))
         } else if let Self::Busy { seconds } = self {
             Some(HeaderValue::from(u16::from(*seconds)))
+        } else if let Self::Connect(ConnectError::Mailed { seconds }) = self {
+            Some(HeaderValue::from(*seconds))
+        } else if matches!(self, Self::NotReady) {
+            Some(HeaderValue::from(1))
         } else {
             None
         }
@@ -135,6 +148,21 @@ fn status_of_reset(error: &ResetError) -> StatusCode {
         ResetError::Forbidden => StatusCode::FORBIDDEN,
         ResetError::Value(_) => StatusCode::BAD_REQUEST,
         ResetError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// Clients compare the texts (protocol 0.4); the statuses are the reference server's.
+fn status_of_connect(error: &ConnectError) -> StatusCode {
+    match error {
+        ConnectError::WrongCode => StatusCode::UNAUTHORIZED,
+        ConnectError::Mailed { .. } => StatusCode::TOO_MANY_REQUESTS,
+        ConnectError::NoMethod
+        | ConnectError::InvalidToken
+        | ConnectError::Over
+        | ConnectError::Key
+        | ConnectError::NotAsked
+        | ConnectError::NotAllowed => StatusCode::BAD_REQUEST,
+        ConnectError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -180,6 +208,15 @@ impl IntoResponse for WebError {
             answer.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         answer
+    }
+}
+
+impl From<ConnectError> for WebError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Store(error) => Self::Store(error),
+            error => Self::Connect(error),
+        }
     }
 }
 

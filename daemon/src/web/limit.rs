@@ -63,6 +63,10 @@ pub(super) enum Presented {
     Session,
     /// A code or a token of an application.
     AppToken,
+    /// The key of a device that connects.
+    ConnectingKey,
+    /// What somebody connects with who gives a second factor.
+    ConnectToken,
 }
 
 impl Presented {
@@ -74,6 +78,7 @@ impl Presented {
             Self::PollingToken => Action::DevicePoll,
             Self::Session => Action::SessionPresent,
             Self::AppToken => Action::AppToken,
+            Self::ConnectingKey | Self::ConnectToken => Action::ConnectionStart,
         }
     }
 }
@@ -133,8 +138,10 @@ impl Limits {
             return Ok(admission);
         }
         let strangers = match what {
-            Presented::EnrollmentToken | Presented::ResetToken => &self.guesses,
-            Presented::PollingToken | Presented::Session | Presented::AppToken => &self.strangers,
+            Presented::EnrollmentToken | Presented::ResetToken | Presented::ConnectToken => &self.guesses,
+            Presented::PollingToken | Presented::Session | Presented::AppToken | Presented::ConnectingKey => {
+                &self.strangers
+            }
         };
         let network = network_of(address);
         strangers.take(network, now)?;

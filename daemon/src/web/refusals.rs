@@ -13,6 +13,7 @@ use super::allowance::Allowances;
 use super::error::WebError;
 use super::limit::{Presented, network_of};
 use crate::app::App;
+use crate::flows::connect;
 use crate::flows::enroll::EnrollError;
 use crate::flows::enroll_audit;
 use crate::flows::sign_in::Found;
@@ -136,6 +137,15 @@ impl Refusals {
     /// A code or a token of an application is good for nothing, or the application is not who it says.
     pub(super) async fn no_app_token(&self, client: IpAddr) {
         self.write(Client::network(client), Action::AppToken, Reason::Unknown, None).await;
+    }
+
+    /// Somebody is not connected where a second factor is asked for.
+    pub(super) async fn no_connection(&self, client: IpAddr, reason: Reason, token: Option<TokenHash>) {
+        let who = move |tx: &Tx<'_>| {
+            let who = token.map(|token| connect::owner(tx, token)).transpose()?.flatten();
+            Ok((reason, who))
+        };
+        self.explained(client, Action::ConnectionStart, who).await;
     }
 
     async fn explained(

@@ -467,3 +467,8 @@ me-apps-not-yours = Sie dürfen sich dort nicht mehr anmelden.
 me-apps-knows = Sie haben erlaubt, dass sie erfährt:
 me-apps-withdraw = Zurücknehmen
 notice-app-withdrawn = Die Anwendung muss Sie wieder fragen, und was sie bekommen hatte, gilt nicht mehr.
+
+# Locations that ask for a second factor
+second-factor-left-out = Netze, die bei jeder Verbindung einen zweiten Faktor verlangen: { $locations }. Dafür brauchen Sie den Desktop-Client; eine Datei gibt es für sie nicht.
+place-second-factor = Verlangt bei jeder Verbindung einen zweiten Faktor: Verbinden Sie sich mit dem Desktop-Client
+place-left-out = Verlangt einen zweiten Faktor, den dieses Gerät nicht geben kann

@@ -467,3 +467,8 @@ me-apps-not-yours = You may not sign in to it any more.
 me-apps-knows = You allowed it to know:
 me-apps-withdraw = Take it back
 notice-app-withdrawn = The application has to ask you again, and what it was given is good for nothing any more.
+
+# Locations that ask for a second factor
+second-factor-left-out = Networks that ask for a second factor at each connection: { $locations }. Use the desktop client for these; there is no file for them.
+place-second-factor = Asks for a second factor at each connection: connect with the desktop client
+place-left-out = Asks for a second factor, which this device cannot give

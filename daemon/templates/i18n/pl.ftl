@@ -486,3 +486,8 @@ me-apps-not-yours = Nie możesz się już do niej logować.
 me-apps-knows = Zezwolono, by wiedziała:
 me-apps-withdraw = Cofnij
 notice-app-withdrawn = Aplikacja musi zapytać Cię ponownie, a to, co otrzymała, straciło ważność.
+
+# Locations that ask for a second factor
+second-factor-left-out = Sieci, które przy każdym połączeniu wymagają drugiego składnika: { $locations }. Do nich służy klient na komputer; pliku do nich nie ma.
+place-second-factor = Przy każdym połączeniu wymaga drugiego składnika: połącz się klientem na komputer
+place-left-out = Wymaga drugiego składnika, którego to urządzenie nie może podać

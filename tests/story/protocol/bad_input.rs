@@ -10,10 +10,12 @@ use axum::http::Request;
 use hyper::body::Frame;
 use serde_json::json;
 
-use crate::support::{ACTIVATE, CREATE, INFO, MFA_START, POLL, POSTS, Postern, START, key};
+use crate::support::{
+    ACTIVATE, CONNECT, CONNECT_FINISH, CREATE, INFO, MFA_START, POLL, POSTS, Postern, START, key,
+};
 
 /// Those that read a body; `register-mfa/code/finish` refuses whatever is in it.
-const READ: [&str; 6] = [START, CREATE, ACTIVATE, INFO, POLL, MFA_START];
+const READ: [&str; 8] = [START, CREATE, ACTIVATE, INFO, POLL, MFA_START, CONNECT, CONNECT_FINISH];
 
 #[tokio::test]
 async fn bodies_that_are_not_the_json_that_belongs_there_are_400() {
@@ -136,8 +138,7 @@ async fn device_names_out_of_the_rules_are_400() {
 async fn unknown_paths_are_404() {
     let postern = Postern::new();
     for path in [
-        "/api/v1/client-mfa/start",
-        "/api/v1/client-mfa/finish",
+        "/api/v1/client-mfa",
         "/api/v1/client-mfa/remote",
         "/api/v1/posture/connect",
         "/api/v1/openid/auth_info",

@@ -42,8 +42,11 @@ pub(crate) const INFO: &str = "/api/v1/enrollment/network_info";
 pub(crate) const POLL: &str = "/api/v1/poll";
 pub(crate) const MFA_START: &str = "/api/v1/enrollment/register-mfa/code/start";
 pub(crate) const MFA_FINISH: &str = "/api/v1/enrollment/register-mfa/code/finish";
+pub(crate) const CONNECT: &str = "/api/v1/client-mfa/start";
+pub(crate) const CONNECT_FINISH: &str = "/api/v1/client-mfa/finish";
 /// Everything that takes a body.
-pub(crate) const POSTS: [&str; 7] = [START, CREATE, ACTIVATE, INFO, POLL, MFA_START, MFA_FINISH];
+pub(crate) const POSTS: [&str; 9] =
+    [START, CREATE, ACTIVATE, INFO, POLL, MFA_START, MFA_FINISH, CONNECT, CONNECT_FINISH];
 
 /// A running postern without a gateway.
 #[derive(Clone)]

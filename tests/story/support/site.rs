@@ -41,8 +41,12 @@ impl Plan {
             let seed = u8::try_from(location.listen_port.get() - 51_820).unwrap();
             SiteLocation::new(id, location, PrivateKey::from_random([seed; 32]), BackendKind::Kernel)
         });
+        let locations: Vec<_> = locations.collect();
+        let asking = locations.iter().filter(|location| location.config.second_factor);
+        let asking = asking.map(|location| location.id).collect();
+        store.write_blocking(|tx| tx.ask_for_second_factor(&asking)).unwrap();
         let keys = SiteKeys { token: TokenKey::from_bytes([1; 32]), seal: SealKey::from_bytes([2; 32]) };
-        Site::new(self.config, uuid::Uuid::from_u128(7), keys, locations.collect::<Vec<_>>())
+        Site::new(self.config, uuid::Uuid::from_u128(7), keys, locations)
     }
 }
 
@@ -63,6 +67,7 @@ fn location(name: &str, number: u8) -> Location {
         masquerade: true,
         client_to_client: false,
         host_services: BTreeSet::new(),
+        second_factor: false,
         backend: None,
     }
 }

@@ -36,7 +36,8 @@ pub(crate) fn device_config(answer: &Value) -> Result<(), String> {
     locations.iter().try_for_each(|location| object(location, LOCATION))
 }
 
-fn object(value: &Value, fields: &str) -> Result<(), String> {
+/// See [`INSTANCE`] for how `fields` are written.
+pub(crate) fn object(value: &Value, fields: &str) -> Result<(), String> {
     let found = value.as_object().ok_or_else(|| format!("not an object: {value}"))?;
     for field in fields.split_whitespace() {
         let (name, kind) = field.split_once(':').unwrap();

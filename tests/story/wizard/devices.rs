@@ -155,3 +155,28 @@ pub(crate) fn counted(location: LocationId, key: PublicKey, last_handshake: Opti
     let peer = PeerStats { endpoint: None, last_handshake, rx_bytes: 0, tx_bytes: 0 };
     Stats::from([(location, [(key, peer)].into())])
 }
+
+#[tokio::test]
+async fn of_a_location_that_asks_for_a_second_factor_there_is_no_file_and_the_page_says_why() {
+    let postern = Postern::planned(Store::in_memory().unwrap(), NOW, |plan| {
+        plan.location("Lab").second_factor = true;
+    });
+    let mut browser = Browser::new(&postern);
+    browser.with_password(&postern.invite("jdoe")).await;
+    let why = "Networks that ask for a second factor at each connection: Lab. Use the desktop client";
+    browser.get("/enroll/device").await.shows(200, &[why]);
+    let (status, answer) =
+        browser.send("/enroll/device", &json!({ "name": "laptop", "pubkey": key(1) })).await;
+    assert_eq!(status, 200, "{answer}");
+    let places = answer["places"].as_array().unwrap();
+    assert_eq!(places.iter().map(|place| &place["location"]).collect::<Vec<_>>(), ["HQ"]);
+    assert_eq!(looked(&mut browser).await["places"].as_array().unwrap().len(), 1);
+    let page = browser.get("/enroll/device").await;
+    page.shows(200, &[why, "href=\"/enroll/device/hq.conf\""]);
+    page.lacks(&["lab.conf", "10.77.2."]);
+    browser.get("/enroll/device/lab.conf").await.shows(404, &[]);
+    for (language, said) in [("de", "einen zweiten Faktor verlangen: Lab"), ("pl", "drugiego składnika: Lab")]
+    {
+        browser.get(&format!("/enroll/device?lang={language}")).await.shows(200, &[said]);
+    }
+}

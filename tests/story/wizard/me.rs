@@ -4,11 +4,12 @@ use axum::body::Body;
 use axum::http::Request;
 use postern::rules::action::Action;
 use postern::rules::message::Message;
+use postern::store::Store;
 use serde_json::json;
 
 use crate::browser::Browser;
 use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
-use crate::support::{Postern, key};
+use crate::support::{NOW, Postern, key};
 use crate::walk::{mailing, waiting};
 
 /// Somebody with a password and a device; the device's number.
@@ -164,4 +165,17 @@ async fn the_present_password_is_guessed_ten_times() {
     let refused = browser.post("/me/password", &change(PASSWORD)).await;
     refused.shows(429, &["For 60 minutes no password works"]);
     assert_eq!(refused.headers["retry-after"], "3600");
+}
+
+#[tokio::test]
+async fn a_location_that_asks_for_a_second_factor_is_neither_pending_nor_ready_but_says_how_to_connect() {
+    let postern = Postern::planned(Store::in_memory().unwrap(), NOW, |plan| {
+        plan.location("Lab").second_factor = true;
+    });
+    with_device(&postern, "jdoe", "laptop", 1).await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    let me = browser.get("/me").await;
+    me.shows(200, &["Asks for a second factor at each connection: connect with the desktop client"]);
+    browser.get("/me?lang=de").await.shows(200, &["Verlangt bei jeder Verbindung einen zweiten Faktor"]);
+    browser.get("/me?lang=pl").await.shows(200, &["Przy każdym połączeniu wymaga drugiego składnika"]);
 }

@@ -14,6 +14,7 @@ use crate::applied::{Applied, LocationState};
 use crate::flows::welcome::welcome_when_done;
 use crate::gateway_view::{GatewayQuestion, LinkState, Stats, Surroundings};
 use crate::metrics;
+use crate::rules::ids::LocationId;
 use crate::site::Site;
 use crate::store::desired::PeerRow;
 use crate::store::device::{Device, DeviceOwner};
@@ -90,7 +91,10 @@ impl World {
                 let _ = answer.send(self.surroundings(&name));
             }
             GatewayQuestion::Stats(answer) => {
-                let _ = answer.send(self.stats());
+                let _ = answer.send(self.stats(|_| true));
+            }
+            GatewayQuestion::StatsOf(locations, answer) => {
+                let _ = answer.send(self.stats(|location| locations.contains(&location)));
             }
         }
     }
@@ -184,10 +188,10 @@ impl World {
         Ok(Surroundings { link, routes_elsewhere })
     }
 
-    fn stats(&mut self) -> Result<Stats, String> {
+    fn stats(&mut self, is_asked: impl Fn(LocationId) -> bool) -> Result<Stats, String> {
         let site = self.app.site();
         let mut stats = Stats::new();
-        for location in site.locations() {
+        for location in site.locations().filter(|location| is_asked(location.id)) {
             let known = self.observed.as_ref();
             if known.is_some_and(|known| known.interfaces.contains_key(&location.config.interface)) {
                 let found = self.backend.stats(&location.config.interface).map_err(|error| chain(&error))?;

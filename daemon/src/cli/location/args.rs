@@ -43,6 +43,9 @@ pub(in crate::cli) struct EditArgs {
     /// No routes.
     #[arg(long, conflicts_with = "routes")]
     no_routes: bool,
+    /// Nobody is asked for a second factor.
+    #[arg(long, conflicts_with = "second_factor")]
+    no_second_factor: bool,
     /// No services of this host.
     #[arg(long, conflicts_with = "host_services")]
     no_host_services: bool,
@@ -101,6 +104,9 @@ struct KeyArgs {
     /// A service of this host that clients may reach, such as udp/53; may be repeated.
     #[arg(long = "host-service", value_name = "PROTO/PORT")]
     host_services: Vec<String>,
+    /// Nobody connects without a second factor, given anew each time: only the desktop client can.
+    #[arg(long)]
+    second_factor: bool,
     /// Where WireGuard runs; otherwise as postern.toml says.
     #[arg(long)]
     backend: Option<Backend>,
@@ -143,6 +149,7 @@ impl EditArgs {
         set(self.endpoint.is_some(), "endpoint", json!(self.endpoint));
         set(self.masquerade, "masquerade", json!(true));
         set(self.no_client_to_client, "client_to_client", json!(false));
+        set(self.no_second_factor, "second_factor", json!(false));
         set(self.no_dns, "dns", json!([]));
         set(self.no_routes, "routes", json!([]));
         set(self.no_host_services, "host_services", json!([]));
@@ -175,6 +182,7 @@ impl KeyArgs {
             ("masquerade", self.no_masquerade.then_some(Value::Bool(false))),
             ("client_to_client", self.client_to_client.then_some(Value::Bool(true))),
             ("host_services", list(&self.host_services)),
+            ("second_factor", self.second_factor.then_some(Value::Bool(true))),
             ("backend", backend),
         ];
         all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::cli::table;
 
 /// What `show` prints, in this order.
-const LINES: [(&str, &str); 21] = [
+const LINES: [(&str, &str); 22] = [
     ("Name", "name"),
     ("Number", "number"),
     ("File", "file"),
@@ -26,6 +26,7 @@ const LINES: [(&str, &str); 21] = [
     ("Masquerade", "masquerade"),
     ("Client to client", "client_to_client"),
     ("Host services", "host_services"),
+    ("Second factor", "second_factor"),
     ("Devices", "devices"),
     ("Peers", "peers"),
     ("Free addresses", "free_addresses"),

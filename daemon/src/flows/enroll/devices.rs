@@ -8,9 +8,10 @@ use crate::flows::device_limit::beyond_limit;
 use crate::flows::exhaustion;
 use crate::flows::permit::{locations_of_user, settle_device};
 use crate::flows::tell::tell;
+use crate::flows::welcome::welcome_when_done;
 use crate::rules::action::Action;
 use crate::rules::fact::Fact;
-use crate::rules::ids::{DeviceId, EnrollmentId};
+use crate::rules::ids::{DeviceId, EnrollmentId, LocationId};
 use crate::rules::message::Message;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenKind};
@@ -86,14 +87,24 @@ fn admit(
     exhaustion::tell(tx, site, now)?;
     tx.audit(owner.name(), Action::DeviceRegister, &device.name, None, now)?;
     tx.happened(Fact::DeviceRegistered);
-    tx.registered(id, settled.granted, now);
+    let at_once = settled.granted.into_iter().filter(|location| !asks_second_factor(site, *location));
+    tx.registered(id, at_once, now);
     // The onboarding mail speaks of the devices before it.
     if let Owner::Person(user) = owner
         && user.welcomed_at.is_some()
     {
         tell(tx, site, &Message::DeviceAdded { user: user.id, device: device.name.clone() }, now)?;
     }
+    if let Owner::Person(user) = owner {
+        // Where every location asks for a second factor, nothing else will be.
+        welcome_when_done(tx, site, user.id, now)?;
+    }
     Ok(device)
+}
+
+/// Whether a device is there only while it is connected by a second factor.
+fn asks_second_factor(site: &Site, location: LocationId) -> bool {
+    site.location(location).is_some_and(|location| location.config.second_factor)
 }
 
 /// Gives a device that this session registered another key, because the first one was lost. Peers of the old key go.
@@ -108,7 +119,7 @@ pub fn replace_key(
     let key = free_key(tx, site, key, None)?;
     let known = tx.device(device)?.filter(|device| device.registered_in == Some(session.id()));
     let known = known.ok_or(EnrollError::UnknownDevice)?;
-    rekey(tx, &known, key, session.owner.name(), now)
+    rekey(tx, site, &known, key, session.owner.name(), now)
 }
 
 /// Gives a device of somebody who has signed in another key. Peers of the old key go, and so does the polling token of a
@@ -127,7 +138,7 @@ pub fn renew_key(
     if device.public_key == Some(key) {
         return Ok(device.clone());
     }
-    let device = rekey(tx, device, key, &user.username, now)?;
+    let device = rekey(tx, site, device, key, &user.username, now)?;
     // Nobody is told this one.
     renew_polling(tx, site, &device, now)?;
     Ok(device)
@@ -135,6 +146,7 @@ pub fn renew_key(
 
 fn rekey(
     tx: &Tx<'_>,
+    site: &Site,
     device: &Device,
     key: PublicKey,
     who: &str,
@@ -143,7 +155,9 @@ fn rekey(
     tx.set_device_key(device, key)?;
     for held in tx.addresses_of(device.id)? {
         tx.set_live(device.id, held.location, None)?;
-        tx.registered(device.id, [held.location], now);
+        if !asks_second_factor(site, held.location) {
+            tx.registered(device.id, [held.location], now);
+        }
     }
     tx.audit(who, Action::DeviceRekey, &device.name, None, now)?;
     tx.device(device.id)?.ok_or(EnrollError::UnknownDevice)

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::flows::permit::{of_device, open_to};
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, Subject};
-use crate::rules::ids::{DeviceId, UserId};
+use crate::rules::ids::{DeviceId, LocationId, UserId};
 use crate::rules::second_factor::Factors;
 use crate::site::{Site, SiteLocation};
 use crate::store::account::User;
@@ -25,6 +25,7 @@ pub(super) struct Rows<'a> {
     owners: BTreeMap<UserId, Owner<'a>>,
     held: BTreeMap<DeviceId, Vec<Held>>,
     fixed: BTreeMap<DeviceId, Vec<FixedPlace>>,
+    connected: BTreeSet<(DeviceId, LocationId)>,
     newest: BTreeMap<Subject, Enrollment>,
     refused: BTreeMap<String, Vec<AuditEntry>>,
     factors: BTreeMap<UserId, Factors>,
@@ -50,6 +51,7 @@ impl<'a> Rows<'a> {
             rows.held.entry(place.device).or_default().push(place);
         }
         rows.fixed = tx.fixed_places()?;
+        rows.connected = tx.connections()?.iter().map(|found| (found.device, found.location)).collect();
         rows.factors = tx.factors()?;
         Ok(rows)
     }
@@ -69,6 +71,8 @@ impl<'a> Rows<'a> {
         for device in devices {
             rows.held.insert(device.id, tx.addresses_of(device.id)?);
             rows.fixed.insert(device.id, tx.fixed_places_of(device.id)?);
+            let connected = tx.connections_of(device.id)?;
+            rows.connected.extend(connected.into_iter().map(|location| (device.id, location)));
         }
         let people = users.iter().map(|user| Subject::User(user.id));
         for subject in people.chain(devices.iter().map(|device| Subject::Machine(device.id))) {
@@ -83,8 +87,8 @@ impl<'a> Rows<'a> {
             refused.entry(entry.object.clone()).or_default().push(entry);
         }
         let (owners, held, fixed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (newest, factors) = (BTreeMap::new(), BTreeMap::new());
-        Ok(Self { site, owners, held, fixed, newest, refused, factors })
+        let (connected, newest, factors) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        Ok(Self { site, owners, held, fixed, connected, newest, refused, factors })
     }
 
     fn add(&mut self, user: &User, groups: BTreeSet<String>) {
@@ -122,6 +126,11 @@ impl<'a> Rows<'a> {
         let places = self.fixed.get(&device.id).map_or(&[][..], Vec::as_slice).iter();
         let granted = places.filter(|place| place.granted);
         granted.filter_map(|place| Some((self.site.location(place.location)?, place))).collect()
+    }
+
+    /// Whether a second factor was given for a device there.
+    pub(super) fn is_connected(&self, device: DeviceId, location: LocationId) -> bool {
+        self.connected.contains(&(device, location))
     }
 
     pub(super) fn newest(&self, subject: Subject) -> Option<&Enrollment> {

@@ -5,8 +5,10 @@ use crate::fixtures::{a_person, a_site, at};
 use crate::flows::issue::issue_enrollment;
 use crate::flows::password_reset;
 use crate::rules::enrollment::EnrollmentKind;
+use crate::rules::ids::{CodeId, LocationId};
 use crate::rules::message::PasskeyEvent;
 use crate::store::Store;
+use crate::store::device::DeviceOwner;
 
 /// Runs `check` on every message about ann, as she is in the store.
 fn on_every_message(site: impl Fn(&mut Site), check: impl Fn(&Message, &Tx<'_>, &Site)) {
@@ -23,7 +25,11 @@ fn on_every_message(site: impl Fn(&mut Site), check: impl Fn(&Message, &Tx<'_>, 
         let (enrollment, _, _) =
             issue_enrollment(tx, site, subject, EnrollmentKind::Enrollment, None, ttl, at(0))?;
         let (reset, _) = password_reset::grant(tx, site, 0, Some(ann), at(0))?.unwrap();
-        for message in messages(ann, enrollment, reset) {
+        let key = postern_gateway::PrivateKey::from_random([9; 32]).public();
+        let owner = DeviceOwner::User(ann);
+        let device = tx.insert_device(owner, "<i>laptop</i>", Some(key), None, at(0))?;
+        let code = tx.make_code(ann, (device, LocationId(1)), at(0))?;
+        for message in messages(ann, enrollment, reset, code) {
             check(&message, tx, site);
         }
         Ok::<_, StoreError>(())
@@ -31,7 +37,7 @@ fn on_every_message(site: impl Fn(&mut Site), check: impl Fn(&Message, &Tx<'_>, 
     store.write_blocking(every).unwrap();
 }
 
-fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId) -> Vec<Message> {
+fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId, code: CodeId) -> Vec<Message> {
     let device = "<i>laptop</i>".to_owned();
     let passkey = |event| Message::Passkey { user, passkey: "key".to_owned(), event };
     Kind::ALL
@@ -57,6 +63,7 @@ fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId) -> Vec<Messa
                 }
                 Kind::DeviceAbandoned => Message::DeviceAbandoned { user, device },
                 Kind::NewLinkWanted => Message::NewLinkWanted { user },
+                Kind::ConnectCode => Message::ConnectCode { code },
                 Kind::SecondFactorSet => Message::SecondFactorSet { user, factor: Factor::Totp },
                 Kind::SecondFactorRemoved => Message::SecondFactorRemoved { user, factor: None },
                 Kind::RecoveryCodeUsed => Message::RecoveryCodeUsed { user, left: 9 },

@@ -208,9 +208,9 @@ impl From<Place> for DeviceConfig {
             pubkey: place.pubkey,
             allowed_ips: place.allowed_ips,
             dns: place.dns,
-            mfa_enabled: false,
+            mfa_enabled: place.second_factor,
             keepalive_interval: place.keepalive_interval,
-            location_mfa_mode: 1,
+            location_mfa_mode: if place.second_factor { 2 } else { 1 },
             service_location_mode: 1,
         }
     }

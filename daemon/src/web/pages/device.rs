@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::device_parts::{ENROLLING, NewDevice, NewKey, PlaceState, Step as Parts, Typed, json};
 use super::form::Form;
 use super::frame::Frame;
-use super::language::Key;
+use super::language::{Key, Phrase};
 use super::places::ShownPlace;
 use super::step::{frame, path};
 use super::trouble::{Trouble, page, refusal};
@@ -37,6 +37,7 @@ struct DevicePage {
     step: Parts,
     may_skip: bool,
     client: Option<ClientLink>,
+    left_out: Option<Phrase>,
 }
 
 #[derive(Template)]
@@ -48,6 +49,7 @@ struct RegisteredPage {
     places: Vec<ShownPlace>,
     /// What the address of a file begins with.
     files: &'static str,
+    left_out: Option<Phrase>,
 }
 
 /// What opens the desktop client.
@@ -76,7 +78,9 @@ pub(super) async fn show(
     };
     if let Some(device) = progress.devices.last().cloned() {
         let places = pages.places(&device).await?;
+        let left_out = pages.left_out(progress.user.id, visit.language).await?;
         return page(&RegisteredPage {
+            left_out,
             frame: frame(&pages.app.site(), &visit, &progress, Step::Device, &pages),
             step: Parts::new(&ENROLLING, progress.user.first_name).of(device.id),
             device,
@@ -84,7 +88,8 @@ pub(super) async fn show(
             files: "/enroll/device/",
         });
     }
-    page(&device_page(&pages, &visit, &progress, |step| step))
+    let left_out = pages.left_out(progress.user.id, visit.language).await?;
+    page(&DevicePage { left_out, ..device_page(&pages, &visit, &progress, |step| step) })
 }
 
 /// Registers a device: JSON from the script, a form from who brings a key.
@@ -108,8 +113,10 @@ pub(super) async fn register(
         Err(error) => {
             let Some(why) = refusal(&error) else { return Err(error.into()) };
             let progress = pages.progress(&visit).await?;
+            let left_out = pages.left_out(progress.user.id, visit.language).await?;
             let refused = |step: Parts| step.refused(typed, (why, &error), visit.language);
-            let shown = page(&device_page(&pages, &visit, &progress, refused))?;
+            let refused = device_page(&pages, &visit, &progress, refused);
+            let shown = page(&DevicePage { left_out, ..refused })?;
             Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response())
         }
     }
@@ -188,6 +195,7 @@ fn device_page(
         step: filled_in(Parts::new(&ENROLLING, progress.user.first_name.clone())),
         may_skip: site.config.enrollment.device_step == DeviceStep::Optional,
         client: ClientLink::of(pages, progress),
+        left_out: None,
     }
 }
 

@@ -266,6 +266,8 @@ fn shown_place(place: PlaceView, language: Language, now: Timestamp) -> ShownPla
     let handshake = place.traffic.and_then(|traffic| traffic.last_handshake);
     let (lit, state) = match (place.state, handshake) {
         (PlaceState::NoAddress, _) => (Lit::Pending, language.say(Key("place-no-address"))),
+        (PlaceState::SecondFactor, _) => (Lit::Pending, language.say(Key("place-second-factor"))),
+        (PlaceState::LeftOut, _) => (Lit::Pending, language.say(Key("place-left-out"))),
         (PlaceState::Pending, _) => (Lit::Pending, language.say(Key("lamp-pending"))),
         // WireGuard forgets handshakes when the host starts anew: there may have been some.
         (PlaceState::Live, None) => (Lit::Ready, language.say(Key("place-idle"))),

@@ -4,9 +4,12 @@
 use serde::Serialize;
 
 use super::lamp::Lit;
+use super::language::{Key, Language, Phrase};
 use super::trouble::Trouble;
 use super::{Lamp, Pages};
 use crate::flows::client_config::{self, ClientConfig};
+use crate::flows::permit::locations_of_user;
+use crate::rules::ids::UserId;
 use crate::rules::links::tunnel_names;
 use crate::store::StoreError;
 use crate::store::address::Held;
@@ -26,7 +29,8 @@ pub(super) struct ShownPlace {
 }
 
 impl Pages {
-    /// The places of a device, in the order of their locations.
+    /// The places of a device, in the order of their locations; none where a second factor is asked for: no file gets in
+    /// there.
     pub(super) async fn places(&self, device: &Device) -> Result<Vec<ShownPlace>, Trouble> {
         let (app, asked) = (self.app.clone(), device.clone());
         let found = self.app.store.read(move |tx| {
@@ -38,10 +42,27 @@ impl Pages {
     }
 }
 
+impl Pages {
+    /// What is said of locations for which a user gets no file.
+    pub(super) async fn left_out(&self, user: UserId, language: Language) -> Result<Option<Phrase>, Trouble> {
+        let app = self.app.clone();
+        let found = self.app.store.read(move |tx| {
+            let site = app.site();
+            let open = locations_of_user(tx, &site, user)?.into_iter();
+            let asking = open.filter(|location| location.config.second_factor);
+            Ok::<_, StoreError>(asking.map(|location| location.config.name.clone()).collect::<Vec<_>>())
+        });
+        let names = found.await?;
+        let said = || language.say(Key("second-factor-left-out")).with("locations", names.join(", "));
+        Ok((!names.is_empty()).then(said))
+    }
+}
+
 async fn shown(config: &ClientConfig, held: &[Held], lamp: &Lamp, now: jiff::Timestamp) -> Vec<ShownPlace> {
     let stats = lamp.stats(now).await;
-    let names = tunnel_names(config.places.iter().map(|place| place.network_name.as_str()));
-    let places = config.places.iter().zip(names).map(|(place, name)| {
+    let places: Vec<_> = config.places.iter().filter(|place| !place.second_factor).collect();
+    let names = tunnel_names(places.iter().map(|place| place.network_name.as_str()));
+    let places = places.into_iter().zip(names).map(|(place, name)| {
         let held = held.iter().find(|held| held.location.0 == place.network_id);
         let lit = held.map_or(Lit::Pending, |held| Lit::of(&config.device, held, &stats, now));
         ShownPlace {

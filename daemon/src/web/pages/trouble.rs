@@ -306,7 +306,8 @@ impl From<WebError> for Trouble {
             WebError::Reset(error) => error.into(),
             WebError::Store(error) => error.into(),
             WebError::Password(error) => error.into(),
-            WebError::Panicked => Self::Inside,
+            // No page connects anybody.
+            WebError::Panicked | WebError::NotReady | WebError::Connect(_) => Self::Inside,
         }
     }
 }

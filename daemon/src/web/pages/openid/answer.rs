@@ -109,6 +109,8 @@ impl From<WebError> for OAuthError {
             | WebError::Method
             | WebError::NoMfa
             | WebError::WrongCode
+            | WebError::NotReady
+            | WebError::Connect(_)
             | WebError::TooMany { .. }
             | WebError::Busy { .. }
             | WebError::Forbidden

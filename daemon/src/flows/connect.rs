@@ -1,0 +1,326 @@
+//! Connecting where a second factor is asked for (protocol 1.8): a client says with which key and where to, its owner gives a
+//! code, and a preshared key is made with which the device's peer exists from then on. Its end, by
+//! [`crate::rules::connection`], takes the peer away.
+
+use jiff::Timestamp;
+use postern_gateway::PublicKey;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::flows::second_factor;
+use crate::flows::tell::tell;
+use crate::rules::action::{Action, Reason};
+use crate::rules::connection::{ATTEMPT, MAIL_EVERY, Method, Running, SAME_CODE};
+use crate::rules::ids::{CodeId, DeviceId, LocationId, UserId};
+use crate::rules::message::Message;
+use crate::rules::seal::Sealed;
+use crate::rules::token::TokenHash;
+use crate::site::Site;
+use crate::store::account::User;
+use crate::store::connection::{Attempt, Connection, MailedCode};
+use crate::store::device::{Device, DeviceOwner};
+use crate::store::{StoreError, Tx};
+
+/// Why somebody is not connected. The first four texts are the protocol's own (0.4).
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Not offered here, or not set up by the user.
+    #[error("selected MFA method not available")]
+    NoMethod,
+    /// Nobody has this token.
+    #[error("invalid token")]
+    InvalidToken,
+    /// It was good, or its device may be there no more.
+    #[error("login session not found")]
+    Over,
+    /// Not the code.
+    #[error("Unauthorized")]
+    WrongCode,
+    /// No key at all.
+    #[error("this is not a public key")]
+    Key,
+    /// No such location, or one that connects without any of this.
+    #[error("this location asks for no second factor")]
+    NotAsked,
+    /// No such device, or it may not be there. Strangers do not learn which.
+    #[error("this device cannot connect to this location")]
+    NotAllowed,
+    /// A code was mailed a moment ago.
+    #[error("a code was sent a moment ago; try again in {seconds} s")]
+    Mailed {
+        /// Until another one may be.
+        seconds: u64,
+    },
+    /// See [`StoreError`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ConnectError {
+    /// Whether it is only said of what somebody has: a device that may be there, or a token that was given out.
+    pub fn is_about_a_known_device(&self) -> bool {
+        match self {
+            Self::Over | Self::WrongCode | Self::Mailed { .. } => true,
+            Self::NoMethod
+            | Self::InvalidToken
+            | Self::Key
+            | Self::NotAsked
+            | Self::NotAllowed
+            | Self::Store(_) => false,
+        }
+    }
+}
+
+/// Who wants to connect where to.
+struct Place {
+    user: User,
+    device: Device,
+    location: LocationId,
+}
+
+/// What a client begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct Beginning<'a> {
+    /// As clients number them.
+    pub method: i64,
+    /// The device's public key.
+    pub key: &'a str,
+    /// The location's number.
+    pub location: i64,
+}
+
+/// A device that is connected as soon as the gateway follows.
+pub struct Connected {
+    /// What was begun.
+    pub attempt: i64,
+    /// Where.
+    pub location: LocationId,
+    /// Of the peer.
+    pub preshared_key: Zeroizing<[u8; 32]>,
+}
+
+/// Begins: mails a code where that is how the second factor is given.
+pub fn begin(
+    tx: &Tx<'_>,
+    site: &Site,
+    beginning: Beginning<'_>,
+    token: TokenHash,
+    now: Timestamp,
+) -> Result<(), ConnectError> {
+    let method = offered(site, beginning.method).ok_or(ConnectError::NoMethod)?;
+    let key: PublicKey = beginning.key.parse().map_err(|_| ConnectError::Key)?;
+    let location = LocationId(beginning.location);
+    if !asks(site, location) {
+        return Err(ConnectError::NotAsked);
+    }
+    let device = tx.device_by_key(key)?.ok_or(ConnectError::NotAllowed)?;
+    let place = place_of(tx, device, location)?.ok_or(ConnectError::NotAllowed)?;
+    if !has(tx, &place.user, method)? {
+        return Err(ConnectError::NoMethod);
+    }
+    if method == Method::Email {
+        mail_code(tx, site, &place, now)?;
+    }
+    tx.insert_attempt(token, (place.device.id, location), method, now)?;
+    Ok(())
+}
+
+/// Whose code a token is waiting for, if it is; for counting wrong ones before they are looked at.
+pub fn waits_for(tx: &Tx<'_>, token: TokenHash, now: Timestamp) -> Result<UserId, ConnectError> {
+    let (_, place) = attempted(tx, None, token, now)?;
+    Ok(place.user.id)
+}
+
+/// Takes the code, and makes the preshared key. A code is taken once; whoever has given it and comes again before
+/// [`arrived`], because the gateway was not ready, gets another key without one. `random` is to be fresh.
+pub fn finish(
+    tx: &Tx<'_>,
+    site: &Site,
+    (token, code): (TokenHash, &str),
+    boot: &str,
+    random: [[u8; 32]; 2],
+    now: Timestamp,
+) -> Result<Connected, ConnectError> {
+    let (attempt, place) = attempted(tx, Some(site), token, now)?;
+    if !attempt.is_passed {
+        if !is_right(tx, site, &attempt, &place, code, now)? {
+            return Err(ConnectError::WrongCode);
+        }
+        tx.pass_attempt(attempt.id, now)?;
+        let detail = format!("{}, {}", name_of(site, attempt.location), attempt.method.name());
+        let what = format!("{}/{}", place.user.username, place.device.name);
+        tx.audit(&place.user.username, Action::ConnectionStart, &what, Some(&detail), now)?;
+    }
+    let [preshared_key, nonce] = random;
+    let preshared_key = Zeroizing::new(preshared_key);
+    let of_row = Sealed::ConnectionKey(place.device.id, place.location);
+    let sealed = site.keys.seal.seal(of_row, preshared_key.as_slice(), nonce);
+    tx.connect(&place.device, place.location, &sealed, boot, now)?;
+    Ok(Connected { attempt: attempt.id, location: place.location, preshared_key })
+}
+
+/// The gateway has the peer, and its key is given out: the token is good for nothing any more.
+pub fn arrived(tx: &Tx<'_>, connected: i64) -> Result<(), StoreError> {
+    tx.end_attempt(connected)
+}
+
+/// Ends the connections that are over by what was seen of each.
+pub fn end_idle(
+    tx: &Tx<'_>,
+    seen: impl IntoIterator<Item = (Connection, Running)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let now = now.as_second();
+    let over = seen.into_iter().filter(|(_, running)| running.ends_at(now) <= now);
+    over.into_iter().try_for_each(|(connection, _)| tx.end_connection(&connection))
+}
+
+/// Why somebody was refused, as the audit log calls it; `None`: nobody was.
+pub fn reason(error: &ConnectError) -> Option<Reason> {
+    match error {
+        ConnectError::NotAllowed => Some(Reason::NotAllowed),
+        ConnectError::InvalidToken => Some(Reason::Unknown),
+        ConnectError::Over => Some(Reason::Expired),
+        ConnectError::WrongCode => Some(Reason::Password),
+        ConnectError::NoMethod
+        | ConnectError::Key
+        | ConnectError::NotAsked
+        | ConnectError::Mailed { .. }
+        | ConnectError::Store(_) => None,
+    }
+}
+
+/// By name, for the audit log: whose account a token or a key belongs to.
+pub fn owner(tx: &Tx<'_>, token: TokenHash) -> Result<Option<String>, StoreError> {
+    let Some(attempt) = tx.attempt(token)? else { return Ok(None) };
+    let owner = tx.device(attempt.device)?.map(|device| device.owner);
+    match owner {
+        Some(DeviceOwner::User(user)) => Ok(tx.user(user)?.map(|user| user.username)),
+        Some(DeviceOwner::Machine(_)) | None => Ok(None),
+    }
+}
+
+fn offered(site: &Site, number: i64) -> Option<Method> {
+    Method::numbered(number).filter(|method| match method {
+        Method::Email => site.config.mail.is_sent(),
+        Method::Totp => true,
+    })
+}
+
+fn asks(site: &Site, location: LocationId) -> bool {
+    site.location(location).is_some_and(|location| location.config.second_factor)
+}
+
+/// `None`: it may not be there. Whose address is there may: see [`crate::flows::permit`].
+fn place_of(tx: &Tx<'_>, device: Device, location: LocationId) -> Result<Option<Place>, StoreError> {
+    let DeviceOwner::User(owner) = device.owner else { return Ok(None) };
+    let Some(user) = tx.user(owner)?.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
+    let is_there = tx.addresses_of(device.id)?.iter().any(|held| held.location == location);
+    Ok(is_there.then_some(Place { user, device, location }))
+}
+
+fn attempted(
+    tx: &Tx<'_>,
+    site: Option<&Site>,
+    token: TokenHash,
+    now: Timestamp,
+) -> Result<(Attempt, Place), ConnectError> {
+    let attempt = tx.attempt(token)?.ok_or(ConnectError::InvalidToken)?;
+    let is_late = now.as_second() >= attempt.begun_at.saturating_add(ATTEMPT);
+    if is_late || site.is_some_and(|site| !asks(site, attempt.location)) {
+        return Err(ConnectError::Over);
+    }
+    let device = tx.device(attempt.device)?.ok_or(ConnectError::Over)?;
+    let place = place_of(tx, device, attempt.location)?.ok_or(ConnectError::Over)?;
+    Ok((attempt, place))
+}
+
+/// Whether the user can give a second factor that way. Everybody can read their mail; but whoever has set up an app has that
+/// asked for, unless they chose mail besides.
+fn has(tx: &Tx<'_>, user: &User, method: Method) -> Result<bool, StoreError> {
+    let factors = tx.factors_of(user.id)?;
+    Ok(match method {
+        Method::Totp => factors.totp,
+        Method::Email => factors.email || !factors.totp,
+    })
+}
+
+fn is_right(
+    tx: &Tx<'_>,
+    site: &Site,
+    attempt: &Attempt,
+    place: &Place,
+    code: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    // What was set up may have changed since.
+    if !has(tx, &place.user, attempt.method)? {
+        return Ok(false);
+    }
+    match attempt.method {
+        Method::Totp => second_factor::is_right_and_new(tx, site, &place.user, code, now),
+        Method::Email => {
+            let mailed = tx.mailed_code_of(place.user.id)?;
+            let Some(mailed) = mailed.filter(|mailed| is_for(mailed, place) && mailed.is_good(now)) else {
+                return Ok(false);
+            };
+            let is_right = digits(site, &mailed).as_bytes().ct_eq(code.trim().as_bytes()).into();
+            if is_right {
+                tx.use_mailed_code(mailed.id, now)?;
+            }
+            Ok(is_right)
+        }
+    }
+}
+
+/// Mails a code: the same one, where somebody asks again soon, so that no request makes the mail before it worthless.
+fn mail_code(tx: &Tx<'_>, site: &Site, place: &Place, now: Timestamp) -> Result<(), ConnectError> {
+    let second = now.as_second();
+    let last = tx.mailed_code_of(place.user.id)?;
+    let is_same = |last: &&MailedCode| {
+        is_for(last, place) && !last.is_used && second < last.made_at.saturating_add(SAME_CODE)
+    };
+    let just_now = last.as_ref().map_or(0, |last| last.mailed_at.saturating_add(MAIL_EVERY) - second);
+    match last.as_ref().filter(is_same) {
+        Some(_) if just_now > 0 => {}
+        Some(same) => {
+            tx.mail_code_again(same.id, now)?;
+            tell(tx, site, &Message::ConnectCode { code: same.id }, now)?;
+        }
+        None if just_now > 0 => {
+            return Err(ConnectError::Mailed { seconds: u64::try_from(just_now).unwrap_or(0) });
+        }
+        None => {
+            let code = tx.make_code(place.user.id, (place.device.id, place.location), now)?;
+            tell(tx, site, &Message::ConnectCode { code }, now)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a mailed code is.
+pub fn digits(site: &Site, mailed: &MailedCode) -> Zeroizing<String> {
+    site.keys.token.digits(mailed.id.0, mailed.made_at)
+}
+
+/// A code that is worth mailing, with the names of the device and the location it is for.
+pub fn code_to_mail(
+    tx: &Tx<'_>,
+    site: &Site,
+    id: CodeId,
+    now: Timestamp,
+) -> Result<Option<(MailedCode, String, String)>, StoreError> {
+    let Some(mailed) = tx.mailed_code(id)?.filter(|mailed| mailed.is_good(now)) else { return Ok(None) };
+    let Some(device) = tx.device(mailed.device)? else { return Ok(None) };
+    let location = name_of(site, mailed.location);
+    Ok(Some((mailed, device.name, location)))
+}
+
+fn is_for(mailed: &MailedCode, place: &Place) -> bool {
+    let of_place: (DeviceId, LocationId) = (place.device.id, place.location);
+    (mailed.device, mailed.location) == of_place
+}
+
+fn name_of(site: &Site, location: LocationId) -> String {
+    site.location(location).map(|location| location.config.name.clone()).unwrap_or_default()
+}
