@@ -11,6 +11,7 @@ use serde_json::json as object;
 use super::device_parts::{NewDevice, NewKey, SIGNED_IN, Step, Typed, json};
 use super::form::Form;
 use super::frame::Frame;
+use super::language::Phrase;
 use super::me_device::{asked, asked_for, numbered};
 use super::places::ShownPlace;
 use super::trouble::{Trouble, page, refusal};
@@ -33,6 +34,7 @@ struct AddPage {
     step: Step,
     /// Whether there are as many devices as there may be.
     is_full: bool,
+    left_out: Option<Phrase>,
 }
 
 #[derive(Template)]
@@ -44,6 +46,7 @@ struct FilesPage {
     places: Vec<ShownPlace>,
     /// What the address of a file begins with.
     files: String,
+    left_out: Option<Phrase>,
 }
 
 /// A form for a device.
@@ -199,6 +202,7 @@ impl Pages {
         let (app, user) = (self.app.clone(), who.user.id);
         let beyond = self.app.store.read(move |tx| beyond_limit(tx, &app.site(), user)).await?;
         Ok(AddPage {
+            left_out: self.left_out(user, visit.language).await?,
             frame: Frame::new(&self.app.site(), visit),
             step: filled_in(Step::new(&SIGNED_IN, who.user.first_name)),
             is_full: beyond.is_some(),
@@ -213,6 +217,7 @@ impl Pages {
         filled_in: impl FnOnce(Step) -> Step,
     ) -> Result<FilesPage, Trouble> {
         Ok(FilesPage {
+            left_out: self.left_out(who.user.id, visit.language).await?,
             frame: Frame::new(&self.app.site(), visit),
             step: filled_in(Step::new(&SIGNED_IN, who.user.first_name).of(device.id)),
             places: self.places(&device).await?,
