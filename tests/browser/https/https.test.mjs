@@ -33,7 +33,12 @@ test("over https a session is bound to the host, and a button writes to the clip
     const bound = cookies.filter(({ name }) => name.startsWith("__Host-"));
     assert.deepEqual(
         bound.map(({ name, secure, httpOnly, path }) => ({ name, secure, httpOnly, path })),
-        [{ name: "__Host-postern_enroll", secure: true, httpOnly: true, path: "/" }],
+        ["enroll", "browser"].map((what) => ({
+            name: `__Host-postern_${what}`,
+            secure: true,
+            httpOnly: true,
+            path: "/",
+        })),
     );
     await visitor.register("laptop");
     await page.locator("#device-result .lamp.ready").first().waitFor();
