@@ -42,7 +42,17 @@ for (const [language, size] of [
         const app = `Wiki ${language}`;
         await enroll(username, size);
         const added = JSON.parse(
-            postern("app", "add", app, "--redirect-uri", "http://127.0.0.1/cb", "--public", "--url", "https://wiki.example.com/", "--json"),
+            postern(
+                "app",
+                "add",
+                app,
+                "--redirect-uri",
+                "http://127.0.0.1/cb",
+                "--public",
+                "--url",
+                "https://wiki.example.com/",
+                "--json",
+            ),
         );
         const visitor = await Visitor.come(browser, { size, language });
         const { page } = visitor;

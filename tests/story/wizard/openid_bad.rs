@@ -297,17 +297,24 @@ async fn whoever_is_disabled_loses_every_code_and_token_at_once_and_for_good() {
     let (mut browser, tokens) = with_tokens(&postern, &client, &offline).await;
     let sent = client.sign_in(&mut browser, "jdoe", &offline).await;
     let (site, now) = (postern.app.site(), postern.app.now());
-    for disable in [true, false] {
-        let done = postern.app.store.write_blocking(|tx| {
-            let work = if disable { accounts::disable } else { accounts::enable };
-            work(tx, &site, &root(), "jdoe", now).map(drop)
-        });
-        done.unwrap();
+    let switch = |is_on: bool| {
+        let work = if is_on { accounts::enable } else { accounts::disable };
+        postern.app.store.write_blocking(|tx| work(tx, &site, &root(), "jdoe", now).map(drop)).unwrap();
+    };
+    let is_over = async |tokens: &crate::relying::Said, code: &str| {
         assert_eq!(user_info(&postern, &tokens.token("access_token")).await.status, 401);
         let refreshed = client.refresh(&postern, &tokens.token("refresh_token")).await;
         assert_eq!(refreshed.refused(), (400, "invalid_grant"));
-        assert_eq!(client.exchange(&postern, sent.code(), &[]).await.refused(), (400, "invalid_grant"));
-    }
+        assert_eq!(client.exchange(&postern, code, &[]).await.refused(), (400, "invalid_grant"));
+    };
+    // Nothing was used meanwhile, and still nothing comes back.
+    switch(false);
+    switch(true);
+    is_over(&tokens, sent.code()).await;
+    let again = client.sign_in(&mut Browser::new(&postern), "jdoe", &offline).await;
+    let tokens = client.exchange(&postern, again.code(), &[]).await;
+    switch(false);
+    is_over(&tokens, sent.code()).await;
 }
 
 #[tokio::test]
