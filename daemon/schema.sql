@@ -365,21 +365,6 @@ CREATE TABLE session (
 
 CREATE INDEX session_user ON session (user_id);
 
-CREATE TABLE totp (
-    user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
-    secret BLOB,
-    created_at INTEGER NOT NULL,
-    confirmed_at INTEGER,
-    last_step INTEGER
-) STRICT;
-CREATE TABLE traffic (
-    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
-    location_id INTEGER NOT NULL REFERENCES location (id),
-    hour INTEGER NOT NULL,
-    received INTEGER NOT NULL,
-    sent INTEGER NOT NULL,
-    PRIMARY KEY (device_id, location_id, hour)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE signing_key (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     kid TEXT NOT NULL UNIQUE,
@@ -393,6 +378,23 @@ CREATE TABLE subject (
     user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
     subject TEXT NOT NULL UNIQUE
 ) STRICT;
+
+CREATE TABLE totp (
+    user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
+    secret BLOB,
+    created_at INTEGER NOT NULL,
+    confirmed_at INTEGER,
+    last_step INTEGER
+) STRICT;
+
+CREATE TABLE traffic (
+    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    hour INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    sent INTEGER NOT NULL,
+    PRIMARY KEY (device_id, location_id, hour)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE user (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -28,7 +28,7 @@ fn a_session(id: i64) -> Session {
         last_used_at: 0,
         browser,
         address,
-        authenticated_at: 7,
+        authenticated_at: 0,
         second_factor: None,
         second_factor_at: None,
     }
@@ -36,7 +36,7 @@ fn a_session(id: i64) -> Session {
 
 #[test]
 fn an_application_is_told_how_and_when_somebody_proved_who_they_are() {
-    let mut session = a_session(1);
+    let mut session = Session { authenticated_at: 7, ..a_session(1) };
     for (second_factor, acr, amr) in [
         (None, ACR_PASSWORD, "pwd"),
         (Some(Factor::Totp), ACR_MFA, "pwd otp mfa"),
