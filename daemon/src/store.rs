@@ -369,7 +369,7 @@ mod tests {
         for is_damaged in [false, true] {
             let store = Store::open(&path).unwrap();
             store.write_blocking(|tx| tx.insert_group(&format!("ops {is_damaged}"))).unwrap();
-            store.read_blocking(|tx| tx.users()).unwrap();
+            store.read_blocking(|tx| tx.users().map(drop)).unwrap();
             let before = [&path, &log].map(|path| std::fs::read(path).unwrap());
             if is_damaged {
                 store.remember(Some(Trouble::Damaged("a page".to_owned())));

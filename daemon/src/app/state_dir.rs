@@ -124,6 +124,7 @@ mod tests {
     const OWNER: u32 = 12345;
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn root_follows_no_link_of_the_folders_owner_and_leaves_what_it_makes_to_them() {
         if !geteuid().is_root() {
             eprintln!("SKIPPED: only root gives a folder to somebody else; run as root");

@@ -102,15 +102,8 @@ impl SetupArgs {
         out: &mut impl Write,
         errors: &mut impl Write,
     ) -> Result<(), Failure> {
-        let outcome = match self.objection(cli, errors)? {
-            Some(why) => Outcome::Waiting(why),
-            None => service::follow(cli)?,
-        };
+        let (outcome, mut in_force) = self.follow(cli, errors)?;
         let runs = !matches!(outcome, Outcome::Skipped(_) | Outcome::Waiting(_)) || service::is_there(cli);
-        let mut in_force = outcome.answer().map_or(Ok(()), |answer| warn(answer, errors));
-        if matches!(outcome, Outcome::Waiting(_)) {
-            in_force = Err(Failure::NotInForce);
-        }
         if !self.json {
             tell_service(&outcome, out)?;
         }
@@ -144,6 +137,16 @@ impl SetupArgs {
         let taken = taken.as_ref().map(|taken| taken.name.as_str());
         tell_next(link.as_ref(), &written.url, taken, &found.wg_quick, out)?;
         in_force
+    }
+
+    /// Has the service follow, if it may; what came of it, and whether that is in force.
+    fn follow(&self, cli: &Cli, errors: &mut impl Write) -> Result<(Outcome, Result<(), Failure>), Failure> {
+        if let Some(why) = self.objection(cli, errors)? {
+            return Ok((Outcome::Waiting(why), Err(Failure::NotInForce)));
+        }
+        let outcome = service::follow(cli)?;
+        let in_force = outcome.answer().map_or(Ok(()), |answer| warn(answer, errors));
+        Ok((outcome, in_force))
     }
 
     /// Why the service is not to be started now: its start would cost this host its own IPv6, and nobody said that it may.

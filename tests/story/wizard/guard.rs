@@ -9,6 +9,40 @@ use crate::browser::Browser;
 use crate::sign_in::{PASSWORD, sign_in};
 use crate::support::{NOW, Postern, key};
 
+/// What is looked at by somebody who has a session of each kind, and by a stranger.
+const LOOKED_AT: [&str; 30] = [
+    "/",
+    "/enroll",
+    "/enroll/you",
+    "/enroll/password",
+    "/enroll/device",
+    "/enroll/device/state",
+    "/enroll/device/hq.conf",
+    "/enroll/done",
+    "/password",
+    "/password-reset?token=x",
+    "/password-reset/new",
+    "/enroll/start",
+    "/enroll/skip",
+    "/enroll/new-link",
+    "/sign-in",
+    "/sign-out",
+    "/me",
+    "/me/sessions",
+    "/me/password",
+    "/sign-in/passkey",
+    "/sign-in/code",
+    "/me/passkeys",
+    "/me/passkey?id=1",
+    "/me/passkey/remove?id=1",
+    "/me/second-factor",
+    "/me/devices/add",
+    "/me/client",
+    "/me/particulars",
+    "/me/apps",
+    "/?token=x",
+];
+
 #[tokio::test]
 async fn a_form_from_another_site_is_refused_and_changes_nothing() {
     let postern = Postern::new();
@@ -63,34 +97,8 @@ async fn looking_at_pages_changes_no_byte_of_the_database() {
     let bytes = || ["db", "db-wal"].map(|ending| std::fs::read(path.with_extension(ending)).unwrap());
     let before = bytes();
     let mut stranger = Browser::new(&postern);
-    for path in [
-        "/",
-        "/enroll",
-        "/enroll/you",
-        "/enroll/password",
-        "/enroll/device",
-        "/enroll/device/state",
-        "/enroll/device/hq.conf",
-        "/enroll/done",
-        "/password",
-        "/password-reset?token=x",
-        "/password-reset/new",
-        "/enroll/start",
-        "/enroll/skip",
-        "/enroll/new-link",
-        "/sign-in",
-        "/sign-in/passkey",
-        "/me/passkeys",
-        "/me/passkey?id=1",
-        "/me/passkey/remove?id=1",
-        "/sign-out",
-        "/me",
-        "/me/sessions",
-        "/me/password",
-        &format!("/me/device?id={device}"),
-        &format!("/me/device/remove?id={device}"),
-        "/?token=x",
-    ] {
+    let own = ["/me/device", "/me/device/remove"].map(|page| format!("{page}?id={device}"));
+    for path in LOOKED_AT.into_iter().chain(own.iter().map(String::as_str)) {
         browser.get(path).await;
         stranger.get(path).await;
     }
