@@ -107,6 +107,26 @@ pub(super) fn routes(
         .route("/me/device", get(me_device::show).post(me_device::rename))
         .route("/me/device/remove", get(me_device::ask_to_remove).post(me_device::remove))
         .route("/me/password", get(me_password::show).post(me_password::set))
+        .route("/enroll/second-factor", get(factor::show).post(factor::begin))
+        .route("/enroll/second-factor/code", get(factor::again).post(factor::verify))
+        .merge(beside_the_password())
+        .route("/branding/{name}", get(branding::show))
+        .route_layer(from_fn_with_state(pages.clone(), from_here))
+        .fallback(|| async { Trouble::NotFound })
+        .method_not_allowed_fallback(|| async { Trouble::Method })
+        .layer(from_fn_with_state(pages.clone(), around))
+        .with_state(pages)
+}
+
+/// Those of what is asked for beside the password, or in its place.
+fn beside_the_password() -> Router<Pages> {
+    Router::new()
+        .route("/sign-in/code", get(sign_in_code::show).post(sign_in_code::give))
+        .route("/me/confirm", get(me_confirm::show).post(me_confirm::confirm))
+        .route("/me/second-factor", get(me_factor::show).post(me_factor::begin))
+        .route("/me/second-factor/set-up", get(me_factor::set_up).post(me_factor::verify))
+        .route("/me/second-factor/codes", get(me_factor::again).post(me_factor::renew_codes))
+        .route("/me/second-factor/remove", get(me_factor::ask_to_remove).post(me_factor::remove))
         .route("/me/passkeys", get(passkeys::show).post(passkeys::add))
         .route("/me/passkeys/begin", get(passkeys::again).post(passkeys::begin))
         .route("/me/passkey", get(passkeys::show_one).post(passkeys::rename))
@@ -115,20 +135,6 @@ pub(super) fn routes(
         .route("/sign-in/code/passkey/begin", get(passkey_code::again).post(passkey_code::begin))
         .route("/sign-in/passkey", get(passkey_sign_in::again).post(passkey_sign_in::enter))
         .route("/sign-in/passkey/begin", get(passkey_sign_in::again).post(passkey_sign_in::begin))
-        .route("/enroll/second-factor", get(factor::show).post(factor::begin))
-        .route("/enroll/second-factor/code", get(factor::again).post(factor::verify))
-        .route("/sign-in/code", get(sign_in_code::show).post(sign_in_code::give))
-        .route("/me/confirm", get(me_confirm::show).post(me_confirm::confirm))
-        .route("/me/second-factor", get(me_factor::show).post(me_factor::begin))
-        .route("/me/second-factor/set-up", get(me_factor::set_up).post(me_factor::verify))
-        .route("/me/second-factor/codes", get(me_factor::again).post(me_factor::renew_codes))
-        .route("/me/second-factor/remove", get(me_factor::ask_to_remove).post(me_factor::remove))
-        .route("/branding/{name}", get(branding::show))
-        .route_layer(from_fn_with_state(pages.clone(), from_here))
-        .fallback(|| async { Trouble::NotFound })
-        .method_not_allowed_fallback(|| async { Trouble::Method })
-        .layer(from_fn_with_state(pages.clone(), around))
-        .with_state(pages)
 }
 
 /// Around every page: who looks at it, what went wrong, and the headers.
