@@ -142,6 +142,7 @@ fn dressed(html: &str, accent: &str) -> String {
 const NOBODY: &str = "there is no active user it could be about";
 
 /// `Err`: why there is nothing to send.
+#[expect(clippy::too_many_lines, reason = "a table: one arm for each message")]
 fn address(
     tx: &Tx<'_>,
     site: &Site,

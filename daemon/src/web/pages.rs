@@ -89,6 +89,21 @@ pub(super) fn routes(
 ) -> Router {
     let (ceremonies, lamp) = (Arc::default(), Lamp::new(view));
     let pages = Pages { app, passwords, limits, refusals, ceremonies, lamp };
+    enrolling()
+        .merge(own())
+        .merge(beside_the_password())
+        .route("/branding/{name}", get(branding::show))
+        .merge(openid::from_here())
+        .route_layer(from_fn_with_state(pages.clone(), from_here))
+        .merge(openid::from_anywhere())
+        .fallback(|| async { Trouble::NotFound })
+        .method_not_allowed_fallback(|| async { Trouble::Method })
+        .layer(from_fn_with_state(pages.clone(), around))
+        .with_state(pages)
+}
+
+/// Those of a link, and of a forgotten password.
+fn enrolling() -> Router<Pages> {
     Router::new()
         .route("/", get(link::show))
         .route("/enroll", get(link::show))
@@ -96,6 +111,8 @@ pub(super) fn routes(
         .route("/enroll/new-link", get(begin).post(link::ask_for_another))
         .route("/enroll/you", get(you::show).post(you::review))
         .route("/enroll/password", get(password::show).post(password::set))
+        .route("/enroll/second-factor", get(factor::show).post(factor::begin))
+        .route("/enroll/second-factor/code", get(factor::again).post(factor::verify))
         .route("/enroll/device", get(device::show).post(device::register))
         .route("/enroll/device/key", post(device::replace_key))
         .route("/enroll/device/state", get(device::state))
@@ -107,13 +124,37 @@ pub(super) fn routes(
         .route("/password-reset", get(reset::show).post(reset::start))
         .route("/password-reset/new", get(reset::choose).post(reset::set))
         .route("/password-reset/done", get(reset::done))
+}
+
+/// Those of what is one's own.
+fn own() -> Router<Pages> {
+    Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/sign-out", get(me::again).post(sign_in::leave))
         .route("/me", get(me::show))
         .route("/me/sessions", get(me::again).post(me::end_sessions))
+        .route("/me/password", get(me_password::show).post(me_password::set))
+        .route("/me/particulars", get(me_particulars::show).post(me_particulars::set))
+        .route("/me/devices/add", get(me_add::show).post(me_add::register))
         .route("/me/device", get(me_device::show).post(me_device::rename))
         .route("/me/device/remove", get(me_device::ask_to_remove).post(me_device::remove))
-        .route("/me/password", get(me_password::show).post(me_password::set))
+        .route("/me/device/files", get(me_add::files))
+        .route("/me/device/file", get(me_add::file))
+        .route("/me/device/key", get(me::again).post(me_add::renew_key))
+        .route("/me/device/state", get(me_add::state))
+        .route("/me/client", get(me_client::show).post(me_client::issue))
+        .route("/me/client/withdraw", get(me_client::again).post(me_client::withdraw))
+}
+
+/// Those of what is asked for beside the password, or in its place.
+fn beside_the_password() -> Router<Pages> {
+    Router::new()
+        .route("/sign-in/code", get(sign_in_code::show).post(sign_in_code::give))
+        .route("/me/confirm", get(me_confirm::show).post(me_confirm::confirm))
+        .route("/me/second-factor", get(me_factor::show).post(me_factor::begin))
+        .route("/me/second-factor/set-up", get(me_factor::set_up).post(me_factor::verify))
+        .route("/me/second-factor/codes", get(me_factor::again).post(me_factor::renew_codes))
+        .route("/me/second-factor/remove", get(me_factor::ask_to_remove).post(me_factor::remove))
         .route("/me/passkeys", get(passkeys::show).post(passkeys::add))
         .route("/me/passkeys/begin", get(passkeys::again).post(passkeys::begin))
         .route("/me/passkey", get(passkeys::show_one).post(passkeys::rename))
@@ -122,30 +163,6 @@ pub(super) fn routes(
         .route("/sign-in/code/passkey/begin", get(passkey_code::again).post(passkey_code::begin))
         .route("/sign-in/passkey", get(passkey_sign_in::again).post(passkey_sign_in::enter))
         .route("/sign-in/passkey/begin", get(passkey_sign_in::again).post(passkey_sign_in::begin))
-        .route("/enroll/second-factor", get(factor::show).post(factor::begin))
-        .route("/enroll/second-factor/code", get(factor::again).post(factor::verify))
-        .route("/sign-in/code", get(sign_in_code::show).post(sign_in_code::give))
-        .route("/me/confirm", get(me_confirm::show).post(me_confirm::confirm))
-        .route("/me/second-factor", get(me_factor::show).post(me_factor::begin))
-        .route("/me/second-factor/set-up", get(me_factor::set_up).post(me_factor::verify))
-        .route("/me/second-factor/codes", get(me_factor::again).post(me_factor::renew_codes))
-        .route("/me/second-factor/remove", get(me_factor::ask_to_remove).post(me_factor::remove))
-        .route("/me/particulars", get(me_particulars::show).post(me_particulars::set))
-        .route("/me/devices/add", get(me_add::show).post(me_add::register))
-        .route("/me/device/files", get(me_add::files))
-        .route("/me/device/file", get(me_add::file))
-        .route("/me/device/key", get(me::again).post(me_add::renew_key))
-        .route("/me/device/state", get(me_add::state))
-        .route("/me/client", get(me_client::show).post(me_client::issue))
-        .route("/me/client/withdraw", get(me_client::again).post(me_client::withdraw))
-        .route("/branding/{name}", get(branding::show))
-        .merge(openid::from_here())
-        .route_layer(from_fn_with_state(pages.clone(), from_here))
-        .merge(openid::from_anywhere())
-        .fallback(|| async { Trouble::NotFound })
-        .method_not_allowed_fallback(|| async { Trouble::Method })
-        .layer(from_fn_with_state(pages.clone(), around))
-        .with_state(pages)
 }
 
 /// Around every page: who looks at it, what went wrong, and the headers.
