@@ -102,11 +102,13 @@ pub fn confirm(
     let Some(secret) = unconfirmed(tx, site, user, now)? else { return Ok(None) };
     let Some(step) = secret.check(code, None, now) else { return Ok(None) };
     tx.confirm_totp(user.id, step, now)?;
+    // The app is safer, and asked for instead.
+    tx.delete_email_factor(user.id)?;
     set(tx, site, user, Factor::Totp, now)?;
     put_codes(tx, user, random).map(Some)
 }
 
-/// Has codes by mail count for who gives the one that was mailed; otherwise as [`confirm`].
+/// Has codes by mail count for who gives the one that was mailed and has no app; otherwise as [`confirm`].
 pub fn confirm_email(
     tx: &Tx<'_>,
     site: &Site,
@@ -115,7 +117,8 @@ pub fn confirm_email(
     random: &[[u8; 32]; 4],
     now: Timestamp,
 ) -> Result<Option<RecoveryCodes>, StoreError> {
-    if tx.factors_of(user.id)?.email || !email_code::give(tx, site, user.id, code, now)? {
+    let factors = tx.factors_of(user.id)?;
+    if factors.email || factors.totp || !email_code::give(tx, site, user.id, code, now)? {
         return Ok(None);
     }
     tx.confirm_email_factor(user.id, now)?;

@@ -50,9 +50,9 @@ pub fn waiting(tx: &Tx<'_>, token: TokenHash, now: Timestamp) -> Result<Option<W
     Ok(factors.any().then_some(Waiting { id: pending.id, user, factors }))
 }
 
-/// Mails a code to who has nothing else to give.
+/// Mails a code to who takes codes by mail.
 pub fn send_code(tx: &Tx<'_>, site: &Site, user: UserId, now: Timestamp) -> Result<(), StoreError> {
-    if tx.factors_of(user)?.list() == [Factor::Email] {
+    if tx.factors_of(user)?.email {
         email_code::send(tx, site, user, now)?;
     }
     Ok(())

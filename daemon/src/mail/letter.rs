@@ -180,22 +180,42 @@ fn address(
         Message::Welcome { user }
         | Message::PasswordChanged { user }
         | Message::EnrollmentFinished { user } => about(*user, Vec::new()),
-        Message::SecondFactorSet { user, factor } => about(*user, vec![("factor", called(Some(*factor)))]),
-        Message::SecondFactorRemoved { user, factor } => about(*user, vec![("factor", called(*factor))]),
-        Message::RecoveryCodeUsed { user, left } => about(*user, vec![("codes_left", left.to_string())]),
-        Message::EmailCode { code } => {
-            let Some(code) = tx.email_code(*code)?.filter(|code| email_code::is_good(code, now)) else {
-                return Ok(Err("the code was used or replaced, or is too old"));
-            };
-            let digits = email_code::code_of(site, &code).to_string();
-            let expires = shown_time(code.issued_at.saturating_add(email_code::GOOD_FOR));
-            about(code.user, vec![("code", digits), ("expires", expires)])
-        }
+        Message::SecondFactorSet { user, .. }
+        | Message::SecondFactorRemoved { user, .. }
+        | Message::RecoveryCodeUsed { user, .. } => about(*user, about_factor(message)),
+        Message::EmailCode { code } => code_by_mail(tx, site, *code, now),
         Message::NewLinkWanted { user } => {
-            let Some(asking) = active(tx, *user)? else { return Ok(Err(NOBODY)) };
-            about(asking.id, vec![("command", command_for_another_link(&asking))])
+            about(*user, vec![("command", command_for_another_link(tx, *user)?)])
         }
     }
+}
+
+fn about_factor(message: &Message) -> Vec<(&'static str, String)> {
+    if let Message::SecondFactorSet { factor, .. } = message {
+        vec![("factor", called(Some(*factor)))]
+    } else if let Message::SecondFactorRemoved { factor, .. } = message {
+        vec![("factor", called(*factor))]
+    } else if let Message::RecoveryCodeUsed { left, .. } = message {
+        vec![("codes_left", left.to_string())]
+    } else {
+        Vec::new()
+    }
+}
+
+fn code_by_mail(
+    tx: &Tx<'_>,
+    site: &Site,
+    id: i64,
+    now: Timestamp,
+) -> Result<Result<Addressed, &'static str>, StoreError> {
+    let Some(code) = tx.email_code(id)?.filter(|code| email_code::is_good(code, now)) else {
+        return Ok(Err("the code was used or replaced, or is too old"));
+    };
+    let Some(user) = active(tx, code.user)? else { return Ok(Err(NOBODY)) };
+    let inviter = inviter_of(tx, site, &user)?;
+    let expires = shown_time(code.issued_at.saturating_add(email_code::GOOD_FOR));
+    let more = vec![("code", email_code::code_of(site, &code).to_string()), ("expires", expires)];
+    Ok(Ok(addressed(site, Kind::EmailCode, &user, &inviter, more)))
 }
 
 /// What a second factor is called in mails; `None`: all there were.
@@ -245,9 +265,10 @@ fn to_whom_it_concerns(
 }
 
 /// What gives this user another link.
-fn command_for_another_link(user: &User) -> String {
+fn command_for_another_link(tx: &Tx<'_>, user: UserId) -> Result<String, StoreError> {
+    let Some(user) = tx.user(user)? else { return Ok(String::new()) };
     let command = if user.password_hash.is_some() { "activate-client" } else { "reinvite" };
-    format!("postern user {command} {}", user.username)
+    Ok(format!("postern user {command} {}", user.username))
 }
 
 /// Whether a message goes to who invited the user it is about.

@@ -10,7 +10,7 @@ pub enum Factor {
     Totp,
     /// A code that came by mail.
     Email,
-    /// A key in a device of theirs (WebAuthn).
+    /// A key in a device of theirs (`WebAuthn`).
     Passkey,
     /// One of the codes for who has lost the others.
     Recovery,

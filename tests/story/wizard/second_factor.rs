@@ -17,6 +17,7 @@ const HERE: &str = "/me/second-factor";
 const CODE: &str = "/sign-in/code";
 
 /// What an authenticator app shows so many seconds from now.
+#[expect(clippy::disallowed_methods, reason = "the authenticator app is somebody else's")]
 pub(crate) fn app_code(postern: &Postern, secret: &str, ahead: i64) -> String {
     let now = format!("@{}", postern.app.now().as_second() + ahead);
     let run = Command::new("oathtool").args(["--totp", "--base32", "--now", &now, secret]).output().unwrap();
@@ -24,11 +25,10 @@ pub(crate) fn app_code(postern: &Postern, secret: &str, ahead: i64) -> String {
     String::from_utf8(run.stdout).unwrap().trim().to_owned()
 }
 
-/// The value of the field with this id.
-pub(crate) fn value_of(page: &Page, id: &str) -> String {
-    let (_, rest) =
-        page.text.split_once(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}: {}", page.text));
-    rest.split_once("value=\"").unwrap().1.split('"').next().unwrap().to_owned()
+/// The key that an app may be given by hand.
+pub(crate) fn secret_on(page: &Page) -> String {
+    let (_, rest) = page.text.split_once("id=\"secret\"").unwrap_or_else(|| panic!("no key: {}", page.text));
+    rest.split_once('>').unwrap().1.split('<').next().unwrap().to_owned()
 }
 
 /// The recovery codes on a page.
@@ -42,7 +42,7 @@ pub(crate) fn codes_on(page: &Page) -> Vec<String> {
 pub(crate) async fn set_up(browser: &mut Browser<'_>) -> (String, Vec<String>) {
     assert_eq!(browser.post(HERE, &[("by", "app")]).await.went_to(), "/me/second-factor/set-up?by=app");
     let shown = browser.get("/me/second-factor/set-up?by=app").await;
-    let secret = value_of(&shown, "secret");
+    let secret = secret_on(&shown);
     assert!(shown.text.contains(&format!("secret={}", secret.replace(' ', ""))), "{}", shown.text);
     let code = app_code(browser.postern, &secret, 0);
     let done = browser.post("/me/second-factor/set-up", &[("by", "app"), ("code", &code)]).await;
@@ -51,7 +51,7 @@ pub(crate) async fn set_up(browser: &mut Browser<'_>) -> (String, Vec<String>) {
 }
 
 /// A browser that gave jdoe's password and owes the code.
-async fn owing<'a>(postern: &'a Postern) -> Browser<'a> {
+async fn owing(postern: &Postern) -> Browser<'_> {
     let mut browser = Browser::new(postern);
     assert_eq!(sign_in(&mut browser, "jdoe", PASSWORD).await.went_to(), CODE);
     browser
@@ -341,7 +341,7 @@ async fn where_it_is_required_the_wizard_asks_for_it_between_password_and_device
     browser.get(asked).await.shows(200, &["Step 3 of 5", "Authenticator app", "Codes by e-mail"]);
     assert_eq!(browser.get(&format!("{asked}?by=app")).await.went_to(), asked, "nothing was begun");
     let begun = browser.post(asked, &[("by", "app")]).await.went_to().to_owned();
-    let secret = value_of(&browser.get(&begun).await, "secret");
+    let secret = secret_on(&browser.get(&begun).await);
     let code = "/enroll/second-factor/code";
     browser.post(code, &[("by", "app"), ("code", "000000")]).await.shows(422, &["does not match"]);
     let right = app_code(&postern, &secret, 0);
@@ -383,4 +383,7 @@ async fn who_takes_codes_by_mail_is_sent_one_when_signing_in() {
     }
     assert_eq!((codes.len(), signed_in), (2, 1), "the first one was used up");
     browser.get("/me").await.shows(200, &["Your account"]);
+    set_up(&mut browser).await;
+    browser.get(HERE).await.lacks(&["Codes by e-mail"]);
+    assert_eq!(browser.post(HERE, &[("by", "email")]).await.went_to(), HERE, "the app took its place");
 }

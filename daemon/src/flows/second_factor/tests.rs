@@ -4,6 +4,7 @@ use super::*;
 use crate::fixtures::{a_person, a_site, at};
 use crate::flows::sign_in::{self, Entered, Entry};
 use crate::flows::sign_in_code::{self, Given};
+use crate::rules::second_factor::Factors;
 use crate::rules::token::TokenHash;
 use crate::store::Store;
 use crate::store::pending_sign_in::PendingSignIn;
@@ -183,7 +184,7 @@ fn removing_the_last_one_takes_the_recovery_codes_along() {
         assert!(remove(tx, site, ann, Factor::Totp, at(1))? && !remove(tx, site, ann, Factor::Totp, at(1))?);
         assert_eq!(tx.factors_of(ann.id)?.recovery_codes, 10);
         assert!(remove(tx, site, ann, Factor::Email, at(1))?);
-        assert_eq!(tx.factors_of(ann.id)?, Default::default());
+        assert_eq!(tx.factors_of(ann.id)?, Factors::default());
         Ok(())
     });
 }

@@ -78,7 +78,7 @@ pub(super) async fn begin(
     let random = array::from_fn(|_| pages.app.random());
     let begun = pages.change_own(&visit, move |tx, site, who, now| match method {
         Method::App => Ok(second_factor::begin(tx, site, &who.user, random, now)?.is_some()),
-        Method::Email if who.factors.email => Ok(false),
+        Method::Email if who.factors.email || who.factors.totp => Ok(false),
         Method::Email => Ok(email_code::send(tx, site, who.user.id, now)?),
     });
     Ok(see_other(match (begun.await??.0, method) {

@@ -21,7 +21,6 @@ use crate::rules::action::{Action, Reason};
 use crate::rules::ids::UserId;
 use crate::rules::second_factor::Factors;
 use crate::rules::token::TokenHash;
-use crate::store::StoreError;
 use crate::web::limit::Presented;
 use crate::web::seconds_of;
 
@@ -69,27 +68,13 @@ pub(super) async fn give(
         let answer = refused(StatusCode::TOO_MANY_REQUESTS, too_many_codes(&visit, seconds));
         return answer.map(|answer| retry_after(answer, seconds));
     }
-    let (keepsakes, entry) = pages.keepsakes(&visit);
-    let (app, now) = (pages.app.clone(), pages.app.now());
-    let giving = pages.app.store.write(move |tx| {
-        let site = app.site();
-        Ok::<_, StoreError>(sign_in_code::give(tx, &site, (token, &typed), &entry, now)?)
-    });
-    match giving.await?.0 {
-        Given::SignedIn(_) => {
-            pages.limits.sign_ins.code_was_right(user);
-            let mut answer = pages.keeping("/me", &keepsakes);
-            pages.seat(&mut answer, Seat::Code, "", 0);
-            Ok(answer)
-        }
-        Given::Nobody => {
-            pages.limits.sign_ins.code_was_right(user);
-            Err(Trouble::SignedOut)
-        }
-        Given::Wrong => {
+    match pages.give_code(&visit, token, typed, user).await? {
+        Ok(answer) => Ok(answer),
+        Err(Given::Wrong) => {
             pages.no_code(&visit, Action::SessionStart, &waiting.user.username).await;
             refused(StatusCode::UNAUTHORIZED, visit.language.say(Key("refused-code")))
         }
+        Err(Given::Nobody | Given::SignedIn(_)) => Err(Trouble::SignedOut),
     }
 }
 
@@ -100,22 +85,44 @@ pub(super) fn too_many_codes(visit: &Visit, seconds: u64) -> Phrase {
 }
 
 impl Pages {
+    /// Signs in whoever gives a right code; what it took is theirs again unless it was wrong.
+    async fn give_code(
+        &self,
+        visit: &Visit,
+        token: TokenHash,
+        typed: Zeroizing<String>,
+        user: UserId,
+    ) -> Result<Result<Response, Given>, Trouble> {
+        let (keepsakes, entry) = self.keepsakes(visit);
+        let (app, now) = (self.app.clone(), self.app.now());
+        let giving = self.app.store.write(move |tx| {
+            let site = app.site();
+            sign_in_code::give(tx, &site, (token, &typed), &entry, now)
+        });
+        let given = giving.await?.0;
+        if given != Given::Wrong {
+            self.limits.sign_ins.code_was_right(user);
+        }
+        if !matches!(given, Given::SignedIn(_)) {
+            return Ok(Err(given));
+        }
+        let mut answer = self.keeping("/me", &keepsakes);
+        self.seat(&mut answer, Seat::Code, "", 0);
+        Ok(Ok(answer))
+    }
+
     /// Who owes a second factor in this browser, and under what.
     pub(super) async fn waiting(&self, visit: &Visit) -> Result<(TokenHash, Waiting), Trouble> {
         let token = visit.session(Seat::Code, &self.app.site()).ok_or(Trouble::SignedOut)?;
         let admission = self.admit(Presented::Session, token, visit).await?;
         let now = self.app.now();
         let found = self.app.store.read(move |tx| sign_in_code::waiting(tx, token, now)).await;
-        match found? {
-            Some(waiting) => {
-                admission.known();
-                Ok((token, waiting))
-            }
-            None => {
-                admission.unknown();
-                Err(Trouble::SignedOut)
-            }
-        }
+        let Some(waiting) = found? else {
+            admission.unknown();
+            return Err(Trouble::SignedOut);
+        };
+        admission.known();
+        Ok((token, waiting))
     }
 
     /// Takes what a try of a code costs an account, before anybody looks at it; the error says how many seconds to wait.

@@ -106,15 +106,18 @@ impl Trouble {
         }
     }
 
+    /// The page on which one can do something about it.
+    fn elsewhere(self) -> Option<&'static str> {
+        if let Self::Confirm(back) = self {
+            return Some(back.asked());
+        }
+        let pages = [(Self::SignedOut, "/sign-in"), (Self::OwesSetUp, "/me/second-factor")];
+        pages.into_iter().find(|(trouble, _)| *trouble == self).map(|(_, page)| page)
+    }
+
     /// As JSON to a script, as a page to a person.
     pub(super) fn shown(self, site: &Site, visit: &Visit) -> Response {
-        let elsewhere = match self {
-            Self::SignedOut => Some("/sign-in"),
-            Self::Confirm(back) => Some(back.asked()),
-            Self::OwesSetUp => Some("/me/second-factor"),
-            _ => None,
-        };
-        if let Some(to) = elsewhere.filter(|_| visit.takes_pages) {
+        if let Some(to) = self.elsewhere().filter(|_| visit.takes_pages) {
             return super::see_other(to);
         }
         let text = self.text(visit.language);
