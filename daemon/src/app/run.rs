@@ -70,15 +70,8 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     listeners::look_after_certificate(&app, listeners::plain_door(&listeners), &mut parts, &shutdown);
     runtime.block_on(listeners::open(listeners, &app, view.clone(), &mut parts, &shutdown))?;
     runtime.block_on(listen_for_prometheus(&app, view.clone(), &mut parts, &shutdown))?;
-    parts.start_loop("the watch over connections", |pulse| {
-        connections::run(app.clone(), view.clone(), pulse, shutdown.clone())
-    });
     runtime.block_on(listen_for_administrators(&app, view.clone(), &reloader, &mut parts, &shutdown))?;
-    parts.start_loop("the sweep of what has expired", |pulse| {
-        sweep::run(app.clone(), pulse, shutdown.clone())
-    });
-    parts.start_loop("the mail loop", |pulse| deliver_mail::run(app.clone(), pulse, shutdown.clone()));
-    parts.start_loop("the day's traffic", |pulse| traffic::run(app.clone(), view, pulse, shutdown.clone()));
+    start_loops(&app, &view, &mut parts, &shutdown);
     let pulse = parts.pulse(RECONCILE_LOOP);
     let pulses = parts.take_pulses();
     // Before anybody hears that postern is ready: `postern setup` asks for the administrator's link then.
@@ -97,6 +90,18 @@ pub fn run(config_path: &Path) -> Result<(), RunError> {
     // The thread's panic was told when it happened.
     let joined = loops.join().map_err(|_| RunError::Ended(RECONCILE_LOOP));
     outcome.and(joined)
+}
+
+/// What is done again and again, beside the reconcile loop.
+fn start_loops(app: &App, view: &GatewayView, parts: &mut Parts, stop: &watch::Receiver<bool>) {
+    parts.start_loop("the watch over connections", |pulse| {
+        connections::run(app.clone(), view.clone(), pulse, stop.clone())
+    });
+    parts.start_loop("the sweep of what has expired", |pulse| sweep::run(app.clone(), pulse, stop.clone()));
+    parts.start_loop("the mail loop", |pulse| deliver_mail::run(app.clone(), pulse, stop.clone()));
+    parts.start_loop("the day's traffic", |pulse| {
+        traffic::run(app.clone(), view.clone(), pulse, stop.clone())
+    });
 }
 
 /// What is opened before anything runs.

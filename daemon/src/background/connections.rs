@@ -67,8 +67,11 @@ impl Watched {
     /// Whoever was away for longer than a connection lasts takes none for alive that it does not see: its preshared key may be
     /// an old backup's.
     async fn begin(app: &App) -> Result<Self, String> {
-        let until = app.store.read(|tx| tx.watched_until()).await;
-        let until = until.map_err(|error: StoreError| chain(&error))?;
+        let until = app.store.read(|tx| {
+            let until = tx.watched_until()?;
+            Ok::<_, StoreError>(until)
+        });
+        let until = until.await.map_err(|error| chain(&error))?;
         let watched = Self::since(app.now());
         let was_away = until.filter(|until| watched.since.saturating_sub(*until) > IDLE);
         Ok(Self { since: was_away.unwrap_or(watched.since), ..watched })
@@ -87,7 +90,11 @@ impl Watched {
 
     /// Ends what is over; gives the seconds until something may be.
     async fn look(&mut self, app: &App, view: &GatewayView) -> Result<u64, String> {
-        let connections = app.store.read(|tx| tx.connections()).await.map_err(|error| chain(&error))?;
+        let connections = app.store.read(|tx| {
+            let connections = tx.connections()?;
+            Ok::<_, StoreError>(connections)
+        });
+        let connections = connections.await.map_err(|error| chain(&error))?;
         self.forget_all_but(&connections);
         if connections.is_empty() {
             return Ok(LATEST);
@@ -192,10 +199,11 @@ mod tests {
     }
 
     fn left(app: &App) -> usize {
-        app.store.read_blocking(|tx| tx.connections()).unwrap().len()
+        app.store.read_blocking(|tx| Ok::<_, StoreError>(tx.connections()?.len())).unwrap()
     }
 
     /// A gateway that says when each device shook hands last; 0: never. It counts how often it was asked.
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test")]
     fn a_gateway(handshakes: Vec<Arc<AtomicI64>>) -> (GatewayView, Arc<AtomicUsize>) {
         let (view, mut questions) = GatewayView::new();
         let asked = Arc::new(AtomicUsize::new(0));

@@ -152,20 +152,7 @@ pub struct World<'a> {
 
 /// Puts the overview together.
 pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Result<Status, StoreError> {
-    let (wanted, waiting, unconnected) = (tx.wanted_peers()?, tx.waiting_counts()?, tx.unconnected_counts()?);
-    let census = tx.census()?;
-    let locations: Vec<LocationStatus> = site
-        .locations()
-        .map(|location| {
-            let count = |counts: &BTreeMap<_, u64>| counts.get(&location.id).copied().unwrap_or(0);
-            let seen = LocationStatus::new(location, (count(&wanted), count(&waiting)), world, now);
-            LocationStatus {
-                kernel_at_restart: is_stand_in(site, location, world),
-                unconnected: count(&unconnected),
-                ..seen
-            }
-        })
-        .collect();
+    let (census, locations) = (tx.census()?, locations(tx, site, world, now)?);
     let named = |id| site.location(id).map(|location| location.config.name.clone());
     let shown = |pending: Vec<Pending>| -> Vec<PendingDevice> {
         let shown = |pending: Pending| Some(PendingDevice::new(named(pending.location)?, pending));
@@ -196,6 +183,25 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
     status.problems.extend(certificate_problems(site, world, now));
     status.healthy = status.problems.is_empty();
     Ok(status)
+}
+
+fn locations(
+    tx: &Tx<'_>,
+    site: &Site,
+    world: &World<'_>,
+    now: Timestamp,
+) -> Result<Vec<LocationStatus>, StoreError> {
+    let (wanted, waiting, unconnected) = (tx.wanted_peers()?, tx.waiting_counts()?, tx.unconnected_counts()?);
+    let seen = site.locations().map(|location| {
+        let count = |counts: &BTreeMap<_, u64>| counts.get(&location.id).copied().unwrap_or(0);
+        let seen = LocationStatus::new(location, (count(&wanted), count(&waiting)), world, now);
+        LocationStatus {
+            kernel_at_restart: is_stand_in(site, location, world),
+            unconnected: count(&unconnected),
+            ..seen
+        }
+    });
+    Ok(seen.collect())
 }
 
 /// Whether it runs in this process only because the kernel had no WireGuard when the daemon started, which it has now.

@@ -11,7 +11,7 @@ use crate::flows::issue::enrollment_token;
 use crate::flows::password_reset::token_of;
 use crate::markdown;
 use crate::rules::enrollment::{Enrollment, Stage, Subject};
-use crate::rules::ids::{EnrollmentId, ResetId, UserId};
+use crate::rules::ids::{CodeId, EnrollmentId, ResetId, UserId};
 use crate::rules::links::{deep_link, percent_encoded};
 use crate::rules::message::{Kind, Message};
 use crate::rules::second_factor::Factor;
@@ -168,13 +168,7 @@ fn address(
         }
         Message::PasswordForgotten { .. } => Ok(Err("no link was issued for it")),
         Message::PasswordReset { reset } => password_reset(tx, site, *reset, now),
-        Message::ConnectCode { code } => {
-            let Some((mailed, device, location)) = connect::code_to_mail(tx, site, *code, now)? else {
-                return Ok(Err("its code was used, replaced or is too old"));
-            };
-            let digits = connect::digits(site, &mailed).to_string();
-            about(mailed.user, vec![("code", digits), ("device", device), ("location", location)])
-        }
+        Message::ConnectCode { code } => connect_code(tx, site, *code, now),
         Message::LocationFull { location } => {
             to_whom_it_concerns(tx, site, None, vec![("location", location.clone())])
         }
@@ -237,6 +231,22 @@ fn called(factor: Option<Factor>) -> String {
         None => "everything beside the password",
     };
     name.to_owned()
+}
+
+fn connect_code(
+    tx: &Tx<'_>,
+    site: &Site,
+    code: CodeId,
+    now: Timestamp,
+) -> Result<Result<Addressed, &'static str>, StoreError> {
+    let Some((mailed, device, location)) = connect::code_to_mail(tx, site, code, now)? else {
+        return Ok(Err("its code was used, replaced or is too old"));
+    };
+    let Some(user) = active(tx, mailed.user)? else { return Ok(Err(NOBODY)) };
+    let inviter = inviter_of(tx, site, &user)?;
+    let digits = connect::digits(site, &mailed).to_string();
+    let more = vec![("code", digits), ("device", device), ("location", location)];
+    Ok(Ok(addressed(site, Kind::ConnectCode, &user, &inviter, more)))
 }
 
 /// To an administrator, or to the contact.

@@ -215,7 +215,14 @@ impl From<ConnectError> for WebError {
     fn from(error: ConnectError) -> Self {
         match error {
             ConnectError::Store(error) => Self::Store(error),
-            error => Self::Connect(error),
+            refused @ (ConnectError::NoMethod
+            | ConnectError::InvalidToken
+            | ConnectError::Over
+            | ConnectError::WrongCode
+            | ConnectError::Key
+            | ConnectError::NotAsked
+            | ConnectError::NotAllowed
+            | ConnectError::Mailed { .. }) => Self::Connect(refused),
         }
     }
 }
