@@ -78,7 +78,6 @@ async fn looking_at_pages_changes_no_byte_of_the_database() {
         "/sign-in",
         "/sign-in/passkey",
         "/me/passkeys",
-        "/me/passkey?id=1",
         "/me/passkey/remove?id=1",
         "/sign-out",
         "/me",
