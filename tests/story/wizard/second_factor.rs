@@ -17,6 +17,7 @@ const HERE: &str = "/me/second-factor";
 const CODE: &str = "/sign-in/code";
 
 /// What an authenticator app shows so many seconds from now.
+#[expect(clippy::disallowed_methods, reason = "the authenticator app is somebody else's")]
 pub(crate) fn app_code(postern: &Postern, secret: &str, ahead: i64) -> String {
     let now = format!("@{}", postern.app.now().as_second() + ahead);
     let run = Command::new("oathtool").args(["--totp", "--base32", "--now", &now, secret]).output().unwrap();
@@ -50,7 +51,7 @@ pub(crate) async fn set_up(browser: &mut Browser<'_>) -> (String, Vec<String>) {
 }
 
 /// A browser that gave jdoe's password and owes the code.
-async fn owing<'a>(postern: &'a Postern) -> Browser<'a> {
+async fn owing(postern: &Postern) -> Browser<'_> {
     let mut browser = Browser::new(postern);
     assert_eq!(sign_in(&mut browser, "jdoe", PASSWORD).await.went_to(), CODE);
     browser
