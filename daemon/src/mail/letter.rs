@@ -4,14 +4,12 @@
 use jiff::Timestamp;
 
 use super::Letter;
-use crate::flows::connect;
-use crate::flows::email_code;
 use crate::flows::inviter::{Greeted, Inviter};
 use crate::flows::issue::enrollment_token;
 use crate::flows::password_reset::token_of;
 use crate::markdown;
 use crate::rules::enrollment::{Enrollment, Stage, Subject};
-use crate::rules::ids::{CodeId, EnrollmentId, ResetId, UserId};
+use crate::rules::ids::{EnrollmentId, ResetId, UserId};
 use crate::rules::links::{deep_link, percent_encoded};
 use crate::rules::message::{Kind, Message};
 use crate::rules::second_factor::Factor;
@@ -20,6 +18,8 @@ use crate::store::account::User;
 use crate::store::{StoreError, Tx};
 use crate::template::Values;
 use crate::texts;
+
+mod codes;
 
 /// What becomes of a message at its delivery.
 pub enum Composed {
@@ -166,7 +166,7 @@ fn address(
         }
         Message::PasswordForgotten { .. } => Ok(Err("no link was issued for it")),
         Message::PasswordReset { reset } => password_reset(tx, site, *reset, now),
-        Message::ConnectCode { code } => connect_code(tx, site, *code, now),
+        Message::ConnectCode { code } => codes::connect(tx, site, *code, now),
         Message::LocationFull { location } => {
             to_whom_it_concerns(tx, site, None, vec![("location", location.clone())])
         }
@@ -183,7 +183,7 @@ fn address(
         Message::SecondFactorSet { user, .. }
         | Message::SecondFactorRemoved { user, .. }
         | Message::RecoveryCodeUsed { user, .. } => about(*user, about_factor(message)),
-        Message::EmailCode { code } => code_by_mail(tx, site, *code, now),
+        Message::EmailCode { code } => codes::email(tx, site, *code, now),
         Message::NewLinkWanted { user } => {
             about(*user, vec![("command", command_for_another_link(tx, *user)?)])
         }
@@ -202,22 +202,6 @@ fn about_factor(message: &Message) -> Vec<(&'static str, String)> {
     }
 }
 
-fn code_by_mail(
-    tx: &Tx<'_>,
-    site: &Site,
-    id: i64,
-    now: Timestamp,
-) -> Result<Result<Addressed, &'static str>, StoreError> {
-    let Some(code) = tx.email_code(id)?.filter(|code| email_code::is_good(code, now)) else {
-        return Ok(Err("the code was used or replaced, or is too old"));
-    };
-    let Some(user) = active(tx, code.user)? else { return Ok(Err(NOBODY)) };
-    let inviter = inviter_of(tx, site, &user)?;
-    let expires = shown_time(code.issued_at.saturating_add(email_code::GOOD_FOR));
-    let more = vec![("code", email_code::code_of(site, &code).to_string()), ("expires", expires)];
-    Ok(Ok(addressed(site, Kind::EmailCode, &user, &inviter, more)))
-}
-
 /// What a second factor is called in mails; `None`: all there were.
 fn called(factor: Option<Factor>) -> String {
     let name = match factor {
@@ -228,22 +212,6 @@ fn called(factor: Option<Factor>) -> String {
         None => "everything beside the password",
     };
     name.to_owned()
-}
-
-fn connect_code(
-    tx: &Tx<'_>,
-    site: &Site,
-    code: CodeId,
-    now: Timestamp,
-) -> Result<Result<Addressed, &'static str>, StoreError> {
-    let Some((mailed, device, location)) = connect::code_to_mail(tx, site, code, now)? else {
-        return Ok(Err("its code was used, replaced or is too old"));
-    };
-    let Some(user) = active(tx, mailed.user)? else { return Ok(Err(NOBODY)) };
-    let inviter = inviter_of(tx, site, &user)?;
-    let digits = connect::digits(site, &mailed).to_string();
-    let more = vec![("code", digits), ("device", device), ("location", location)];
-    Ok(Ok(addressed(site, Kind::ConnectCode, &user, &inviter, more)))
 }
 
 /// To an administrator, or to the contact.
