@@ -18,6 +18,7 @@ use crate::store::{StoreError, Tx};
 use crate::template::Values;
 use crate::texts;
 
+mod codes;
 mod factor;
 
 /// What becomes of a message at its delivery.
@@ -167,7 +168,7 @@ fn address(
         }
         Message::PasswordForgotten { .. } => Ok(Err("no link was issued for it")),
         Message::PasswordReset { reset } => password_reset(tx, site, *reset, now),
-        Message::ConnectCode { code } => factor::connect_code(tx, site, *code, now),
+        Message::ConnectCode { code } => codes::connect(tx, site, *code, now),
         Message::LocationFull { location } => {
             to_whom_it_concerns(tx, site, None, vec![("location", location.clone())])
         }
@@ -185,7 +186,7 @@ fn address(
         Message::SecondFactorSet { user, .. }
         | Message::SecondFactorRemoved { user, .. }
         | Message::RecoveryCodeUsed { user, .. } => about(*user, factor::about_factor(message)),
-        Message::EmailCode { code } => factor::code_by_mail(tx, site, *code, now),
+        Message::EmailCode { code } => codes::email(tx, site, *code, now),
         Message::NewLinkWanted { user } => {
             about(*user, vec![("command", command_for_another_link(tx, *user)?)])
         }

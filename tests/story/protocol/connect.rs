@@ -1,61 +1,58 @@
 //! Connecting where a second factor is asked for (protocol 1.8 and 0.4): the desktop client's own sequence, what the gateway is
 //! to have before, during and after it, and everything that is refused. `Lab` asks for one, `HQ` does not.
 
-use std::collections::BTreeSet;
-
-use postern::config::Location;
 use postern::flows::invite::Actor;
-use postern::flows::{accounts, devices, second_factor};
+use postern::flows::{accounts, second_factor};
 use postern::mail::letter::{Composed, compose};
 use postern::rules::ids::LocationId;
 use postern::rules::message::Message;
 use postern::rules::totp::{Secret, Step};
-use postern::site::{Site, SiteLocation};
+use postern::site::Site;
 use postern::store::{Store, StoreError, Tx};
 use postern_gateway::{DesiredPeer, PublicKey, Scope};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, CONNECT, CONNECT_FINISH, NOW, POLL, Postern, key, polling, strict};
 
-const LAB: i64 = 2;
+pub(crate) const LAB: i64 = 2;
 
 /// `Lab` asks for a second factor.
-fn asking() -> Postern {
+pub(crate) fn asking() -> Postern {
     Postern::planned(Store::in_memory().unwrap(), NOW, |plan| plan.location("Lab").second_factor = true)
 }
 
 /// With the laptop of a user, whose key has this number.
-async fn with_laptop(postern: &Postern, username: &str, number: u8) -> Answer {
+pub(crate) async fn with_laptop(postern: &Postern, username: &str, number: u8) -> Answer {
     let cookie = postern.enrolled(username).await;
     let created = postern.create_device(&cookie, "laptop", &key(number)).await;
     assert_eq!(created.status, 200, "{}", created.text);
     created
 }
 
-async fn begin(postern: &Postern, method: i64, number: u8) -> Answer {
+pub(crate) async fn begin(postern: &Postern, method: i64, number: u8) -> Answer {
     let body = json!({ "method": method, "pubkey": key(number), "location_id": LAB });
     postern.post(CONNECT, None, &body.to_string()).await
 }
 
-fn token(answer: &Answer) -> String {
+pub(crate) fn token(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text);
     strict::object(&answer.json(), "token:s challenge:s?").unwrap();
     answer.json()["token"].as_str().unwrap().to_owned()
 }
 
-async fn finish(postern: &Postern, token: &str, code: &str) -> Answer {
+pub(crate) async fn finish(postern: &Postern, token: &str, code: &str) -> Answer {
     postern.post(CONNECT_FINISH, None, &json!({ "token": token, "code": code }).to_string()).await
 }
 
 /// The preshared key of an answer.
-fn preshared(answer: &Answer) -> String {
+pub(crate) fn preshared(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text);
     strict::object(&answer.json(), "preshared_key:s token:s?").unwrap();
     answer.json()["preshared_key"].as_str().unwrap().to_owned()
 }
 
 /// The codes that were mailed, out of the letters that would leave now.
-fn mailed(postern: &Postern) -> Vec<String> {
+pub(crate) fn mailed(postern: &Postern) -> Vec<String> {
     let (site, now) = (postern.app.site(), postern.app.now());
     let letters = postern.app.store.read_blocking(|tx| {
         let mut letters = Vec::new();
@@ -74,7 +71,7 @@ fn mailed(postern: &Postern) -> Vec<String> {
 }
 
 /// What the gateway is to have at `Lab` of a key.
-fn peer(postern: &Postern, number: u8) -> Option<DesiredPeer> {
+pub(crate) fn peer(postern: &Postern, number: u8) -> Option<DesiredPeer> {
     let key: PublicKey = key(number).parse().unwrap();
     let site = postern.app.site();
     let (desired, _) = postern.app.store.read_blocking(|tx| tx.desired(&site, &Scope::Everything)).unwrap();
@@ -85,7 +82,7 @@ fn peer(postern: &Postern, number: u8) -> Option<DesiredPeer> {
 }
 
 /// Connects by mail; the preshared key.
-async fn connect(postern: &Postern, number: u8) -> String {
+pub(crate) async fn connect(postern: &Postern, number: u8) -> String {
     let token = token(&begin(postern, 1, number).await);
     let code = mailed(postern).pop().unwrap();
     preshared(&finish(postern, &token, &code).await)
@@ -323,7 +320,7 @@ async fn a_gateway_that_is_not_ready_is_told_honestly_and_the_same_token_goes_on
     assert_eq!(peer(&postern, 1).unwrap().preshared_key.unwrap().to_base64().as_str(), shown);
 }
 
-fn administer(postern: &Postern, deed: impl FnOnce(&Tx<'_>, &Site, &Actor, jiff::Timestamp)) {
+pub(crate) fn administer(postern: &Postern, deed: impl FnOnce(&Tx<'_>, &Site, &Actor, jiff::Timestamp)) {
     let actor = Actor { name: "unix:root".to_owned(), account: None };
     let (site, now) = (postern.app.site(), postern.app.now());
     let done = postern.app.store.write_blocking(|tx| {
@@ -331,111 +328,4 @@ fn administer(postern: &Postern, deed: impl FnOnce(&Tx<'_>, &Site, &Actor, jiff:
         Ok::<_, StoreError>(())
     });
     done.unwrap();
-}
-
-#[tokio::test]
-async fn what_takes_a_device_away_takes_its_peer_and_nothing_brings_that_back() {
-    let postern = asking();
-    let cookie = postern.enrolled("jdoe").await;
-    postern.create_device(&cookie, "laptop", &key(1)).await;
-    connect(&postern, 1).await;
-    let begun = token(&begin_later(&postern, 1).await);
-    let code = mailed(&postern).pop().unwrap();
-    administer(&postern, |tx, site, actor, now| {
-        accounts::disable(tx, site, actor, "jdoe", now).unwrap_or_else(|refused| panic!("{refused}"));
-    });
-    assert_eq!(peer(&postern, 1), None, "disabled");
-    assert_eq!(finish(&postern, &begun, &code).await.status, 400);
-    administer(&postern, |tx, site, actor, now| {
-        accounts::enable(tx, site, actor, "jdoe", now).unwrap_or_else(|refused| panic!("{refused}"));
-    });
-    assert_eq!(peer(&postern, 1), None, "enabled again, and not connected");
-    postern.pass(61);
-    connect(&postern, 1).await;
-    administer(&postern, |tx, site, actor, now| {
-        devices::remove(tx, site, actor, "jdoe/laptop", now).unwrap_or_else(|refused| panic!("{refused}"));
-    });
-    assert_eq!(peer(&postern, 1), None, "removed");
-    assert_eq!(begin(&postern, 1, 1).await.status, 400);
-}
-
-async fn begin_later(postern: &Postern, number: u8) -> Answer {
-    postern.pass(61);
-    begin(postern, 1, number).await
-}
-
-#[tokio::test]
-async fn another_key_of_the_device_begins_anew() {
-    let postern = asking();
-    with_laptop(&postern, "jdoe", 1).await;
-    connect(&postern, 1).await;
-    let other: PublicKey = key(2).parse().unwrap();
-    postern
-        .app
-        .store
-        .write_blocking(|tx| {
-            let device = tx.devices()?.pop().unwrap();
-            tx.set_device_key(&device, other)
-        })
-        .unwrap();
-    assert!(peer(&postern, 1).is_none() && peer(&postern, 2).is_none());
-}
-
-#[tokio::test]
-async fn where_no_second_factor_is_asked_for_any_more_nobody_is_connected_by_an_earlier_one() {
-    let postern = asking();
-    with_laptop(&postern, "jdoe", 1).await;
-    connect(&postern, 1).await;
-    let set = |asks: bool| {
-        let site = postern.app.site();
-        let locations = site.locations().cloned().map(|location| {
-            let second_factor = asks && location.config.name == "Lab";
-            let config = Location { second_factor, ..location.config.clone() };
-            SiteLocation { config, ..location }
-        });
-        let site = Site::new(site.config.clone(), site.instance, site.keys.clone(), locations);
-        let asked: BTreeSet<LocationId> = asks.then_some(LocationId(LAB)).into_iter().collect();
-        postern.app.store.write_blocking(|tx| tx.ask_for_second_factor(&asked)).unwrap();
-        postern.app.replace_site(site.into());
-    };
-    set(false);
-    assert!(peer(&postern, 1).unwrap().preshared_key.is_none(), "as everywhere else");
-    set(true);
-    assert_eq!(peer(&postern, 1), None);
-}
-
-#[tokio::test]
-async fn a_connection_outlives_the_daemon_and_not_the_host() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("postern.db");
-    let asks = |plan: &mut crate::support::site::Plan| plan.location("Lab").second_factor = true;
-    let before = Postern::planned(Store::open(&file).unwrap(), NOW, asks);
-    with_laptop(&before, "jdoe", 1).await;
-    let shown = connect(&before, 1).await;
-    drop(before);
-    let after = Postern::planned(Store::open(&file).unwrap(), NOW, asks);
-    after.app.store.write_blocking(|tx| tx.end_connections_before(postern::app::boot())).unwrap();
-    assert_eq!(peer(&after, 1).unwrap().preshared_key.unwrap().to_base64().as_str(), shown);
-    after.app.store.write_blocking(|tx| tx.end_connections_before("another")).unwrap();
-    assert_eq!(peer(&after, 1), None);
-}
-
-#[tokio::test]
-async fn the_preshared_key_and_the_code_are_not_in_the_database() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("postern.db");
-    let asks = |plan: &mut crate::support::site::Plan| plan.location("Lab").second_factor = true;
-    let postern = Postern::planned(Store::open(&file).unwrap(), NOW, asks);
-    with_laptop(&postern, "jdoe", 1).await;
-    let begun = token(&begin(&postern, 1, 1).await);
-    let code = mailed(&postern).pop().unwrap();
-    let shown = preshared(&finish(&postern, &begun, &code).await);
-    let bytes = peer(&postern, 1).unwrap().preshared_key.unwrap();
-    drop(postern);
-    for name in ["postern.db", "postern.db-wal"] {
-        let Ok(held) = std::fs::read(folder.path().join(name)) else { continue };
-        for secret in [shown.as_bytes(), begun.as_bytes(), bytes.expose_bytes().as_slice()] {
-            assert!(!held.windows(secret.len()).any(|part| part == secret), "{name}");
-        }
-    }
 }

@@ -5,7 +5,7 @@ use crate::fixtures::{a_person, a_site, at};
 use crate::flows::issue::issue_enrollment;
 use crate::flows::password_reset;
 use crate::rules::enrollment::EnrollmentKind;
-use crate::rules::ids::LocationId;
+use crate::rules::ids::{CodeId, LocationId};
 use crate::rules::message::PasskeyEvent;
 use crate::store::Store;
 use crate::store::device::DeviceOwner;

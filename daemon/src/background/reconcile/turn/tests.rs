@@ -7,7 +7,7 @@ use std::sync::Once;
 use ipnet::IpNet;
 use postern_gateway::backend::StepError;
 use postern_gateway::backend::memory::MemoryBackend;
-use postern_gateway::{BackendError, BackendKind, PeerStats, PresharedKey, PrivateKey, PublicKey, Step};
+use postern_gateway::{BackendError, BackendKind, PeerStats, PrivateKey, PublicKey, Step};
 use tokio::sync::watch;
 
 use super::*;
@@ -18,6 +18,8 @@ use crate::rules::ids::{DeviceId, LocationId};
 use crate::rules::seal::Sealed;
 use crate::store::Store;
 use crate::store::device::DeviceOwner;
+
+mod connected;
 
 #[test]
 fn a_committed_device_is_live_after_one_turn_over_no_more_than_itself() {
@@ -111,40 +113,6 @@ fn a_peer_whose_preshared_key_does_not_open_stays_as_it_is_and_all_others_are_li
     kernel.remove_peer(&hq, &key(1));
     world.turn(Cause::Clock);
     assert!(!kernel.observed().interfaces[&hq].peers.contains_key(&key(1)), "never without its key");
-}
-
-#[test]
-fn where_a_second_factor_is_asked_for_a_peer_is_there_while_it_is_connected_and_with_its_own_key() {
-    let (mut world, kernel, app) = world();
-    let (site, at_hq) = (app.site(), LocationId(1));
-    let locations = site.locations().cloned().map(|mut location| {
-        location.config.second_factor = location.id == at_hq;
-        location
-    });
-    let site = Site::new(site.config.clone(), site.instance, site.keys.clone(), locations);
-    app.replace_site(Arc::new(site));
-    app.store.write_blocking(|tx| tx.ask_for_second_factor(&[at_hq].into())).unwrap();
-    let device = register(&app, 1);
-    world.turn(Cause::Boot);
-    let peer = || kernel.observed().interfaces[&hq()].peers.get(&key(1)).cloned();
-    assert_eq!((peer(), live(&app, device)), (None, vec![false, true]));
-    for secret in [[9; 32], [8; 32]] {
-        let row = Sealed::ConnectionKey(device, at_hq);
-        let sealed = app.site().keys.seal.seal(row, &secret, [4; 32]);
-        let connect = app
-            .store
-            .write_blocking(|tx| tx.connect(&tx.device(device)?.unwrap(), at_hq, &sealed, "boot", app.now()));
-        connect.unwrap();
-        world.turn(Cause::Commit);
-        assert!(peer().unwrap().preshared_key == PresharedKey::from_bytes(secret));
-        assert_eq!(live(&app, device), [true, true]);
-    }
-    let end = app.store.write_blocking(|tx| tx.end_connection(&tx.connections()?.pop().unwrap()));
-    end.unwrap();
-    kernel.take_written();
-    world.turn(Cause::Commit);
-    assert_eq!((peer(), live(&app, device)), (None, vec![false, true]));
-    assert_eq!(kernel.take_written().len(), 1, "the peer is removed at once, never only its key");
 }
 
 #[test]
