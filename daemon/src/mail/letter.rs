@@ -173,8 +173,7 @@ fn address(
             to_whom_it_concerns(tx, site, None, vec![("location", location.clone())])
         }
         Message::CertificateFailing { to, reason, not_after } => {
-            let expires = not_after.map(shown_time).unwrap_or_default();
-            to_whom_it_concerns(tx, site, *to, vec![("reason", reason.clone()), ("expires", expires)])
+            to_whom_it_concerns(tx, site, *to, about_certificate(reason, *not_after))
         }
         Message::Passkey { user, passkey, .. } => about(*user, vec![("passkey", passkey.clone())]),
         Message::DeviceAdded { user, device }
@@ -191,6 +190,11 @@ fn address(
             about(*user, vec![("command", command_for_another_link(tx, *user)?)])
         }
     }
+}
+
+fn about_certificate(reason: &str, not_after: Option<i64>) -> Vec<(&'static str, String)> {
+    let expires = not_after.map(shown_time).unwrap_or_default();
+    vec![("reason", reason.to_owned()), ("expires", expires)]
 }
 
 /// To an administrator, or to the contact.

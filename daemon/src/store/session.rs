@@ -97,9 +97,12 @@ impl Tx<'_> {
         )
     }
 
-    /// Ends all sessions there are.
+    /// Ends all sessions there are, what applications were given, and connections by a second factor.
     pub fn sign_out_everybody(&self) -> Result<(), StoreError> {
-        self.execute("DELETE FROM session", []).map(drop)
+        for table in ["session", "pending_sign_in", "app_grant", "connect_attempt", "connection"] {
+            self.execute(&format!("DELETE FROM {table}"), [])?;
+        }
+        Ok(())
     }
 
     /// Forgets sessions that are over, and browsers that did not sign in for [`BROWSER_KNOWN_FOR`].

@@ -229,7 +229,9 @@ async fn a_429_says_when_to_come_back() {
         for number in 0..200 {
             let takes_json = path.starts_with("/api/") || path.ends_with("/key");
             let body = if takes_json {
-                json!({ "token": number.to_string(), "device": 1, "pubkey": "x" }).to_string()
+                let key = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
+                json!({ "token": number.to_string(), "device": 1, "pubkey": key, "method": 0, "location_id": 1 })
+                    .to_string()
             } else {
                 format!("token={number}")
             };
