@@ -6,6 +6,7 @@ use crate::flows::issue::issue_enrollment;
 use crate::flows::password_reset;
 use crate::rules::enrollment::EnrollmentKind;
 use crate::rules::message::PasskeyEvent;
+use crate::rules::second_factor::Factor;
 use crate::store::Store;
 
 /// Runs `check` on every message about ann, as she is in the store.
