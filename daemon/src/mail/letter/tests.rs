@@ -7,6 +7,7 @@ use crate::flows::password_reset;
 use crate::rules::enrollment::EnrollmentKind;
 use crate::rules::ids::{CodeId, LocationId};
 use crate::rules::message::PasskeyEvent;
+use crate::rules::second_factor::Factor;
 use crate::store::Store;
 use crate::store::device::DeviceOwner;
 
