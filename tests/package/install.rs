@@ -19,7 +19,7 @@ use rig::ping::Pings;
 use support::{Machine, look, sh};
 
 /// Of the stripped program: what it had when this was written, and a little. The aim is 15 MB.
-const MOST_BYTES: u32 = 19_000_000;
+const MOST_BYTES: u32 = 22_000_000;
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "how long it takes is told")]
