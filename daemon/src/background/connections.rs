@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(left(&app), 0);
     }
 
-    /// One device shakes hands every 120 s until second 481, another did at second 1; at second 50 somebody sets the clock.
+    /// One device shakes hands every 120 s until second 481, another did at second 1; at second 150 somebody sets the clock.
     #[tokio::test]
     async fn a_clock_that_is_set_ends_nobodys_connection_and_prolongs_none() {
         for jump in [0, 86_400, 200, 100, -100, -200, -900] {
@@ -322,7 +322,7 @@ mod tests {
             let handshakes = [1001, 1001].map(|second| Arc::new(AtomicI64::new(second)));
             let (view, _) = a_gateway(handshakes.to_vec());
             let mut watched = Watched::since(at(1000));
-            let wall = |steady| 1000 + steady + if steady < 50 { 0 } else { jump };
+            let wall = |steady| 1000 + steady + if steady < 150 { 0 } else { jump };
             let mut ended = Vec::new();
             for steady in (2..800).step_by(3) {
                 clock.store(wall(steady), Ordering::Relaxed);
