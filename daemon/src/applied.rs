@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postern_gateway::BackendKind;
+use postern_gateway::{BackendKind, Weakness};
 use serde::Serialize;
 
 use crate::rules::ids::LocationId;
@@ -17,8 +17,8 @@ pub struct Applied {
     pub locations: BTreeMap<LocationId, LocationState>,
     /// What failed apart from single locations: observing, the firewall.
     pub failing: Vec<String>,
-    /// What the host cannot do that would make the gateway safer.
-    pub weakness: Option<String>,
+    /// What would make the gateway safer, and is not so.
+    pub weakness: Option<Weakness>,
     /// Times our nftables table was found changed from outside and put right, since the start.
     pub firewall_drift_repaired: u64,
 }

@@ -63,7 +63,7 @@ pub enum GatewayQuestion {
     Link(InterfaceName, oneshot::Sender<Result<Surroundings, String>>),
     /// What WireGuard counts.
     Stats(oneshot::Sender<Result<Stats, String>>),
-    /// The same of these locations alone.
+    /// The same of these locations alone, as far as they can be asked.
     StatsOf(BTreeSet<LocationId>, oneshot::Sender<Result<Stats, String>>),
 }
 
@@ -98,7 +98,7 @@ impl GatewayView {
         self.ask(GatewayQuestion::Stats(answer), answered).await
     }
 
-    /// What WireGuard counts now on these locations.
+    /// What WireGuard counts now on these locations; one that cannot be asked is left out.
     pub async fn stats_of(&self, locations: BTreeSet<LocationId>) -> Result<Stats, String> {
         let (answer, answered) = oneshot::channel();
         self.ask(GatewayQuestion::StatsOf(locations, answer), answered).await

@@ -51,13 +51,22 @@ pub trait Backend: Send {
     /// were not taken, all others of the step were.
     fn perform(&mut self, step: &Step) -> Result<(), StepError>;
 
-    /// What this host cannot do that would make the gateway safer, as a sentence; `None`: nothing.
-    fn weakness(&self) -> Option<String> {
+    /// What would make the gateway safer, and is not so on this host; `None`: nothing.
+    fn weakness(&self) -> Option<Weakness> {
         None
     }
 
     /// Counters and handshakes of an interface of ours.
     fn stats(&mut self, interface: &InterfaceName) -> Result<BTreeMap<PublicKey, PeerStats>, BackendError>;
+}
+
+/// What makes the gateway less safe than it could be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weakness {
+    /// As a sentence.
+    pub text: String,
+    /// Whether this host cannot do it at all; otherwise it is tried again.
+    pub is_lasting: bool,
 }
 
 /// An observation, or a whole step, that failed.

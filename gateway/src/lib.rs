@@ -24,7 +24,7 @@ pub mod plan;
 pub mod stats;
 
 pub use apply::{Outcome, apply, chain};
-pub use backend::{Backend, BackendError};
+pub use backend::{Backend, BackendError, Weakness};
 pub use desired::{Desired, DesiredInterface, DesiredPeer, Dialled, ForwardPolicy};
 pub use firewall::Firewall;
 pub use key::{KeyError, PresharedKey, PrivateKey, PublicKey};

@@ -49,7 +49,8 @@ fn show(status: &Value, out: &mut impl Write) -> io::Result<()> {
     )?;
     show_certificate(status, out)?;
     writeln!(out)?;
-    show_trouble(status, list("problems"), [list("pending"), list("waiting")], out)
+    show_trouble(status, list("problems"), [list("pending"), list("waiting")], out)?;
+    list("notes").iter().filter_map(Value::as_str).try_for_each(|note| writeln!(out, "Note: {note}"))
 }
 
 /// Tunnels that end with the daemon, and which of them need not.
@@ -201,6 +202,7 @@ mod tests {
             "problems": ["location hq: the name is taken"],
             "pending": [{"device": "laptop", "username": "ann", "location": "hq"}],
             "waiting": [{"device": "edge", "username": null, "location": "lab"}],
+            "notes": ["the kernel keeps no such table"],
         });
         let mut out = Vec::new();
         show(&status, &mut out).unwrap();
@@ -220,6 +222,7 @@ mod tests {
           location hq: the name is taken
           pending: ann/laptop on hq
           waiting for an address: edge on lab
+        Note: the kernel keeps no such table
         ");
     }
 }

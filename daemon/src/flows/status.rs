@@ -42,6 +42,8 @@ pub struct Status {
     refused_activations: Vec<RefusedActivation>,
     /// Everything that needs attention, as sentences.
     problems: Vec<String>,
+    /// What is worth knowing, and nobody has to do anything about.
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -176,6 +178,7 @@ pub fn status(tx: &Tx<'_>, site: &Site, world: &World<'_>, now: Timestamp) -> Re
         waiting: shown(tx.waiting_devices(MOST_LISTED)?),
         refused_activations: refused.into_iter().map(RefusedActivation::from).collect(),
         problems: Vec::new(),
+        notes: weakness(world, true).collect(),
     };
     status.problems = status.find_problems(world, &census);
     status.problems.extend(missing_groups(tx, site)?);
@@ -211,11 +214,17 @@ fn is_stand_in(site: &Site, location: &SiteLocation, world: &World<'_>) -> bool 
     world.has_kernel_wireguard && runs_here && choice != BackendChoice::Userspace
 }
 
+/// What makes the gateway less safe, on this host for ever or for now.
+fn weakness(world: &World<'_>, is_lasting: bool) -> impl Iterator<Item = String> {
+    let found = world.applied.weakness.iter().filter(move |weakness| weakness.is_lasting == is_lasting);
+    found.map(|weakness| weakness.text.clone())
+}
+
 impl Status {
     fn find_problems(&self, world: &World<'_>, census: &Census) -> Vec<String> {
         let mut problems: Vec<String> = world.store_trouble.iter().map(of_store).collect();
         problems.extend(world.applied.failing.iter().cloned());
-        problems.extend(world.applied.weakness.clone());
+        problems.extend(weakness(world, false));
         problems
             .extend(world.stats.as_ref().err().map(|error| format!("WireGuard cannot be asked: {error}")));
         for location in &self.locations {

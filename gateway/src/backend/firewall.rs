@@ -20,7 +20,7 @@ use nix::libc;
 
 use self::held::Held;
 use self::listing::{Listing, Nfnetlink, SEAL_CHAIN};
-use crate::backend::BackendError;
+use crate::backend::{BackendError, Weakness};
 use crate::firewall::Firewall;
 use crate::net::Owner;
 use crate::observed::FirewallFingerprint;
@@ -46,7 +46,7 @@ enum Twin {
     /// Of a table with this fingerprint.
     Of(FirewallFingerprint, Held),
     /// The kernel did not take one, and why.
-    Refused(String),
+    Missing(io::Error),
 }
 
 impl NftTable {
@@ -61,25 +61,37 @@ impl NftTable {
     }
 
     /// The fingerprint of the policies the table was made from; `None` when there is no table, when it is
-    /// not exactly what [`NftTable::replace`] of this version of postern left, or when it has no copy yet.
-    pub fn observe(&self) -> Result<Option<FirewallFingerprint>, BackendError> {
-        let found = self.list()?.and_then(|listing| seal::intact(&listing));
-        Ok(found.filter(|fingerprint| match &self.twin {
+    /// not exactly what [`NftTable::replace`] of this version of postern left, or when it has no copy yet. A copy that
+    /// failed is tried again.
+    pub fn observe(&mut self) -> Result<Option<FirewallFingerprint>, BackendError> {
+        let Some(listing) = self.list()? else { return Ok(None) };
+        let Some(fingerprint) = seal::intact(&listing) else { return Ok(None) };
+        if matches!(&self.twin, Twin::Missing(error) if !is_final(error)) {
+            self.copy(&listing, fingerprint);
+        }
+        let stands = match &self.twin {
             Twin::None => false,
-            Twin::Of(copied, _) => copied == fingerprint,
-            Twin::Refused(_) => true,
-        }))
+            Twin::Of(copied, _) => *copied == fingerprint,
+            Twin::Missing(_) => true,
+        };
+        Ok(stands.then_some(fingerprint))
     }
 
     /// Why the table has no copy that keeps shut what it forbids when somebody deletes it; `None`: it has one, or there is
     /// no table.
-    pub fn weakness(&self) -> Option<String> {
-        let Twin::Refused(reason) = &self.twin else { return None };
-        Some(format!(
-            "the kernel keeps no nftables table for this process alone ({reason}; Linux 5.12 can): whoever deletes the \
-             table {} opens what it forbids, until it is back a moment later",
+    pub fn weakness(&self) -> Option<Weakness> {
+        let Twin::Missing(error) = &self.twin else { return None };
+        let is_lasting = is_final(error);
+        let why = if is_lasting {
+            format!("the kernel keeps no nftables table for this process alone ({error}; Linux 5.12 can)")
+        } else {
+            format!("the copy of our nftables table could not be made, which is tried again ({error})")
+        };
+        let text = format!(
+            "{why}: whoever deletes the table {} opens what it forbids, until it is back a moment later",
             self.name
-        ))
+        );
+        Some(Weakness { text, is_lasting })
     }
 
     /// Makes the tables enforce exactly `firewall`, or removes them when that names no interface. At every moment
@@ -133,12 +145,12 @@ impl NftTable {
     fn copy(&mut self, listing: &Listing, fingerprint: FirewallFingerprint) {
         let held = match std::mem::replace(&mut self.twin, Twin::None) {
             Twin::Of(_, held) => Ok(held),
-            Twin::None | Twin::Refused(_) => Held::open(format!("{}_held", self.name)),
+            Twin::None | Twin::Missing(_) => Held::open(format!("{}_held", self.name)),
         };
         let copied = held.and_then(|mut held| held.copy(&listing.told).map(|()| held));
         self.twin = match copied {
             Ok(held) => Twin::Of(fingerprint, held),
-            Err(error) => Twin::Refused(error.to_string()),
+            Err(error) => Twin::Missing(error),
         };
     }
 
@@ -149,6 +161,11 @@ impl NftTable {
         };
         Nfnetlink::open().and_then(|mut kernel| kernel.list(&self.name)).map_err(failed)
     }
+}
+
+/// Whether the kernel refused a copy as such: nothing but another kernel helps.
+fn is_final(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP))
 }
 
 #[cfg(test)]

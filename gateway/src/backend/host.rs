@@ -8,7 +8,7 @@ use crate::backend::batch::{Device, KernelWireguard};
 use crate::backend::firewall::NftTable;
 use crate::backend::rtnl::{self, Link, RoutesByName, Rtnl};
 use crate::backend::userspace::Userspace;
-use crate::backend::{Backend, BackendError, StepError};
+use crate::backend::{Backend, BackendError, StepError, Weakness};
 use crate::desired::DesiredPeer;
 use crate::key::{PrivateKey, PublicKey};
 use crate::kind::BackendKind;
@@ -346,7 +346,7 @@ impl Backend for Host {
         Ok(())
     }
 
-    fn weakness(&self) -> Option<String> {
+    fn weakness(&self) -> Option<Weakness> {
         self.table.weakness()
     }
 

@@ -83,7 +83,27 @@ fn a_copy_that_the_kernel_refuses_is_told_of_and_the_table_stands_without_it() {
     scene.table.replace_in(&scene.gateway, &policies);
     assert_eq!(scene.observe(), Some(policies.fingerprint()));
     let weakness = scene.table.table.lock().unwrap().weakness().unwrap();
-    assert!(weakness.contains("whoever deletes the table"), "{weakness}");
+    assert!(weakness.is_lasting && weakness.text.contains("whoever deletes the table"), "{weakness:?}");
     scene.client.reaches(ALLOWED);
     scene.client.misses(FORBIDDEN);
+}
+
+/// Another process still has it, as while one daemon follows another.
+#[test]
+fn a_copy_that_failed_is_made_by_the_next_look() {
+    let policies = firewall(|policy| policy.routes = nets(&["10.9.0.2/32"]));
+    let Some(scene) = Scene::with(&policies) else { return };
+    let next = Table::of("test");
+    let weakness = |table: &Table| table.table.lock().unwrap().weakness();
+    next.replace_in(&scene.gateway, &policies);
+    for _ in 0..2 {
+        assert_eq!(next.observe_in(&scene.gateway), Some(policies.fingerprint()), "the table itself stands");
+        let told = weakness(&next).unwrap();
+        assert!(!told.is_lasting && told.text.contains("tried again"), "{told:?}");
+    }
+    let Scene { table: earlier, gateway, .. } = scene;
+    drop(earlier);
+    assert_eq!(next.observe_in(&gateway), Some(policies.fingerprint()));
+    assert_eq!(weakness(&next), None);
+    assert!(gateway.sh("nft list tables").contains(&format!("{}_held", next.name)));
 }

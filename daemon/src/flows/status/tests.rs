@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use postern_gateway::PrivateKey;
+use postern_gateway::{PrivateKey, Weakness};
 use serde_json::Value;
 
 use super::*;
@@ -102,6 +102,17 @@ fn a_device_that_waits_for_an_address_is_named() {
         ])
     );
     assert_eq!(status["healthy"], false);
+}
+
+#[test]
+fn what_this_host_cannot_do_is_a_note_and_what_is_tried_again_a_problem() {
+    let told = |is_lasting| {
+        let weakness = Some(Weakness { text: "no copy".to_owned(), is_lasting });
+        let status = seen(&[1, 2], &Applied { weakness, ..well() }, |_| {});
+        ["healthy", "problems", "notes"].map(|key| status[key].clone())
+    };
+    let json = serde_json::json!([[true, [], ["no copy"]], [false, ["no copy"], []]]);
+    assert_eq!(serde_json::json!([told(true), told(false)]), json);
 }
 
 #[test]

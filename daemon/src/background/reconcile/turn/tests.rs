@@ -116,6 +116,18 @@ fn a_peer_whose_preshared_key_does_not_open_stays_as_it_is_and_all_others_are_li
 }
 
 #[test]
+fn the_handshakes_of_a_location_are_seen_while_another_cannot_be_asked() {
+    let (mut world, kernel, app) = world();
+    register(&app, 1);
+    world.turn(Cause::Boot);
+    kernel.delete_link(&"wg-hq".parse().unwrap());
+    let (answer, mut answered) = tokio::sync::oneshot::channel();
+    world.answer(GatewayQuestion::StatsOf([LocationId(1), LocationId(2)].into(), answer));
+    let stats = answered.try_recv().unwrap().unwrap();
+    assert_eq!(stats.keys().collect::<Vec<_>>(), [&LocationId(2)]);
+}
+
+#[test]
 fn an_observation_that_fails_is_told_and_tried_again() {
     let (mut world, kernel, app) = world();
     kernel.refuse_observation();

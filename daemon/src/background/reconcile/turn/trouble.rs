@@ -11,7 +11,7 @@ pub(super) fn tell(site: &Site, before: &Applied, after: &Applied) {
         (_, error) => tracing::error!(error, "the gateway is not as it should be; trying again"),
     }
     if let Some(weakness) = after.weakness.as_ref().filter(|_| before.weakness != after.weakness) {
-        tracing::warn!("{weakness}");
+        tracing::warn!("{}", weakness.text);
     }
     for (id, state) in &after.locations {
         let Some(name) = site.location(*id).map(|location| &location.config.name) else { continue };
