@@ -18,6 +18,7 @@ use super::me_traffic::Chart;
 use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
+use crate::flows::own_client;
 use crate::flows::refusal::Refusal;
 use crate::flows::roster::{self, DeviceView, PlaceState, PlaceView};
 use crate::flows::sign_in::{self, SignInError, SignedIn, Which};
@@ -132,7 +133,13 @@ pub(super) async fn end_sessions(
         "others" => Which::Others,
         number => Which::One(SessionId(number.parse().map_err(|_| Trouble::Malformed)?)),
     };
-    pages.change_own(&visit, move |tx, _, who, now| Ok(sign_in::end(tx, who, which, now)?)).await??;
+    let ended = pages.change_own(&visit, move |tx, site, who, now| {
+        if which == Which::Others {
+            own_client::withdraw(tx, site, who, now)?;
+        }
+        Ok(sign_in::end(tx, who, which, now)?)
+    });
+    ended.await??;
     Ok(see_other("/me?done=ended"))
 }
 
