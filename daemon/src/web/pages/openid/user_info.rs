@@ -45,9 +45,9 @@ fn bearer(headers: &HeaderMap) -> Result<Option<Token>, OAuthError> {
 }
 
 async fn read(pages: &Pages, visit: &Visit, token: &Token) -> Result<Json<Value>, OAuthError> {
-    let (hash, now) = (token.hash(), pages.app.now());
+    let (app, hash, now) = (pages.app.clone(), token.hash(), pages.app.now());
     let admission = pages.admit_app(visit, hash).await?;
-    let found = match pages.app.store.read(move |tx| openid_token::user_info(tx, hash, now)).await? {
+    let found = match pages.app.store.read(move |tx| openid_token::user_info(tx, &app.site(), hash, now)).await? {
         Read::Claims(claims) => Ok(claims),
         Read::Unknown => Err(OAuthError::token()),
         Read::Over(grant) => {
