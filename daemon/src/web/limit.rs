@@ -46,6 +46,8 @@ pub(super) struct Limits {
     askers_for_passkeys: Allowances<IpAddr>,
     /// Of users who ask for another link.
     askers: Allowances<UserId>,
+    /// Of users who add to what is theirs: links, devices, keys. Each is a row, and perhaps a mail.
+    own: Allowances<UserId>,
     /// Of who signs in.
     pub(super) sign_ins: SignIns,
 }
@@ -101,6 +103,7 @@ impl Default for Limits {
             mailboxes: Allowances::new(3, Duration::from_hours(2), MOST_BEARERS),
             askers_for_passkeys: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
             askers: Allowances::new(2, Duration::from_hours(6), MOST_BEARERS),
+            own: Allowances::new(10, Duration::from_mins(6), MOST_BEARERS),
             sign_ins: SignIns::default(),
         }
     }
@@ -171,6 +174,16 @@ impl Limits {
     /// What [`Limits::asks_for_link`] took is theirs again: nobody was told.
     pub(super) fn asked_in_vain(&self, user: UserId) {
         self.askers.give_back(user);
+    }
+
+    /// Takes one of the links, devices and keys that a user gives themselves.
+    pub(super) fn adds_own(&self, user: UserId, now: Timestamp) -> Result<(), Duration> {
+        self.own.take(user, now)
+    }
+
+    /// What [`Limits::adds_own`] took is theirs again: nothing was added.
+    pub(super) fn added_nothing(&self, user: UserId) {
+        self.own.give_back(user);
     }
 
     /// What was issued just now is known from the start.
