@@ -10,7 +10,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use postern_gateway::chain;
 
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::lamp::Lit;
 use super::language::{Key, Language, Phrase};
@@ -241,8 +241,7 @@ impl<E> From<StoreError> for Undone<E> {
 }
 
 fn notice(query: Option<&str>, language: Language) -> Option<Notice> {
-    let query = query.unwrap_or_default().as_bytes();
-    let done = form_urlencoded::parse(query).find(|pair| pair.0 == "done")?.1;
+    let done = asked(query, "done")?;
     let key = match &*done {
         "password" => Some(Key("notice-password")),
         "renamed" => Some(Key("notice-renamed")),

@@ -9,10 +9,10 @@ use axum::{Extension, Json};
 use serde_json::json as object;
 
 use super::device_parts::{NewDevice, NewKey, SIGNED_IN, Step, Typed, json};
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::Phrase;
-use super::me_device::{asked, asked_for, numbered};
+use super::me_device::{asked_for, numbered};
 use super::places::ShownPlace;
 use super::trouble::{Trouble, page, refusal};
 use super::visit::Visit;
