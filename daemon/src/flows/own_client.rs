@@ -9,7 +9,7 @@ use super::sign_in::SignedIn;
 use super::sweep::end_session;
 use super::tell::tell;
 use crate::rules::action::Action;
-use crate::rules::enrollment::{OWN_LINK, Enrollment, EnrollmentKind, Stage, Subject};
+use crate::rules::enrollment::{Enrollment, EnrollmentKind, OWN_LINK, Stage, Subject};
 use crate::rules::message::Message;
 use crate::rules::token::Token;
 use crate::site::Site;

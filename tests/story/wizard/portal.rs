@@ -197,7 +197,8 @@ async fn another_key_takes_the_place_of_the_old_one_and_of_what_its_client_may_r
     let mut browser = Browser::new(&postern);
     assert_eq!(sign_in(&mut browser, "jdoe", "Correct-Horse-7").await.went_to(), "/me");
     let device = postern.devices()[0].id;
-    let told = || waiting(&postern).iter().filter(|mail| matches!(mail, Message::DeviceRekeyed { .. })).count();
+    let told =
+        || waiting(&postern).iter().filter(|mail| matches!(mail, Message::DeviceRekeyed { .. })).count();
     let renew = json!({ "device": device.0, "pubkey": key(2) });
     let (status, answer) = browser.send("/me/device/key", &renew).await;
     assert_eq!((status, &answer["device"]["id"]), (200, &json!(device.0)));
@@ -303,14 +304,23 @@ async fn links_devices_and_keys_together_are_ten_at_once_and_then_one_in_six_min
     let id = with_device(&postern, "jdoe", "laptop", 1).await;
     let mut browser = signed_in(&postern, "jdoe").await;
     for _ in 0..20 {
-        browser.post("/me/device/key", &[("device", &id), ("pubkey", "x")]).await.shows(422, &["own-key-error"]);
+        browser
+            .post("/me/device/key", &[("device", &id), ("pubkey", "x")])
+            .await
+            .shows(422, &["own-key-error"]);
     }
     for _ in 0..8 {
         browser.post("/me/client", &[]).await.went_to();
         browser.post("/me/client/withdraw", &[]).await.went_to();
     }
     assert_eq!(add(&mut browser, "phone", 2).await.0, 200);
-    assert_eq!(browser.send("/me/device/key", &json!({ "device": id.parse::<i64>().unwrap(), "pubkey": key(3) })).await.0, 200);
+    assert_eq!(
+        browser
+            .send("/me/device/key", &json!({ "device": id.parse::<i64>().unwrap(), "pubkey": key(3) }))
+            .await
+            .0,
+        200
+    );
     for (path, form) in [
         ("/me/client", [("mail", "1"), ("", "")]),
         ("/me/devices/add", [("name", "x"), ("pubkey", &key(4))]),
