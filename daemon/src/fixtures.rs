@@ -11,12 +11,15 @@ use crate::config::{
 };
 use crate::rules::colour::Colour;
 use crate::rules::ids::UserId;
+use crate::rules::openid::IdTokenAlg;
 use crate::rules::seal::SealKey;
 use crate::rules::session::Timeouts;
 use crate::rules::token::TokenKey;
+use crate::rules::totp::Step;
 use crate::site::{Site, SiteKeys, SiteLocation};
 use crate::store::account::NewUser;
 use crate::store::device::DeviceOwner;
+use crate::store::signing_key::SigningKey;
 use crate::store::{Store, StoreError, Tx};
 use crate::texts::Texts;
 
@@ -64,6 +67,17 @@ pub(crate) fn a_sealed_place(tx: &Tx<'_>) {
     let device = tx.device(device).unwrap().unwrap();
     let network = "10.77.1.20/32".parse().unwrap();
     tx.insert_fixed_place(&device, location, &[network], Some(b"sealed elsewhere"), None).unwrap();
+}
+
+/// All that is sealed under a key that nobody has: a place, an authenticator app, a signing key.
+pub(crate) fn everything_sealed(tx: &Tx<'_>) {
+    a_sealed_place(tx);
+    let ann = a_person(tx, "ann");
+    tx.begin_totp(ann, b"sealed elsewhere", at(1)).unwrap();
+    tx.confirm_totp(ann, Step(1), at(1)).unwrap();
+    let (kid, public_jwk, sealed) = ("kid".to_owned(), "{}".to_owned(), b"sealed elsewhere".to_vec());
+    let key = SigningKey { kid, alg: IdTokenAlg::EdDsa, public_jwk, sealed, signs_from: 1 };
+    tx.insert_signing_key(&key).unwrap();
 }
 
 fn location(name: &str, number: u8) -> Location {

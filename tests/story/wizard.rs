@@ -28,6 +28,8 @@ mod me;
 mod openid;
 #[path = "wizard/openid_bad.rs"]
 mod openid_bad;
+#[path = "wizard/openid_factor.rs"]
+mod openid_factor;
 #[path = "wizard/openid_found.rs"]
 mod openid_found;
 #[path = "wizard/passkeys.rs"]

@@ -8,7 +8,7 @@ use crate::root;
 /// Routes of what people and clients ask that no seed of `tests/fuzz/corpus/http` is for, as `method path`.
 pub(crate) fn missing() -> Vec<String> {
     let code = |file: &str| fs::read_to_string(root().join("daemon/src/web").join(file)).unwrap();
-    let wanted = ["pages.rs", "client_api.rs"].map(|file| routes(&code(file))).concat();
+    let wanted = ["pages.rs", "pages/openid.rs", "client_api.rs"].map(|file| routes(&code(file))).concat();
     assert!(wanted.len() > 50, "{wanted:?}");
     let corpus = fs::read_dir(root().join("tests/fuzz/corpus/http")).unwrap();
     let seeds: Vec<String> =

@@ -93,6 +93,7 @@ impl Staging {
             if !manifest.with_keys {
                 tx.forget_preshared_keys()?;
                 tx.forget_totp_secrets()?;
+                tx.forget_signing_keys()?;
             }
             tx.audit("unix:root", Action::BackupRestore, "postern", Some(&detail), now)
         });

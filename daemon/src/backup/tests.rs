@@ -176,7 +176,7 @@ fn without_keys_nothing_is_left_that_the_old_key_sealed() {
     let installation = Installation::new();
     let other = crate::rules::seal::SealKey::from_bytes([3; 32]);
     let sealed = installation.store().write_blocking(|tx| {
-        crate::fixtures::a_sealed_place(tx);
+        crate::fixtures::everything_sealed(tx);
         tx.opens_what_is_sealed(&other)
     });
     assert!(!sealed.unwrap().0);
@@ -189,6 +189,8 @@ fn without_keys_nothing_is_left_that_the_old_key_sealed() {
         state.swap(&dir.path().join("aside")).unwrap().keep();
         let restored = Store::open(&place.join("postern.db")).unwrap();
         assert_eq!(restored.read_blocking(|tx| tx.opens_what_is_sealed(&other)).unwrap(), opens, "{keys:?}");
+        let signing = restored.read_blocking(|tx| tx.signing_keys()).unwrap();
+        assert_eq!(signing.is_empty(), opens, "{keys:?}");
     }
 }
 

@@ -127,7 +127,6 @@ pub fn disable(
     tx.withdraw_tokens(Subject::User(user.id), now)?;
     tx.set_disabled(user.id, Some(now))?;
     tx.sign_out_all(user.id, None)?;
-    tx.end_grants_of(user.id)?;
     settle_user(tx, site, user.id)?;
     tx.audit(&actor.name, Action::UserDisable, &user.username, None, now)?;
     Ok(Switched { username: user.username, already: false })

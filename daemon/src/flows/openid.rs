@@ -10,7 +10,7 @@ use super::signing_keys::{issuer, opened};
 use crate::rules::action::Action;
 use crate::rules::app_uri;
 use crate::rules::ids::SessionId;
-use crate::rules::openid::{self, CODE_FOR, Params, Problem, Request, Scopes};
+use crate::rules::openid::{self, CODE_FOR, Params, Problem, Request, Scope, Scopes};
 use crate::rules::token::TokenHash;
 use crate::site::Site;
 use crate::store::app::App;
@@ -185,7 +185,9 @@ fn permitted(tx: &Tx<'_>, asked: &Asked, who: &SignedIn) -> Result<Next, StoreEr
         return Ok(Next::NotPermitted);
     }
     let given = tx.consent(who.user.id, app.id)?.unwrap_or_default();
-    let is_agreed = app.skips_consent || request.scopes.are_within(&given);
+    // To go on while somebody is away takes their own word (Core, 11).
+    let is_skipped = app.skips_consent && !request.scopes.has(Scope::OfflineAccess);
+    let is_agreed = is_skipped || request.scopes.are_within(&given);
     if request.asks_to_consent || !is_agreed {
         return Ok(Next::Consent(request.scopes.clone()));
     }

@@ -92,9 +92,13 @@ pub fn exchange(
     if !openid::is_verifier(verifier, &grant.challenge) {
         return Ok(Err(Problem("invalid_grant", "code_verifier is not that of the code_challenge")));
     }
-    let Some(user) = alive(tx, &grant, app)? else {
-        tx.end_grant(grant.id)?;
-        return Ok(Err(BAD_CODE));
+    let user = match alive(tx, site, &grant, app)? {
+        Alive::Yes(user) => user,
+        Alive::Owes => return Ok(Err(BAD_CODE)),
+        Alive::No => {
+            tx.end_grant(grant.id)?;
+            return Ok(Err(BAD_CODE));
+        }
     };
     tx.use_code(grant.id, now)?;
     let issued = issue(tx, site, (&grant, app, &user), &grant.scopes, grant.nonce.as_deref(), fresh, now)?;
@@ -125,9 +129,13 @@ pub fn refresh(
     if !scopes.are_within(&grant.scopes) || !scopes.has(Scope::OpenId) {
         return Ok(Err(Problem("invalid_scope", "scope holds more than was granted, or lacks openid")));
     }
-    let Some(user) = alive(tx, &grant, app)? else {
-        tx.end_grant(grant.id)?;
-        return Ok(Err(BAD_REFRESH));
+    let user = match alive(tx, site, &grant, app)? {
+        Alive::Yes(user) => user,
+        Alive::Owes => return Ok(Err(BAD_REFRESH)),
+        Alive::No => {
+            tx.end_grant(grant.id)?;
+            return Ok(Err(BAD_REFRESH));
+        }
     };
     tx.use_app_token(token, now)?;
     // A nonce is of the request alone (Core, 12.2).
@@ -135,7 +143,7 @@ pub fn refresh(
 }
 
 /// What an access token reads.
-pub fn user_info(tx: &Tx<'_>, token: TokenHash, now: Timestamp) -> Result<Read, StoreError> {
+pub fn user_info(tx: &Tx<'_>, site: &Site, token: TokenHash, now: Timestamp) -> Result<Read, StoreError> {
     let found = tx.app_token(token)?;
     let is_good = |found: &crate::store::app_grant::AppToken| {
         found.used_for == TokenUse::Access && now.as_second() < found.expires_at
@@ -143,9 +151,10 @@ pub fn user_info(tx: &Tx<'_>, token: TokenHash, now: Timestamp) -> Result<Read, 
     let Some(found) = found.filter(is_good) else { return Ok(Read::Unknown) };
     let Some(grant) = tx.grant(found.grant)? else { return Ok(Read::Unknown) };
     let Some(app) = tx.app(grant.app)? else { return Ok(Read::Unknown) };
-    let user = alive(tx, &grant, &app)?;
-    let (Some(user), Some(subject)) = (user, tx.known_subject(grant.user)?) else {
-        return Ok(Read::Over(grant.id));
+    let (user, subject) = match (alive(tx, site, &grant, &app)?, tx.known_subject(grant.user)?) {
+        (Alive::Yes(user), Some(subject)) => (user, subject),
+        (Alive::Owes, _) => return Ok(Read::Unknown),
+        (Alive::No | Alive::Yes(_), _) => return Ok(Read::Over(grant.id)),
     };
     let mut claims = claims(tx, &user, &found.scopes)?;
     claims.insert("sub".to_owned(), Value::String(subject));
@@ -169,12 +178,28 @@ pub fn revoke(tx: &Tx<'_>, app: &App, token: TokenHash) -> Result<Result<(), Pro
 
 /// Whose sign-in it is, if it still counts: they may use the application, and the session in which it began goes on, unless
 /// it was agreed that the application goes on without.
-fn alive(tx: &Tx<'_>, grant: &Grant, app: &App) -> Result<Option<User>, StoreError> {
+fn alive(tx: &Tx<'_>, site: &Site, grant: &Grant, app: &App) -> Result<Alive, StoreError> {
     if grant.session.is_none() && !grant.is_offline() {
-        return Ok(None);
+        return Ok(Alive::No);
     }
-    let Some(user) = tx.user(grant.user)?.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
-    Ok(app.permits(&tx.groups_of(user.id)?).then_some(user))
+    let Some(user) = tx.user(grant.user)?.filter(|user| user.disabled_at.is_none()) else {
+        return Ok(Alive::No);
+    };
+    if !app.permits(&tx.groups_of(user.id)?) {
+        return Ok(Alive::No);
+    }
+    let owes = site.config.second_factor.is_required() && !tx.factors_of(user.id)?.any();
+    Ok(if owes { Alive::Owes } else { Alive::Yes(user) })
+}
+
+/// Whether a sign-in still counts.
+enum Alive {
+    /// It does, and is this user's.
+    Yes(User),
+    /// Not before they set up a second factor, as on their own pages.
+    Owes,
+    /// It is to be ended.
+    No,
 }
 
 fn end_reused(tx: &Tx<'_>, grant: &Grant, app: &App, now: Timestamp) -> Result<(), StoreError> {
@@ -203,6 +228,7 @@ fn issue(
         let last = grant.created_at.saturating_add(FAMILY_FOR);
         let until = second.saturating_add(REFRESH_FOR).min(last);
         tx.insert_app_token(fresh.refresh.hash(), (grant.id, TokenUse::Refresh), &grant.scopes, until)?;
+        tx.forget_used_tokens(grant.id)?;
     }
     let mut token = claims(tx, user, scopes)?;
     let amr: Vec<&str> = grant.amr.split(' ').collect();

@@ -1,8 +1,6 @@
 //! The link with which somebody who has signed in sets up a desktop client: like an invitation's, but short. Its token is
 //! derived again whenever its owner looks, so it is shown until it is used, and stored nowhere.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::issue::{enrollment_token, issue_enrollment};
@@ -11,14 +9,11 @@ use super::sign_in::SignedIn;
 use super::sweep::end_session;
 use super::tell::tell;
 use crate::rules::action::Action;
-use crate::rules::enrollment::{Enrollment, EnrollmentKind, Stage, Subject};
+use crate::rules::enrollment::{Enrollment, EnrollmentKind, OWN_LINK, Stage, Subject};
 use crate::rules::message::Message;
 use crate::rules::token::Token;
 use crate::site::Site;
 use crate::store::{StoreError, Tx};
-
-/// How long it is good: whoever asks for it has the client before them.
-const GOOD_FOR: Duration = Duration::from_mins(10);
 
 /// Whether the link goes to its owner by mail, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +63,7 @@ pub fn issue(tx: &Tx<'_>, site: &Site, who: &SignedIn, mail: Mail, now: Timestam
         return Ok(());
     }
     let (subject, kind) = (Subject::User(who.user.id), EnrollmentKind::Activation);
-    let (enrollment, ..) = issue_enrollment(tx, site, subject, kind, None, GOOD_FOR, now)?;
+    let (enrollment, ..) = issue_enrollment(tx, site, subject, kind, None, OWN_LINK, now)?;
     let name = &who.user.username;
     tx.audit(name, Action::UserActivateClient, name, None, now)?;
     if mail == Mail::Sent {

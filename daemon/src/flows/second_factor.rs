@@ -11,6 +11,7 @@ use super::refusal::Refusal;
 use super::sign_in::SignedIn;
 use super::tell::tell;
 use crate::rules::action::Action;
+use crate::rules::enrollment::Subject;
 use crate::rules::ids::UserId;
 use crate::rules::message::Message;
 use crate::rules::recovery;
@@ -230,7 +231,7 @@ pub fn removed(
     tx.audit(&user.username, Action::SecondFactorRemove, &user.username, Some(factor.name()), now)
 }
 
-/// Takes everything beside the password away, for who has lost it, and ends their sessions.
+/// Takes everything beside the password away, for who has lost it, and ends their sessions and links.
 pub fn reset(
     tx: &Tx<'_>,
     site: &Site,
@@ -243,11 +244,23 @@ pub fn reset(
     tx.forget_second_factors(user.id)?;
     if !removed.is_empty() {
         tx.sign_out_all(user.id, None)?;
+        if user.password_hash.is_some() {
+            end_links(tx, user.id, now)?;
+        }
         tell(tx, site, &Message::SecondFactorRemoved { user: user.id, factor: None }, now)?;
         let detail = removed.join(", ");
         tx.audit(&actor.name, Action::SecondFactorReset, &user.username, Some(&detail), now)?;
     }
     Ok(Reset { username: user.username, removed })
+}
+
+/// Ends the links of a user, and what was begun with one.
+fn end_links(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+    tx.withdraw_tokens(Subject::User(user), now)?;
+    for running in tx.running_enrollments(user)? {
+        tx.end_enrollment(running.id, now)?;
+    }
+    Ok(())
 }
 
 /// Forgets what was begun and never finished.

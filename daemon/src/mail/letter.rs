@@ -71,6 +71,7 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
         | Message::PasswordChanged { user }
         | Message::Passkey { user, .. }
         | Message::DeviceAdded { user, .. }
+        | Message::DeviceRekeyed { user, .. }
         | Message::DeviceRemoved { user, .. }
         | Message::EnrollmentFinished { user }
         | Message::DeviceAbandoned { user, .. }
@@ -177,6 +178,7 @@ fn address(
         }
         Message::Passkey { user, passkey, .. } => about(*user, vec![("passkey", passkey.clone())]),
         Message::DeviceAdded { user, device }
+        | Message::DeviceRekeyed { user, device }
         | Message::DeviceRemoved { user, device }
         | Message::DeviceAbandoned { user, device } => about(*user, vec![("device", device.clone())]),
         Message::Welcome { user }
@@ -237,6 +239,7 @@ fn is_for_inviter(kind: Kind) -> bool {
         | Kind::PasskeyRemoved
         | Kind::PasskeyCopied
         | Kind::DeviceAdded
+        | Kind::DeviceRekeyed
         | Kind::DeviceRemoved
         | Kind::LocationFull
         | Kind::CertificateFailing

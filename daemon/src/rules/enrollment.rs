@@ -8,6 +8,9 @@ use jiff::Timestamp;
 
 use super::ids::{DeviceId, EnrollmentId, UserId};
 
+/// How long a link is good that somebody makes for themselves: whoever asks for it has the client before them.
+pub const OWN_LINK: Duration = Duration::from_mins(10);
+
 /// Why a token was issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnrollmentKind {

@@ -48,6 +48,8 @@ kinds! {
     PasskeyCopied = "passkey_copied",
     /// See [`Message::DeviceAdded`].
     DeviceAdded = "device_added",
+    /// See [`Message::DeviceRekeyed`].
+    DeviceRekeyed = "device_rekeyed",
     /// See [`Message::DeviceRemoved`].
     DeviceRemoved = "device_removed",
     /// See [`Message::EnrollmentFinished`].
@@ -145,6 +147,13 @@ pub enum Message {
         /// Its name.
         device: String,
     },
+    /// To whom it belongs: one of the account's devices has another key.
+    DeviceRekeyed {
+        /// Whose.
+        user: UserId,
+        /// Its name.
+        device: String,
+    },
     /// To whom it belonged: the account has one device less.
     DeviceRemoved {
         /// Whose.
@@ -235,6 +244,7 @@ impl Message {
             Self::Passkey { event: PasskeyEvent::Removed, .. } => Kind::PasskeyRemoved,
             Self::Passkey { event: PasskeyEvent::Copied, .. } => Kind::PasskeyCopied,
             Self::DeviceAdded { .. } => Kind::DeviceAdded,
+            Self::DeviceRekeyed { .. } => Kind::DeviceRekeyed,
             Self::DeviceRemoved { .. } => Kind::DeviceRemoved,
             Self::EnrollmentFinished { .. } => Kind::EnrollmentFinished,
             Self::EnrollmentExpired { .. } => Kind::EnrollmentExpired,

@@ -271,16 +271,18 @@ impl Request {
 
     /// Whether a session is too old for it.
     pub fn wants_another_sign_in(&self, session: &Session, now: i64) -> bool {
-        if self.asked_in != Some(session.id) {
+        let auth_time = authenticated(session).auth_time;
+        if self.asked_in != Some(session.id) && auth_time >= self.asked_at {
             // They signed in for this request.
             return false;
         }
-        let age = now.saturating_sub(authenticated(session).auth_time);
+        let age = now.saturating_sub(auth_time);
         self.asks_to_sign_in || self.max_age.is_some_and(|most| age > most || most == 0)
     }
 }
 
-/// What an application is told of how somebody signed in: the words of RFC 8176. A passkey may have stood for the password.
+/// What an application is told of how somebody signed in: the words of RFC 8176. A passkey may have stood for the password. Who
+/// gave the password alone since then proved less than they did at that time.
 pub fn authenticated(session: &Session) -> Authenticated {
     let amr: &[&str] = match session.second_factor {
         None => &["pwd"],
@@ -288,7 +290,8 @@ pub fn authenticated(session: &Session) -> Authenticated {
         Some(Factor::Passkey) => &["pop", "mfa"],
     };
     let acr = if session.second_factor.is_some() { ACR_MFA } else { ACR_PASSWORD };
-    Authenticated { auth_time: session.authenticated_at, acr, amr }
+    let both_at = session.second_factor_at.unwrap_or(i64::MAX);
+    Authenticated { auth_time: session.authenticated_at.min(both_at), acr, amr }
 }
 
 /// Whether a verifier is the one of a challenge (RFC 7636, 4.1 and 4.6).

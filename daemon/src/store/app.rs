@@ -37,16 +37,6 @@ pub struct App {
     pub groups: BTreeSet<String>,
 }
 
-/// What somebody agreed to.
-pub struct Consent {
-    /// Which application is told.
-    pub app: App,
-    /// What.
-    pub scopes: Scopes,
-    /// Unix seconds.
-    pub given_at: i64,
-}
-
 const COLUMNS: &str = "id, name, client_id, secret_hash, id_token_alg, skip_consent, url, created_at";
 
 fn app(row: &Row<'_>) -> rusqlite::Result<App> {
@@ -219,22 +209,6 @@ impl Tx<'_> {
             |row| row.get(0),
         )?;
         Ok(found.map(|scope| Scopes::known_of(&scope)))
-    }
-
-    /// Everything that somebody agreed to, by the name of the application.
-    pub fn consents_of(&self, user: UserId) -> Result<Vec<Consent>, StoreError> {
-        let found: Vec<(i64, String, i64)> = self.all(
-            "SELECT c.app_id, c.scope, c.given_at FROM app_consent c JOIN app a ON a.id = c.app_id
-             WHERE c.user_id = ?1 ORDER BY a.name",
-            [user.0],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )?;
-        let mut consents = Vec::new();
-        for (id, scope, given_at) in found {
-            let Some(app) = self.app(AppId(id))? else { continue };
-            consents.push(Consent { app, scopes: Scopes::known_of(&scope), given_at });
-        }
-        Ok(consents)
     }
 
     /// Writes down what somebody agreed to, in place of what they did before.

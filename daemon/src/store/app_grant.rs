@@ -95,6 +95,9 @@ pub struct AppToken {
     pub is_used: bool,
 }
 
+/// How many used refresh tokens of a sign-in are known at most.
+const MOST_USED: u32 = 50;
+
 const COLUMNS: &str = "id, app_id, user_id, session_id, code_expires_at, code_used_at, redirect_uri, challenge, scope, \
                        nonce, auth_time, acr, amr, created_at";
 
@@ -185,9 +188,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Ends all of a user.
-    pub fn end_grants_of(&self, user: UserId) -> Result<(), StoreError> {
-        self.execute("DELETE FROM app_grant WHERE user_id = ?1", [user.0])?;
+    /// Ends all of a user but those that began in one session.
+    pub(super) fn end_grants_of(&self, user: UserId, but: Option<SessionId>) -> Result<(), StoreError> {
+        self.execute(
+            "DELETE FROM app_grant WHERE user_id = ?1 AND (?2 IS NULL OR session_id IS NOT ?2)",
+            params![user.0, but.map(|id| id.0)],
+        )?;
         Ok(())
     }
 
@@ -245,6 +251,17 @@ impl Tx<'_> {
         self.execute(
             "UPDATE app_token SET used_at = ?2 WHERE token_hash = ?1",
             params![token.0, now.as_second()],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets the oldest of the refresh tokens that were used: their coming again is seen for so many, not without end.
+    pub fn forget_used_tokens(&self, grant: GrantId) -> Result<(), StoreError> {
+        self.execute(
+            "DELETE FROM app_token WHERE grant_id = ?1 AND used_at IS NOT NULL AND token_hash NOT IN
+             (SELECT token_hash FROM app_token WHERE grant_id = ?1 AND used_at IS NOT NULL
+              ORDER BY used_at DESC LIMIT ?2)",
+            params![grant.0, MOST_USED],
         )?;
         Ok(())
     }

@@ -83,7 +83,6 @@ impl Tx<'_> {
         )?;
         self.execute("DELETE FROM password_reset WHERE user_id = ?1 AND deadline IS NULL", [id.0])?;
         self.sign_out_all(id, None)?;
-        self.end_grants_of(id)?;
         self.forget_browsers(id)?;
         for enrollment in self.open_enrollments_of(id)? {
             self.end_enrollment(enrollment, now)?;

@@ -91,6 +91,7 @@ impl Tx<'_> {
     /// those were.
     pub fn sign_out_all(&self, user: UserId, but: Option<SessionId>) -> Result<usize, StoreError> {
         self.delete_pending_of(user)?;
+        self.end_grants_of(user, but)?;
         self.execute(
             "DELETE FROM session WHERE user_id = ?1 AND id IS NOT ?2",
             params![user.0, but.map(|id| id.0)],

@@ -50,6 +50,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Forgets all: what they were sealed under is gone.
+    pub fn forget_signing_keys(&self) -> Result<(), StoreError> {
+        self.execute("DELETE FROM signing_key", [])?;
+        Ok(())
+    }
+
     /// Forgets one.
     pub fn delete_signing_key(&self, kid: &str) -> Result<(), StoreError> {
         self.execute("DELETE FROM signing_key WHERE kid = ?1", [kid])?;

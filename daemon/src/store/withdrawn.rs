@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::params;
 
 use super::tx::{StoreError, Tx};
-use crate::rules::enrollment::Subject;
+use crate::rules::enrollment::{OWN_LINK, Subject};
 use crate::rules::ids::UserId;
 use crate::rules::token::TokenHash;
 
@@ -24,13 +24,16 @@ pub struct Withdrawn {
 }
 
 impl Tx<'_> {
-    /// Takes back every token of `subject` that nobody used; they are good for nothing from here on.
+    /// Takes back every token of `subject` that nobody used; they are good for nothing from here on. Those of a link that is good
+    /// for minutes only are not remembered: people make as many as they like.
     pub fn withdraw_tokens(&self, subject: Subject, now: Timestamp) -> Result<usize, StoreError> {
         let (user, device) = subject.columns();
+        let short = i64::try_from(OWN_LINK.as_secs()).unwrap_or(i64::MAX);
         self.execute(
             "INSERT OR IGNORE INTO withdrawn_token (token_hash, user_id, issued_by, withdrawn_at)
-             SELECT token_hash, user_id, issued_by, ?2 FROM enrollment WHERE opened_at IS NULL AND user_id = ?1",
-            params![user, now.as_second()],
+             SELECT token_hash, user_id, issued_by, ?2 FROM enrollment
+             WHERE opened_at IS NULL AND user_id = ?1 AND expires_at - created_at > ?3",
+            params![user, now.as_second(), short],
         )?;
         self.execute(
             "DELETE FROM enrollment WHERE opened_at IS NULL AND (user_id = ?1 OR device_id = ?2)",
@@ -63,7 +66,7 @@ mod tests {
     #[test]
     fn a_replaced_token_is_known_as_withdrawn_for_ninety_days() {
         let store = Store::in_memory().unwrap();
-        let [first, second] = [TokenHash([1; 32]), TokenHash([2; 32])];
+        let [first, second, third] = [1, 2, 3].map(|number| TokenHash([number; 32]));
         store
             .write_blocking(|tx| {
                 let user = a_person(tx, "ann");
@@ -74,8 +77,12 @@ mod tests {
                 assert_eq!(tx.withdrawn_by_token(first)?, Some(Withdrawn { user, issued_by: None }));
                 assert_eq!(tx.withdrawn_by_token(second)?, None);
                 assert!(tx.enrollment_by_token(first)?.is_none());
+                tx.insert_enrollment(subject, EnrollmentKind::Activation, None, third, 601, at(1))?;
+                tx.withdraw_tokens(subject, at(1))?;
+                assert_eq!(tx.withdrawn_by_token(third)?, None, "of minutes");
+                assert!(tx.enrollment_by_token(third)?.is_none());
                 assert_eq!(tx.forget_withdrawn(at(90 * 86_400 + 1))?, 0);
-                assert_eq!(tx.forget_withdrawn(at(90 * 86_400 + 2))?, 1);
+                assert_eq!(tx.forget_withdrawn(at(90 * 86_400 + 2))?, 2);
                 Ok::<_, StoreError>(())
             })
             .unwrap();

@@ -58,7 +58,9 @@ pub fn sample(kind: Kind) -> Values {
         }
         Kind::PasswordReset => vec![("reset_link", &*reset_link), expires, minutes],
         Kind::EnrollmentExpired => vec![expires],
-        Kind::DeviceAdded | Kind::DeviceRemoved | Kind::DeviceAbandoned => vec![("device", "Ann's laptop")],
+        Kind::DeviceAdded | Kind::DeviceRekeyed | Kind::DeviceRemoved | Kind::DeviceAbandoned => {
+            vec![("device", "Ann's laptop")]
+        }
         Kind::PasskeyAdded | Kind::PasskeyRemoved | Kind::PasskeyCopied => vec![("passkey", "Ann's phone")],
         Kind::ConnectCode => vec![("code", "271828"), ("device", "Ann's laptop"), ("location", "hq")],
         Kind::LocationFull => vec![("location", "hq")],

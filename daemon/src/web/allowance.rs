@@ -39,6 +39,16 @@ impl<K: Ord + Copy> Allowances<K> {
         self.used().by_key.contains_key(&key)
     }
 
+    /// Whether half of the keys that are told apart are known, not counting those that have their full allowance again.
+    pub(super) fn is_half_full(&self, now: Timestamp) -> bool {
+        let mut used = self.used();
+        let half = self.most_keys / 2;
+        if used.by_key.len() >= half {
+            used.forget_full(now.as_millisecond());
+        }
+        used.by_key.len() >= half
+    }
+
     /// Takes one of a key's allowance, or says how long to wait for it.
     pub(super) fn take(&self, key: K, now: Timestamp) -> Result<(), Duration> {
         let now = now.as_millisecond();
@@ -77,14 +87,21 @@ impl<K: Ord + Copy> Allowances<K> {
 impl<K: Ord + Copy> Used<K> {
     fn slot(&mut self, key: K, now: i64, most_keys: usize) -> &mut i64 {
         let is_full = self.by_key.len() >= most_keys && !self.by_key.contains_key(&key);
-        if is_full && now >= self.forget_at {
-            self.by_key.retain(|_, full_at| *full_at > now);
-            self.forget_at = now + FORGET_EVERY;
+        if is_full {
+            self.forget_full(now);
         }
         if self.by_key.len() < most_keys || self.by_key.contains_key(&key) {
             self.by_key.entry(key).or_insert(now)
         } else {
             &mut self.shared
+        }
+    }
+
+    /// Forgets keys that have their full allowance, unless that was done a moment ago.
+    fn forget_full(&mut self, now: i64) {
+        if now >= self.forget_at {
+            self.by_key.retain(|_, full_at| *full_at > now);
+            self.forget_at = now + FORGET_EVERY;
         }
     }
 }
@@ -147,6 +164,16 @@ mod tests {
         assert_eq!(allowances.used().by_key.len(), 100);
         allowances.take(5000, at(60_000)).unwrap();
         assert!(allowances.knows(5000) && !allowances.knows(1), "old ones were forgotten");
+    }
+
+    #[test]
+    fn it_is_half_full_while_half_of_the_keys_lack_some_of_their_allowance() {
+        let allowances = three_at_once(4);
+        allowances.take(1, at(0)).unwrap();
+        assert!(!allowances.is_half_full(at(0)));
+        allowances.take(2, at(0)).unwrap();
+        assert!(allowances.is_half_full(at(1)));
+        assert!(!allowances.is_half_full(at(2000)));
     }
 
     #[test]

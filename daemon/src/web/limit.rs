@@ -33,6 +33,8 @@ const MOST_BEARERS: usize = 65_536;
 pub(super) struct Limits {
     /// Of known enrollment tokens, polling tokens and sessions: a client polls every 30 s and after each disconnect.
     bearers: Allowances<[u8; 32]>,
+    /// The same of what applications hold, which may be much.
+    app_bearers: Allowances<[u8; 32]>,
     /// Of addresses that present enrollment tokens nobody knows.
     guesses: Allowances<IpAddr>,
     /// Of addresses that present sessions and polling tokens nobody knows. Clients of removed devices go on polling for
@@ -46,6 +48,8 @@ pub(super) struct Limits {
     askers_for_passkeys: Allowances<IpAddr>,
     /// Of users who ask for another link.
     askers: Allowances<UserId>,
+    /// Of users who add to what is theirs: links, devices, keys. Each is a row, and perhaps a mail.
+    own: Allowances<UserId>,
     /// Of who signs in.
     pub(super) sign_ins: SignIns,
 }
@@ -85,7 +89,7 @@ impl Presented {
 
 /// Admits one request; says afterwards whether what it presented is known.
 pub(super) struct Admission<'a> {
-    limits: &'a Limits,
+    bearers: &'a Allowances<[u8; 32]>,
     bearer: [u8; 32],
     stranger: Option<(&'a Allowances<IpAddr>, IpAddr)>,
     now: Timestamp,
@@ -95,12 +99,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             bearers: Allowances::new(60, Duration::from_secs(1), MOST_BEARERS),
+            app_bearers: Allowances::new(60, Duration::from_secs(1), MOST_BEARERS),
             guesses: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
             strangers: Allowances::new(STRANGERS.0, STRANGERS.1, MOST_ADDRESSES),
             forgetful: Allowances::new(10, Duration::from_mins(1), MOST_ADDRESSES),
             mailboxes: Allowances::new(3, Duration::from_hours(2), MOST_BEARERS),
             askers_for_passkeys: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
             askers: Allowances::new(2, Duration::from_hours(6), MOST_BEARERS),
+            own: Allowances::new(10, Duration::from_mins(6), MOST_BEARERS),
             sign_ins: SignIns::default(),
         }
     }
@@ -132,9 +138,10 @@ impl Limits {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Admission<'_>, Duration> {
-        let admission = Admission { limits: self, bearer: bearer.0, stranger: None, now };
-        if self.bearers.knows(bearer.0) {
-            self.bearers.take(bearer.0, now)?;
+        let bearers = if what == Presented::AppToken { &self.app_bearers } else { &self.bearers };
+        let admission = Admission { bearers, bearer: bearer.0, stranger: None, now };
+        if bearers.knows(bearer.0) {
+            bearers.take(bearer.0, now)?;
             return Ok(admission);
         }
         let strangers = match what {
@@ -173,10 +180,25 @@ impl Limits {
         self.askers.give_back(user);
     }
 
+    /// Takes one of the links, devices and keys that a user gives themselves.
+    pub(super) fn adds_own(&self, user: UserId, now: Timestamp) -> Result<(), Duration> {
+        self.own.take(user, now)
+    }
+
+    /// What [`Limits::adds_own`] took is theirs again: nothing was added.
+    pub(super) fn added_nothing(&self, user: UserId) {
+        self.own.give_back(user);
+    }
+
     /// What was issued just now is known from the start.
     pub(super) fn issued(&self, bearer: TokenHash, now: Timestamp) {
         // It has its full allowance, so this cannot be refused.
         let _ = self.bearers.take(bearer.0, now);
+    }
+
+    /// The same of what an application was given.
+    pub(super) fn issued_to_app(&self, bearer: TokenHash, now: Timestamp) {
+        let _ = self.app_bearers.take(bearer.0, now);
     }
 }
 
@@ -185,13 +207,22 @@ impl Admission<'_> {
     pub(super) fn known(self) {
         if let Some((strangers, network)) = self.stranger {
             strangers.give_back(network);
-            self.limits.issued(TokenHash(self.bearer), self.now);
+            // It has its full allowance, so this cannot be refused.
+            let _ = self.bearers.take(self.bearer, self.now);
         }
+    }
+
+    /// What was presented was good, and is not any more.
+    pub(super) fn spent(self) {
+        if let Some((strangers, network)) = self.stranger {
+            strangers.give_back(network);
+        }
+        self.unknown();
     }
 
     /// What was presented is good for nothing.
     pub(super) fn unknown(self) {
-        self.limits.bearers.forget(self.bearer);
+        self.bearers.forget(self.bearer);
     }
 }
 
@@ -311,6 +342,22 @@ mod tests {
             let chance = tries.log2() + 20.0 - token_bits;
             assert!(chance < -60.0, "2^{chance}");
         }
+    }
+
+    #[test]
+    fn what_applications_hold_takes_no_place_of_a_client_and_is_forgotten_when_it_is_spent() {
+        let limits = Limits::default();
+        let token = |number: usize| {
+            TokenHash(std::array::from_fn(|at| number.to_le_bytes().get(at).copied().unwrap_or(0)))
+        };
+        (0..MOST_BEARERS).for_each(|number| limits.issued_to_app(token(number), at(0)));
+        limits.issued(TokenHash([255; 32]), at(0));
+        assert!(limits.bearers.knows([255; 32]));
+        let present = || limits.admit(Presented::AppToken, token(1), ip("192.0.2.1"), at(0)).unwrap();
+        present().known();
+        assert!(limits.app_bearers.knows(token(1).0));
+        present().spent();
+        assert!(!limits.app_bearers.knows(token(1).0));
     }
 
     #[test]

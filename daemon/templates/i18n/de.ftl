@@ -137,6 +137,7 @@ result-all = Alle als ein Archiv herunterladen
 result-continue = Ich habe sie gespeichert, weiter
 place-text = Auf diesem Gerät speichern Sie die Datei und importieren sie in der WireGuard-App. Mit einem Telefon daneben scannen Sie den Code in der App.
 place-download = Datei herunterladen
+place-download-bare = Ohne geheimen Schlüssel herunterladen
 place-copy = Text kopieren
 place-show = Konfiguration anzeigen
 registered-title = { $device } ist registriert
@@ -248,7 +249,7 @@ me-devices = Ihre Geräte
 me-no-devices = Sie haben noch kein Gerät. Fügen Sie hier eines hinzu.
 me-no-places = Zurzeit darf es keinen Standort nutzen.
 me-change = Ändern oder entfernen
-place-no-address = Wartet auf eine freie Adresse
+place-no-address = Keine Adresse ist frei. Sobald es eine gibt, verbindet sich das Gerät von selbst; dauert es lange, fragen Sie Ihren Administrator
 place-idle = Zurzeit nicht verbunden
 place-idle-since = Zurzeit nicht verbunden, zuletzt gesehen { $ago }
 me-sessions = Wo Sie angemeldet sind
@@ -307,7 +308,7 @@ factor-title = Zweiter Faktor
 factor-lead = Wer Ihr Passwort erfährt, kann sich ohne den zweiten Faktor trotzdem nicht anmelden.
 factor-owed = Ihr Unternehmen verlangt von allen einen zweiten Faktor. Richten Sie ihn bitte zuerst ein.
 factor-on = Eingeschaltet
-factor-state-on = Er wird beim Anmelden außer dem Passwort verlangt.
+factor-state-on = Ein zweiter Schritt beim Anmelden: Er wird außer dem Passwort verlangt.
 factor-state-off = Zum Anmelden genügt Ihr Passwort. Kommt ein Code von Ihrem Telefon dazu, nützt ein gestohlenes Passwort nichts.
 factor-change = Ändern
 factor-app = Authentifizierungs-App
@@ -354,24 +355,24 @@ me-add-no-script = In diesem Browser sind Skripte abgeschaltet, deshalb kann er 
 me-files = Konfiguration und Schlüssel
 me-files-text = Sehen Sie die Konfiguration noch einmal an, oder ersetzen Sie den Schlüssel, wenn eine Datei verloren ging.
 me-files-show = Konfiguration anzeigen
-me-files-lead = So verbindet sich das Gerät. Der geheime Schlüssel steht hier nicht: Es gibt ihn nur auf dem Gerät.
+me-files-lead = So verbindet sich das Gerät. Den geheimen Schlüssel gibt es nur auf dem Gerät: Ist er verloren, erzeugen Sie einen neuen. Die Dateien unten enthalten ihn nicht.
 me-own-key = Den Schlüssel durch einen eigenen ersetzen
-me-own-key-text = Was den alten Schlüssel hat, wird getrennt. Fügen Sie hier nie einen privaten Schlüssel ein.
+me-own-key-text = Was noch den alten Schlüssel benutzt, wird getrennt. Fügen Sie hier nie einen privaten Schlüssel ein.
 me-own-key-set = Schlüssel ersetzen
 result-back = Ich habe sie gespeichert, zurück zum Konto
 me-client = Desktop-Client einrichten
-me-client-text = Sie erhalten einen Link, der zehn Minuten lang für einen Desktop-Client gilt.
+me-client-text = Sie erhalten einen Link, der zehn Minuten lang gilt. Geben Sie ihn nicht weiter: Wer ihn hat, kann Ihrem Konto Geräte hinzufügen.
 me-client-make = Link erzeugen
 me-client-mail = Auch an { $email } senden
 me-client-link = Ihr Link
 me-client-left = { $minutes ->
-    [one] Er gilt einmal, noch eine Minute lang.
-   *[other] Er gilt einmal, noch { $minutes } Minuten lang.
+    [one] Benutzen Sie ihn innerhalb einer Minute. Wer ihn hat, kann Ihrem Konto Geräte hinzufügen.
+   *[other] Benutzen Sie ihn innerhalb von { $minutes } Minuten. Wer ihn hat, kann Ihrem Konto Geräte hinzufügen.
 }
 me-client-lead = Der Defguard-Client für Windows, macOS und Linux verbindet diesen Computer und hält die Verbindung aktuell.
 me-client-left-hours = { $hours ->
-    [one] Er gilt einmal, noch eine Stunde lang.
-   *[other] Er gilt einmal, noch { $hours } Stunden lang.
+    [one] Benutzen Sie ihn innerhalb einer Stunde. Wer ihn hat, kann Ihrem Konto Geräte hinzufügen.
+   *[other] Benutzen Sie ihn innerhalb von { $hours } Stunden. Wer ihn hat, kann Ihrem Konto Geräte hinzufügen.
 }
 me-client-started = { $minutes ->
     [one] Ein Desktop-Client hat damit begonnen und hat noch eine Minute Zeit.
@@ -389,7 +390,7 @@ me-save = Speichern
 notice-changed = Ihre Angaben sind gespeichert.
 refused-person-name = Geben Sie einen Namen mit 1 bis 64 Zeichen ein.
 refused-device-limit = Sie haben so viele Geräte, wie Sie haben dürfen. Entfernen Sie unter „Ihr Konto“ eines, das Sie nicht benutzen, oder fragen Sie Ihren Administrator.
-refused-taken-over = Ihr Administrator hat dieses Gerät mit eigenen Einstellungen eingerichtet. Bitten Sie ihn um einen anderen Schlüssel.
+refused-taken-over = Ihr Administrator hat dieses Gerät mit eigenen Einstellungen eingerichtet. Es funktioniert weiter wie bisher; braucht es einen anderen Schlüssel, wenden Sie sich an ihn.
 me-traffic = Letzte 24 Stunden: { $came } empfangen, { $went } gesendet
 
 # Passkeys.
@@ -445,7 +446,7 @@ app-scope-profile = Ihren Namen und Ihren Benutzernamen
 app-scope-email = Ihre E-Mail-Adresse
 app-scope-phone = Ihre Telefonnummer
 app-scope-groups = Die Gruppen, zu denen Sie gehören
-app-scope-offline = Danach darf auch gefragt werden, während Sie nicht da sind
+app-scope-offline = Auch während Sie nicht angemeldet sind
 app-refused-title = Sie dürfen { $app } noch nicht benutzen
 app-refused-text = { $app } ist für bestimmte Gruppen gedacht, und Ihr Konto gehört zu keiner davon. Wenn Sie es brauchen, bitten Sie Ihren Administrator, Sie hinzuzufügen.
 app-refused-back = Zurück zu { $app }

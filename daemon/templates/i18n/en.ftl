@@ -137,6 +137,7 @@ result-all = Download all as one archive
 result-continue = I have saved it, continue
 place-text = On this device, save the file and import it in the WireGuard app. On a phone beside it, scan the code with the app.
 place-download = Download file
+place-download-bare = Download without the secret key
 place-copy = Copy text
 place-show = Show the configuration
 registered-title = { $device } is registered
@@ -248,7 +249,7 @@ me-devices = Your devices
 me-no-devices = You have no device yet. Add one here.
 me-no-places = At present it may use no location.
 me-change = Change or remove
-place-no-address = Waits for a free address
+place-no-address = No address is free. This device connects by itself once one is; if that takes long, ask your administrator
 place-idle = Not connected now
 place-idle-since = Not connected now, last seen { $ago }
 me-sessions = Where you are signed in
@@ -307,7 +308,7 @@ factor-title = Second factor
 factor-lead = Who learns your password still cannot sign in without the second factor.
 factor-owed = Your company asks everybody to set up a second factor. Please do this first.
 factor-on = On
-factor-state-on = Signing in asks for it beside your password.
+factor-state-on = A second step when signing in: it is asked for beside your password.
 factor-state-off = Signing in asks for your password only. With a code from your phone in addition, a stolen password is of no use.
 factor-change = Change
 factor-app = Authenticator app
@@ -354,24 +355,24 @@ me-add-no-script = Scripts are switched off in this browser, so it cannot make a
 me-files = Configuration and key
 me-files-text = See the configuration again, or replace the key when a file was lost.
 me-files-show = Show the configuration
-me-files-lead = This is how the device connects. The secret key is not here: it exists on the device only.
+me-files-lead = This is how the device connects. The secret key is on the device only: if it is lost, make a new one. The files below come without it.
 me-own-key = Replace the key with one of my own
-me-own-key-text = What has the old key is cut off. Never paste a private key here.
+me-own-key-text = Whatever still uses the old key is disconnected. Never paste a private key here.
 me-own-key-set = Replace the key
 result-back = I have saved it, back to your account
 me-client = Set up the desktop client
-me-client-text = You get a link that works for ten minutes, for one desktop client.
+me-client-text = You get a link that works for ten minutes. Keep it to yourself: whoever has it can add devices to your account.
 me-client-make = Make a link
 me-client-mail = Also send it to { $email }
 me-client-link = Your link
 me-client-left = { $minutes ->
-    [one] It works once, within one minute.
-   *[other] It works once, within { $minutes } minutes.
+    [one] Use it within one minute. Whoever has it can add devices to your account.
+   *[other] Use it within { $minutes } minutes. Whoever has it can add devices to your account.
 }
 me-client-lead = The Defguard client for Windows, macOS and Linux connects this computer and keeps its connection up to date.
 me-client-left-hours = { $hours ->
-    [one] It works once, within one hour.
-   *[other] It works once, within { $hours } hours.
+    [one] Use it within one hour. Whoever has it can add devices to your account.
+   *[other] Use it within { $hours } hours. Whoever has it can add devices to your account.
 }
 me-client-started = { $minutes ->
     [one] A desktop client has started with it and has one more minute.
@@ -389,7 +390,7 @@ me-save = Save
 notice-changed = Your details are saved.
 refused-person-name = Enter a name of 1 to 64 characters.
 refused-device-limit = You have as many devices as you may have. Remove one that you do not use under “Your account”, or ask your administrator.
-refused-taken-over = This device was set up by your administrator with settings of its own. Ask them for another key.
+refused-taken-over = Your administrator set this device up with settings of its own. It goes on working as it is; if it needs another key, ask them.
 me-traffic = Last 24 hours: { $came } received, { $went } sent
 
 # Passkeys.

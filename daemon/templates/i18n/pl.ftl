@@ -141,6 +141,7 @@ result-all = Pobierz wszystko jako jedno archiwum
 result-continue = Mam zapisane, dalej
 place-text = Na tym urządzeniu zapisz plik i zaimportuj go w aplikacji WireGuard. Telefonem obok zeskanuj kod w aplikacji.
 place-download = Pobierz plik
+place-download-bare = Pobierz bez tajnego klucza
 place-copy = Kopiuj tekst
 place-show = Pokaż konfigurację
 registered-title = Urządzenie { $device } jest zarejestrowane
@@ -258,7 +259,7 @@ me-devices = Twoje urządzenia
 me-no-devices = Nie masz jeszcze urządzenia. Dodaj je tutaj.
 me-no-places = Obecnie nie może korzystać z żadnej lokalizacji.
 me-change = Zmień lub usuń
-place-no-address = Czeka na wolny adres
+place-no-address = Nie ma wolnego adresu. Gdy się pojawi, urządzenie połączy się samo; jeśli to długo trwa, zwróć się do administratora
 place-idle = Teraz bez połączenia
 place-idle-since = Teraz bez połączenia, ostatnio widziane { $ago }
 me-sessions = Gdzie jesteś zalogowany
@@ -322,7 +323,7 @@ factor-title = Drugi składnik logowania
 factor-lead = Kto pozna Twoje hasło, bez drugiego składnika i tak się nie zaloguje.
 factor-owed = Twoja firma wymaga od wszystkich drugiego składnika logowania. Ustaw go, zanim przejdziesz dalej.
 factor-on = Włączony
-factor-state-on = Podczas logowania wymagany jest on oprócz hasła.
+factor-state-on = Drugi krok podczas logowania: wymagany jest oprócz hasła.
 factor-state-off = Do zalogowania wystarcza hasło. Jeśli dodasz kod z telefonu, skradzione hasło na nic się nie przyda.
 factor-change = Zmień
 factor-app = Aplikacja uwierzytelniająca
@@ -370,26 +371,26 @@ me-add-no-script = Skrypty są w tej przeglądarce wyłączone, więc nie może 
 me-files = Konfiguracja i klucz
 me-files-text = Zobacz konfigurację jeszcze raz albo wymień klucz, jeśli plik zaginął.
 me-files-show = Pokaż konfigurację
-me-files-lead = Tak łączy się to urządzenie. Tajnego klucza tu nie ma: istnieje tylko na urządzeniu.
+me-files-lead = Tak łączy się to urządzenie. Tajny klucz jest tylko na urządzeniu: jeśli zaginął, utwórz nowy. Poniższe pliki go nie zawierają.
 me-own-key = Zamień klucz na własny
-me-own-key-text = Wszystko, co ma stary klucz, zostanie odłączone. Nigdy nie wklejaj tu klucza prywatnego.
+me-own-key-text = Wszystko, co jeszcze używa starego klucza, zostanie odłączone. Nigdy nie wklejaj tu klucza prywatnego.
 me-own-key-set = Wymień klucz
 result-back = Mam zapisane, powrót do konta
 me-client = Skonfiguruj klienta na komputer
-me-client-text = Otrzymasz link, który przez dziesięć minut działa dla jednego klienta na komputer.
+me-client-text = Otrzymasz link, który działa przez dziesięć minut. Nikomu go nie przekazuj: kto go ma, może dodać urządzenia do Twojego konta.
 me-client-make = Utwórz link
 me-client-mail = Wyślij go też na { $email }
 me-client-link = Twój link
 me-client-left = { $minutes ->
-    [one] Działa raz, jeszcze przez minutę.
-    [few] Działa raz, jeszcze przez { $minutes } minuty.
-   *[many] Działa raz, jeszcze przez { $minutes } minut.
+    [one] Użyj go w ciągu minuty. Kto go ma, może dodać urządzenia do Twojego konta.
+    [few] Użyj go w ciągu { $minutes } minut. Kto go ma, może dodać urządzenia do Twojego konta.
+   *[many] Użyj go w ciągu { $minutes } minut. Kto go ma, może dodać urządzenia do Twojego konta.
 }
 me-client-lead = Klient Defguard dla systemów Windows, macOS i Linux łączy ten komputer i dba o aktualność połączenia.
 me-client-left-hours = { $hours ->
-    [one] Działa raz, jeszcze przez godzinę.
-    [few] Działa raz, jeszcze przez { $hours } godziny.
-   *[many] Działa raz, jeszcze przez { $hours } godzin.
+    [one] Użyj go w ciągu godziny. Kto go ma, może dodać urządzenia do Twojego konta.
+    [few] Użyj go w ciągu { $hours } godzin. Kto go ma, może dodać urządzenia do Twojego konta.
+   *[many] Użyj go w ciągu { $hours } godzin. Kto go ma, może dodać urządzenia do Twojego konta.
 }
 me-client-started = { $minutes ->
     [one] Klient na komputer zaczął z nim i ma jeszcze minutę.
@@ -408,7 +409,7 @@ me-save = Zapisz
 notice-changed = Twoje dane zostały zapisane.
 refused-person-name = Podaj nazwę o długości od 1 do 64 znaków.
 refused-device-limit = Masz już tyle urządzeń, ile możesz mieć. Usuń na stronie „Twoje konto” takie, którego nie używasz, albo zwróć się do administratora.
-refused-taken-over = Administrator skonfigurował to urządzenie z własnymi ustawieniami. Poproś go o inny klucz.
+refused-taken-over = Administrator skonfigurował to urządzenie z własnymi ustawieniami. Działa ono dalej tak jak dotąd; jeśli potrzebuje innego klucza, zwróć się do administratora.
 me-traffic = Ostatnie 24 godziny: odebrano { $came }, wysłano { $went }
 
 # Klucze dostępu.

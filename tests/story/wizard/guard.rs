@@ -10,7 +10,7 @@ use crate::sign_in::{PASSWORD, sign_in};
 use crate::support::{NOW, Postern, key};
 
 /// What is looked at by somebody who has a session of each kind, and by a stranger.
-const LOOKED_AT: [&str; 30] = [
+const LOOKED_AT: [&str; 35] = [
     "/",
     "/enroll",
     "/enroll/you",
@@ -40,6 +40,11 @@ const LOOKED_AT: [&str; 30] = [
     "/me/client",
     "/me/particulars",
     "/me/apps",
+    "/me/confirm?to=passkeys",
+    "/me/second-factor/set-up?by=app",
+    "/me/second-factor/remove?factor=totp",
+    "/openid/continue",
+    "/enroll/second-factor",
     "/?token=x",
 ];
 
@@ -97,7 +102,9 @@ async fn looking_at_pages_changes_no_byte_of_the_database() {
     let bytes = || ["db", "db-wal"].map(|ending| std::fs::read(path.with_extension(ending)).unwrap());
     let before = bytes();
     let mut stranger = Browser::new(&postern);
-    let own = ["/me/device", "/me/device/remove"].map(|page| format!("{page}?id={device}"));
+    let own = ["/me/device?", "/me/device/remove?", "/me/device/files?", "/me/device/state?"];
+    let own = own.into_iter().chain(["/me/device/file?name=hq.conf&"]);
+    let own: Vec<_> = own.map(|page| format!("{page}id={device}")).collect();
     for path in LOOKED_AT.into_iter().chain(own.iter().map(String::as_str)) {
         browser.get(path).await;
         stranger.get(path).await;

@@ -193,7 +193,9 @@ async fn a_refresh_token_reaches_less_if_asked_to_and_never_more() {
     assert_eq!(refresh(&token, "openid profile").await.refused(), (400, "invalid_scope"));
     let less = refresh(&token, "openid").await;
     assert!(user_info(&postern, &less.token("access_token")).await.json.get("email").is_none());
-    assert_eq!(claims(&less.token("id_token"))["sub"], claims(&tokens.token("id_token"))["sub"]);
+    for name in ["iss", "sub", "aud", "auth_time"] {
+        assert_eq!(claims(&less.token("id_token"))[name], claims(&tokens.token("id_token"))[name], "{name}");
+    }
     let whole = client.refresh(&postern, &less.token("refresh_token")).await;
     assert_eq!(user_info(&postern, &whole.token("access_token")).await.json["email"], "jdoe@example.com");
     let late = whole.token("refresh_token");

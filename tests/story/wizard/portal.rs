@@ -188,7 +188,8 @@ async fn without_scripts_one_brings_a_key_and_gets_files_from_ones_own_pages() {
 
 #[tokio::test]
 async fn another_key_takes_the_place_of_the_old_one_and_of_what_its_client_may_read() {
-    let postern = Postern::new();
+    let dir = tempfile::tempdir().unwrap();
+    let postern = mailing(dir.path());
     let session = postern.enrolled("jdoe").await;
     let registered = postern.create_device(&session, "laptop", &key(1)).await;
     let old_client = polling(&registered);
@@ -196,10 +197,13 @@ async fn another_key_takes_the_place_of_the_old_one_and_of_what_its_client_may_r
     let mut browser = Browser::new(&postern);
     assert_eq!(sign_in(&mut browser, "jdoe", "Correct-Horse-7").await.went_to(), "/me");
     let device = postern.devices()[0].id;
+    let told =
+        || waiting(&postern).iter().filter(|mail| matches!(mail, Message::DeviceRekeyed { .. })).count();
     let renew = json!({ "device": device.0, "pubkey": key(2) });
     let (status, answer) = browser.send("/me/device/key", &renew).await;
     assert_eq!((status, &answer["device"]["id"]), (200, &json!(device.0)));
     assert_eq!(browser.send("/me/device/key", &renew).await, (200, answer), "the first answer was lost");
+    assert_eq!(told(), 1, "its owner is told, once");
     assert_eq!(postern.devices()[0].public_key.unwrap().to_string(), key(2));
     assert_eq!(postern.present("/api/v1/poll", &old_client).await.status, 403);
     assert_eq!(postern.audited().iter().filter(|entry| *entry == "device.rekey laptop").count(), 1);
@@ -270,6 +274,18 @@ async fn nobody_gets_more_devices_than_people_may_have_by_any_way() {
 }
 
 #[tokio::test]
+async fn the_limit_of_devices_does_not_keep_anybody_from_enrolling() {
+    let postern = limited(1);
+    let (_, cookie) = postern.start(&postern.invite("jdoe")).await;
+    for number in 1..=2 {
+        let device = postern.create_device(&cookie, &format!("device{number}"), &key(number)).await;
+        assert_eq!(device.status, 200, "{number}");
+    }
+    with_device(&postern, "ann", "laptop", 3).await;
+    assert_eq!(add(&mut signed_in(&postern, "ann").await, "phone", 4).await.0, 409);
+}
+
+#[tokio::test]
 async fn a_page_that_asks_for_lamps_does_not_keep_anybody_signed_in() {
     let postern = Postern::new();
     let id = with_device(&postern, "jdoe", "laptop", 1).await;
@@ -280,4 +296,43 @@ async fn a_page_that_asks_for_lamps_does_not_keep_anybody_signed_in() {
     }
     postern.pass(6);
     assert_eq!(browser.get("/me").await.went_to(), "/sign-in");
+}
+
+#[tokio::test]
+async fn links_devices_and_keys_together_are_ten_at_once_and_then_one_in_six_minutes() {
+    let postern = Postern::new();
+    let id = with_device(&postern, "jdoe", "laptop", 1).await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    for _ in 0..20 {
+        browser
+            .post("/me/device/key", &[("device", &id), ("pubkey", "x")])
+            .await
+            .shows(422, &["own-key-error"]);
+    }
+    for _ in 0..8 {
+        browser.post("/me/client", &[]).await.went_to();
+        browser.post("/me/client/withdraw", &[]).await.went_to();
+    }
+    assert_eq!(add(&mut browser, "phone", 2).await.0, 200);
+    assert_eq!(
+        browser
+            .send("/me/device/key", &json!({ "device": id.parse::<i64>().unwrap(), "pubkey": key(3) }))
+            .await
+            .0,
+        200
+    );
+    for (path, form) in [
+        ("/me/client", [("mail", "1"), ("", "")]),
+        ("/me/devices/add", [("name", "x"), ("pubkey", &key(4))]),
+        ("/me/device/key", [("device", &id), ("pubkey", &key(4))]),
+    ] {
+        let page = browser.post(path, &form).await;
+        page.shows(429, &["Too many"]);
+        assert_eq!(page.headers["retry-after"], "360", "{path}");
+    }
+    enrolled(&postern, "eve").await;
+    signed_in(&postern, "eve").await.post("/me/client", &[]).await.went_to();
+    postern.pass(360);
+    assert_eq!(add(&mut browser, "tablet", 5).await.0, 200);
+    assert_eq!(add(&mut browser, "another", 6).await.0, 429);
 }

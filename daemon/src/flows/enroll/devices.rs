@@ -123,7 +123,7 @@ pub fn replace_key(
 }
 
 /// Gives a device of somebody who has signed in another key. Peers of the old key go, and so does the polling token of a
-/// client that has that key. The key that it has already changes nothing: the answer was lost on the way.
+/// client that has that key; its owner is told. The key that it has already changes nothing: the answer was lost on the way.
 pub fn renew_key(
     tx: &Tx<'_>,
     site: &Site,
@@ -139,6 +139,7 @@ pub fn renew_key(
         return Ok(device.clone());
     }
     let device = rekey(tx, site, device, key, &user.username, now)?;
+    tell(tx, site, &Message::DeviceRekeyed { user: user.id, device: device.name.clone() }, now)?;
     // Nobody is told this one.
     renew_polling(tx, site, &device, now)?;
     Ok(device)
@@ -220,7 +221,10 @@ fn register(
 ) -> Result<DeviceId, EnrollError> {
     let locations = locations_of_user(tx, site, user.id)?;
     let [first, others @ ..] = locations.as_slice() else { return Err(EnrollError::NoLocation) };
-    if let Some(limit) = beyond_limit(tx, site, user.id)? {
+    // Who enrolls has to come to an end; what a session may register bounds them.
+    if user.password_hash.is_some()
+        && let Some(limit) = beyond_limit(tx, site, user.id)?
+    {
         return Err(EnrollError::DeviceLimit(limit));
     }
     let (name, only) = match name.trim() {

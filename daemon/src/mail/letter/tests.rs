@@ -55,6 +55,7 @@ fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId, code: CodeId
                 Kind::PasskeyRemoved => passkey(PasskeyEvent::Removed),
                 Kind::PasskeyCopied => passkey(PasskeyEvent::Copied),
                 Kind::DeviceAdded => Message::DeviceAdded { user, device },
+                Kind::DeviceRekeyed => Message::DeviceRekeyed { user, device },
                 Kind::DeviceRemoved => Message::DeviceRemoved { user, device },
                 Kind::EnrollmentFinished => Message::EnrollmentFinished { user },
                 Kind::EnrollmentExpired => Message::EnrollmentExpired { enrollment },

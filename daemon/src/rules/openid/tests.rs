@@ -48,6 +48,9 @@ fn an_application_is_told_how_and_when_somebody_proved_who_they_are() {
         let told = authenticated(&session);
         assert_eq!((told.auth_time, told.acr, &*told.amr.join(" ")), (7, acr, amr));
     }
+    session.second_factor_at = Some(7);
+    session.authenticated_at = 99;
+    assert_eq!(authenticated(&session).auth_time, 7, "the password alone was given again");
 }
 
 #[test]
@@ -120,6 +123,8 @@ fn who_is_asked_to_sign_in_again_is_asked_once() {
     assert!(!wants(&[("max_age", "60")], 2, 61), "they signed in for it");
     assert!(wants(&[("max_age", "0")], 1, 0) && !wants(&[("max_age", "0")], 2, 5));
     assert!(!wants(&[], 1, 99_999));
+    let before = Session { authenticated_at: -1, ..a_session(2) };
+    assert!(read(&[("prompt", "login")]).unwrap().wants_another_sign_in(&before, 1), "not for this request");
 }
 
 #[test]

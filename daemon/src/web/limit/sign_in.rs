@@ -6,8 +6,8 @@
 //! account has two names: once strangers failed often enough with either, no password is right any more, but the other
 //! name is not answered otherwise than before: that would tell that both are one account's.
 //!
-//! So many names are told apart, and a network adds so many of them an hour: whoever wants all others to share one
-//! allowance needs hundreds of networks.
+//! So many names are told apart. Once half of them are known, a network adds so many an hour: whoever wants all others to share
+//! one allowance needs hundreds of networks. Before that networks are not counted, so nobody keeps out a neighbour.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -23,8 +23,8 @@ use crate::web::allowance::Allowances;
 /// So many failures at once, and then another one in every period: at most so many in any hour.
 const FAILURES: u16 = 10;
 const PERIOD: Duration = Duration::from_hours(1);
-/// Names that nobody failed with of late, which the strangers of a network fail with: so many at once, and then another one
-/// in every period.
+/// Names that nobody failed with of late, which the strangers of a network fail with while many are known: so many at once,
+/// and then another one in every period.
 const NEW_NAMES: (u16, Duration) = (60, Duration::from_mins(1));
 /// So many right passwords at once, and then another one in every period: more than people need.
 const ENTRIES: (u16, Duration) = (20, Duration::from_mins(1));
@@ -104,7 +104,8 @@ impl SignIns {
         self.addresses.take(address, now)?;
         let name = key_of("name", &[name.to_ascii_lowercase().as_bytes()]);
         // Of two that add one name at the same time both are counted, which costs more and never less.
-        let newcomer = (!self.names.knows(name)).then(|| site_of(client));
+        let is_counted = !self.names.knows(name) && self.names.is_half_full(now);
+        let newcomer = is_counted.then(|| site_of(client));
         newcomer.map_or(Ok(()), |site| self.newcomers.take(site, now))?;
         self.names.take(name, now)?;
         let account = account.map(|account| (account, self.accounts.take(account, now).is_ok()));
@@ -298,8 +299,15 @@ mod tests {
 
     /// Addresses of one site of IPv6 are as many as anybody wants.
     #[test]
-    fn a_network_fails_with_so_many_names_an_hour_and_others_are_not_hindered() {
+    fn while_many_names_are_known_a_network_adds_so_many_an_hour_and_others_are_not_hindered() {
         let limits = SignIns::default();
+        // By many.
+        let known = u32::try_from(MOST_BEARERS / 2).unwrap();
+        for number in 0..known {
+            let client = std::net::Ipv4Addr::from_bits(number / 30).into();
+            let name = &format!("known{number}");
+            assert!(limits.attempt(Attempt { name, account: None, browser: None, client }, at(0)).is_ok());
+        }
         let attempt = |number: u32, client: &str, second| {
             let attempt = Attempt {
                 name: &format!("name{number}"),
@@ -310,14 +318,32 @@ mod tests {
             limits.attempt(attempt, at(second)).is_ok()
         };
         let from = |site: &str, number: u32| format!("2001:db8:{site}:{:x}::1", number % 1000);
-        let hour =
-            |site: &str| (0..18_000).filter(|n| attempt(*n, &from(site, *n), i64::from(n / 5))).count();
-        assert_eq!(hour("1"), 60 + 59);
-        let most = u32::try_from(MOST_BEARERS).unwrap() / (60 + 60);
-        assert!(most > 500, "{most} networks");
-        assert!(attempt(1, &from("1", 2000), 3600), "a name that is known adds none");
-        assert!(attempt(20_000, &from("2", 1), 3600));
-        assert!(attempt(20_000, "192.0.2.1", 3600));
+        let hour = |site: &str| {
+            (0..18_000).filter(|n| attempt(*n, &from(site, *n), i64::from(n / 500 * 100))).count()
+        };
+        assert_eq!(hour("1"), 60 + 58);
+        let most = (u32::try_from(MOST_BEARERS).unwrap() - known) / (60 + 60);
+        assert!(most > 250, "{most} networks");
+        assert!(!attempt(20_000, &from("1", 2001), 3500));
+        assert!(attempt(1, &from("1", 2000), 3599), "a name that is known adds none");
+        assert!(attempt(20_000, &from("2", 1), 3599));
+        assert!(attempt(20_000, "192.0.2.1", 3599));
+        let counted = (20_001..20_005).filter(|number| !attempt(*number, &from("1", *number), 3600)).count();
+        assert_eq!(counted, 0, "those that were known are not any more");
+    }
+
+    /// A /48 may be many customers.
+    #[test]
+    fn one_network_keeps_out_no_neighbour_while_few_names_are_known() {
+        let limits = SignIns::default();
+        let attempt = |number: u32, client: &str| {
+            let name = &format!("name{number}");
+            let client = client.parse().unwrap();
+            limits.attempt(Attempt { name, account: None, browser: None, client }, at(0)).is_ok()
+        };
+        assert_eq!((0..500).filter(|number| attempt(*number, "2001:db8:1:1::1")).count(), 30);
+        assert_eq!((500..999).filter(|number| attempt(*number, "2001:db8:1:2::1")).count(), 30);
+        assert!(attempt(1000, "2001:db8:1:3::1"), "sixty of their /48 are used");
     }
 
     #[test]

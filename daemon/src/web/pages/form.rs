@@ -36,3 +36,9 @@ impl Form {
         self.0.iter().find(|field| field.0 == name).map_or("", |field| field.1.as_str())
     }
 }
+
+/// What an address says of `name`.
+pub(super) fn asked(query: Option<&str>, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.find(|pair| pair.0 == name).map(|pair| pair.1.into_owned())
+}

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
 use super::device::ClientLink;
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::{Key, Phrase};
 use super::trouble::{Trouble, page};
@@ -86,9 +86,8 @@ pub(super) async fn show(
     Extension(visit): Extension<Visit>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
-    let query = query.unwrap_or_default();
-    let token = form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == "token");
-    match token.map(|pair| pasted(&pair.1)).filter(|token| !token.expose().is_empty()) {
+    let token = asked(query.as_deref(), "token");
+    match token.map(|token| pasted(&token)).filter(|token| !token.expose().is_empty()) {
         Some(token) => show_link(&pages, &visit, token).await,
         None => paste(&pages, &visit).await,
     }

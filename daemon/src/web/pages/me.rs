@@ -10,7 +10,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use postern_gateway::chain;
 
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::lamp::Lit;
 use super::language::{Key, Language, Phrase};
@@ -18,6 +18,7 @@ use super::me_traffic::Chart;
 use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
+use crate::flows::own_client;
 use crate::flows::refusal::Refusal;
 use crate::flows::roster::{self, DeviceView, PlaceState, PlaceView};
 use crate::flows::sign_in::{self, SignInError, SignedIn, Which};
@@ -132,7 +133,13 @@ pub(super) async fn end_sessions(
         "others" => Which::Others,
         number => Which::One(SessionId(number.parse().map_err(|_| Trouble::Malformed)?)),
     };
-    pages.change_own(&visit, move |tx, _, who, now| Ok(sign_in::end(tx, who, which, now)?)).await??;
+    let ended = pages.change_own(&visit, move |tx, site, who, now| {
+        if which == Which::Others {
+            own_client::withdraw(tx, site, who, now)?;
+        }
+        Ok(sign_in::end(tx, who, which, now)?)
+    });
+    ended.await??;
     Ok(see_other("/me?done=ended"))
 }
 
@@ -234,8 +241,7 @@ impl<E> From<StoreError> for Undone<E> {
 }
 
 fn notice(query: Option<&str>, language: Language) -> Option<Notice> {
-    let query = query.unwrap_or_default().as_bytes();
-    let done = form_urlencoded::parse(query).find(|pair| pair.0 == "done")?.1;
+    let done = asked(query, "done")?;
     let key = match &*done {
         "password" => Some(Key("notice-password")),
         "renamed" => Some(Key("notice-renamed")),

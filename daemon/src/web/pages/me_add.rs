@@ -9,10 +9,10 @@ use axum::{Extension, Json};
 use serde_json::json as object;
 
 use super::device_parts::{NewDevice, NewKey, SIGNED_IN, Step, Typed, json};
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::Phrase;
-use super::me_device::{asked, asked_for, numbered};
+use super::me_device::{asked_for, numbered};
 use super::places::ShownPlace;
 use super::trouble::{Trouble, page, refusal};
 use super::visit::Visit;
@@ -25,7 +25,7 @@ use crate::rules::action::Action;
 use crate::rules::ids::DeviceId;
 use crate::store::Revision;
 use crate::store::device::Device;
-use crate::web::live;
+use crate::web::{live, seconds_of};
 
 #[derive(Template)]
 #[template(path = "pages/me-add.html")]
@@ -145,6 +145,11 @@ pub(super) async fn file(
 }
 
 impl Pages {
+    /// Takes one of what somebody may add in a time.
+    pub(super) fn adds_own(&self, who: &SignedIn) -> Result<(), Trouble> {
+        self.limits.adds_own(who.user.id, self.app.now()).map_err(|wait| Trouble::TooMany(seconds_of(wait)))
+    }
+
     async fn add(
         &self,
         visit: &Visit,
@@ -152,6 +157,7 @@ impl Pages {
         name: String,
         key: String,
     ) -> Result<Result<Device, EnrollError>, Trouble> {
+        self.adds_own(who)?;
         let added = self.change_own_or(visit, move |tx, site, who, now| {
             own_devices::add(tx, site, who, (&name, &key), now)
         });
@@ -165,6 +171,7 @@ impl Pages {
         id: DeviceId,
         key: String,
     ) -> Result<Result<Device, EnrollError>, Trouble> {
+        self.adds_own(who)?;
         let renewed = self.change_own_or(visit, move |tx, site, who, now| {
             own_devices::renew_key(tx, site, who, (id, &key), now)
         });
@@ -185,6 +192,7 @@ impl Pages {
                 Ok(Ok(device))
             }
             Err(error) => {
+                self.limits.added_nothing(who.user.id);
                 let name = &who.user.username;
                 live::tell_exhausted_to(&self.app, name, &error).await?;
                 self.refusals.no_own_device(visit.client, action, name, &error).await;

@@ -68,7 +68,8 @@ pub(super) async fn issue(
     Extension(visit): Extension<Visit>,
     body: Body,
 ) -> Result<Response, Trouble> {
-    pages.signed_in(&visit).await?;
+    let who = pages.signed_in(&visit).await?;
+    pages.adds_own(&who)?;
     let mail = if Form::read(body).await?.get("mail").is_empty() { Mail::None } else { Mail::Sent };
     let issued =
         pages.change_own(&visit, move |tx, site, who, now| own_client::issue(tx, site, who, mail, now));

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use zeroize::Zeroizing;
 
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::{Key, Phrase};
 use super::sign_in::{Judged, retry_after, too_often};
@@ -75,9 +75,9 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
     let who = pages.anybody(&visit).await?;
-    let query = query.unwrap_or_default();
-    let named = form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == "to");
-    let Some(back) = named.and_then(|pair| Back::named(&pair.1)) else { return Ok(see_other("/me")) };
+    let Some(back) = asked(query.as_deref(), "to").and_then(|name| Back::named(&name)) else {
+        return Ok(see_other("/me"));
+    };
     page(&confirm_page(&pages, &visit, who.user.username, back, None))
 }
 

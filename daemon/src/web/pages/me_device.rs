@@ -7,7 +7,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::{Key, Phrase};
 use super::trouble::{Trouble, page};
@@ -117,12 +117,6 @@ impl Pages {
 /// The device that an address names.
 pub(super) fn asked_for(query: Option<&str>) -> Option<DeviceId> {
     asked(query, "id").and_then(|number| number.parse().ok()).map(DeviceId)
-}
-
-/// What an address says of `name`.
-pub(super) fn asked(query: Option<&str>, name: &str) -> Option<String> {
-    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    pairs.find(|pair| pair.0 == name).map(|pair| pair.1.into_owned())
 }
 
 /// The device that a form names.

@@ -10,7 +10,7 @@ use axum::response::Response;
 use zeroize::Zeroizing;
 
 use super::factor_form::{self, Place, Refused, Shown, method_in};
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::{Key, Phrase};
 use super::me_confirm::Back;
@@ -151,11 +151,11 @@ pub(super) async fn ask_to_remove(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
     let who = pages.fresh(&visit, Back::SecondFactor).await?;
-    let query = query.unwrap_or_default();
-    let named = form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == "factor");
     let there = who.factors.list();
-    let asked = named.and_then(|pair| removable(&pair.1)).filter(|(factor, _)| there.contains(factor));
-    let Some((factor, called)) = asked else { return Ok(again().await) };
+    let named = asked(query.as_deref(), "factor").and_then(|name| removable(&name));
+    let Some((factor, called)) = named.filter(|(factor, _)| there.contains(factor)) else {
+        return Ok(again().await);
+    };
     let called = visit.language.say(called);
     page(&RemovePage { frame: Frame::new(&pages.app.site(), &visit), factor: factor.name(), called })
 }

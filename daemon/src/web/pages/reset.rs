@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use zeroize::Zeroizing;
 
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::{Key, Phrase};
 use super::trouble::{Trouble, page, password_refusal};
@@ -103,9 +103,8 @@ pub(super) async fn show(
     Extension(visit): Extension<Visit>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
-    let query = query.unwrap_or_default();
-    let token = form_urlencoded::parse(query.as_bytes()).find(|pair| pair.0 == "token");
-    let Some(token) = token.map(|pair| Token::presented(&pair.1)) else { return Ok(see_other("/password")) };
+    let token = asked(query.as_deref(), "token");
+    let Some(token) = token.map(|token| Token::presented(&token)) else { return Ok(see_other("/password")) };
     let admission = pages.admit(Presented::ResetToken, token.hash(), &visit).await?;
     let (app, now, hash) = (pages.app.clone(), pages.app.now(), token.hash());
     let is_good = pages.app.store.read(move |tx| password_reset::is_good(tx, &app.site(), hash, now)).await?;

@@ -153,7 +153,7 @@ impl Pages {
             Ok(is_so.then(grant).transpose()?)
         });
         let (to, _) = granted.await??;
-        self.limits.issued(hash, self.app.now());
+        self.limits.issued_to_app(hash, self.app.now());
         self.sent_back(&to.ok_or_else(over)?, way, visit)
     }
 

@@ -11,7 +11,7 @@ use axum::response::Response;
 use super::authorize::found_at;
 use super::params_of;
 use crate::flows::openid_logout::{self, Farewell};
-use crate::flows::sign_in;
+use crate::flows::sign_in::{self, SignedIn};
 use crate::rules::openid::{Params, with_params};
 use crate::web::pages::form::Form;
 use crate::web::pages::frame::Frame;
@@ -77,14 +77,22 @@ pub(super) async fn confirm(
 
 impl Pages {
     async fn farewell(&self, visit: &Visit, params: &Params) -> Result<Farewell, Trouble> {
-        let who = self.somebody(visit).await?;
+        let who = self.whoever(visit).await?;
         let (app, params) = (self.app.clone(), params.clone());
         let read = self.app.store.read(move |tx| openid_logout::read(tx, &app.site(), &params, who.as_ref()));
         read.await?.ok_or(Trouble::Refused(StatusCode::BAD_REQUEST, Key("refused-app-logout")))
     }
 
+    /// Who is signed in, if somebody is, whatever they owe: it is no reason to stay.
+    async fn whoever(&self, visit: &Visit) -> Result<Option<SignedIn>, Trouble> {
+        match self.anybody(visit).await {
+            Err(Trouble::SignedOut) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     async fn sign_out_of(&self, visit: &Visit) -> Result<(), Trouble> {
-        if self.somebody(visit).await?.is_some() {
+        if self.whoever(visit).await?.is_some() {
             self.change_own(visit, |tx, _, who, now| Ok(sign_in::sign_out(tx, who, now)?)).await??;
         }
         Ok(())

@@ -56,7 +56,7 @@ pub(super) async fn give(
         Ok::<_, SigningError>(issued.map(|issued| (issued, fresh)).map_err(OAuthError::refused))
     });
     let (given, _) = given.await?;
-    let (issued, fresh) = pages.judged(&visit, admission, given).await?;
+    let (issued, fresh) = pages.judged(&visit, admission, given, Admission::spent).await?;
     Ok(pages.handed_out(&issued, &fresh))
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn take_back(
         })
     });
     let (ended, _) = ended.await?;
-    pages.judged(&visit, admission, ended).await?;
+    pages.judged(&visit, admission, ended, Admission::spent).await?;
     Ok(StatusCode::OK.into_response())
 }
 
@@ -126,15 +126,16 @@ impl Pages {
         }
     }
 
-    /// Settles what a request cost, and writes down that it was refused.
-    pub(super) async fn judged<T>(
+    /// Settles what a request cost, as `settle` does where it was granted, and writes down that it was refused.
+    pub(super) async fn judged<'a, T>(
         &self,
         visit: &Visit,
-        admission: Admission<'_>,
+        admission: Admission<'a>,
         outcome: Result<T, OAuthError>,
+        settle: fn(Admission<'a>),
     ) -> Result<T, OAuthError> {
         if outcome.is_ok() {
-            admission.known();
+            settle(admission);
         } else {
             admission.unknown();
             self.refusals.no_app_token(visit.client).await;
@@ -149,7 +150,7 @@ impl Pages {
 
     fn handed_out(&self, issued: &Issued, fresh: &Fresh) -> Response {
         let now = self.app.now();
-        self.limits.issued(fresh.access.hash(), now);
+        self.limits.issued_to_app(fresh.access.hash(), now);
         let mut said = json!({
             "access_token": fresh.access.expose(),
             "token_type": "Bearer",
@@ -158,7 +159,7 @@ impl Pages {
             "id_token": issued.id_token,
         });
         if let Some(said) = said.as_object_mut().filter(|_| issued.is_offline) {
-            self.limits.issued(fresh.refresh.hash(), now);
+            self.limits.issued_to_app(fresh.refresh.hash(), now);
             said.insert("refresh_token".to_owned(), json!(fresh.refresh.expose()));
         }
         let not_kept = [

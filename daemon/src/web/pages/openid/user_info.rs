@@ -10,6 +10,7 @@ use super::{OAuthError, credentials};
 use crate::flows::openid_token::{self, Read};
 use crate::rules::token::Token;
 use crate::store::StoreError;
+use crate::web::limit::Admission;
 use crate::web::pages::Pages;
 use crate::web::pages::visit::{Visit, text};
 
@@ -45,16 +46,17 @@ fn bearer(headers: &HeaderMap) -> Result<Option<Token>, OAuthError> {
 }
 
 async fn read(pages: &Pages, visit: &Visit, token: &Token) -> Result<Json<Value>, OAuthError> {
-    let (hash, now) = (token.hash(), pages.app.now());
+    let (app, hash, now) = (pages.app.clone(), token.hash(), pages.app.now());
     let admission = pages.admit_app(visit, hash).await?;
-    let found = match pages.app.store.read(move |tx| openid_token::user_info(tx, hash, now)).await? {
-        Read::Claims(claims) => Ok(claims),
-        Read::Unknown => Err(OAuthError::token()),
-        Read::Over(grant) => {
-            let ended = pages.app.store.write(move |tx| tx.end_grant(grant)).await;
-            ended.map_err(|error: StoreError| OAuthError::from(error))?;
-            Err(OAuthError::token())
-        }
-    };
-    pages.judged(visit, admission, found).await.map(Json)
+    let found =
+        match pages.app.store.read(move |tx| openid_token::user_info(tx, &app.site(), hash, now)).await? {
+            Read::Claims(claims) => Ok(claims),
+            Read::Unknown => Err(OAuthError::token()),
+            Read::Over(grant) => {
+                let ended = pages.app.store.write(move |tx| tx.end_grant(grant)).await;
+                ended.map_err(|error: StoreError| OAuthError::from(error))?;
+                Err(OAuthError::token())
+            }
+        };
+    pages.judged(visit, admission, found, Admission::known).await.map(Json)
 }
