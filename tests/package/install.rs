@@ -90,7 +90,7 @@ fn after_a_boot_everything_is_back_and_only_purging_ends_it() {
     sh(
         "cd /var/lib; for why in before-restore restoring; do mkdir -p postern.$why-2026-01-02T030405Z/keys; done; mkdir -p /var/backups/postern",
     );
-    sh("cp -r /var/lib/postern /var/lib/dpkg/info/postern.postrm /root; nft list tables | grep postern >/root/table
+    sh("cp -r /var/lib/postern /var/lib/dpkg/info/postern.postrm /root; nft list tables | grep 'postern_[0-9a-f]*$' >/root/table
         apt-get purge -y postern");
     assert_eq!(look("getent passwd postern; getent group postern postern-admin"), "");
     assert_eq!(look("ip -o link show wg-hq; nft list tables | grep postern"), "");

@@ -18,7 +18,7 @@ pub(crate) fn what_is_broken_from_outside_is_repaired_at_once(wireguard: Wiregua
         ("ip -6 route del fd77:1::/64 dev pst-open", "ip -6 route show dev pst-open", "fd77:1::/64"),
         ("nft flush ruleset", "nft list ruleset", "received_pst-open"),
         (
-            "nft flush chain inet $(nft list tables inet | grep -o \"postern.*\") input",
+            "nft flush chain inet $(nft list tables inet | grep -o \"postern_[0-9a-f]*$\") input",
             "nft list ruleset",
             "goto received_pst-open",
         ),
