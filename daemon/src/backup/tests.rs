@@ -189,7 +189,7 @@ fn without_keys_nothing_is_left_that_the_old_key_sealed() {
         state.swap(&dir.path().join("aside")).unwrap().keep();
         let restored = Store::open(&place.join("postern.db")).unwrap();
         assert_eq!(restored.read_blocking(|tx| tx.opens_what_is_sealed(&other)).unwrap(), opens, "{keys:?}");
-        let signing = restored.read_blocking(|tx| tx.signing_keys()).unwrap();
+        let signing = restored.read_blocking(crate::store::Tx::signing_keys).unwrap();
         assert_eq!(signing.is_empty(), opens, "{keys:?}");
     }
 }

@@ -93,7 +93,7 @@ pub fn exchange(
         return Ok(Err(Problem("invalid_grant", "code_verifier is not that of the code_challenge")));
     }
     let user = match alive(tx, site, &grant, app)? {
-        Alive::Yes(user) => user,
+        Alive::Yes(user) => *user,
         Alive::Owes => return Ok(Err(BAD_CODE)),
         Alive::No => {
             tx.end_grant(grant.id)?;
@@ -130,7 +130,7 @@ pub fn refresh(
         return Ok(Err(Problem("invalid_scope", "scope holds more than was granted, or lacks openid")));
     }
     let user = match alive(tx, site, &grant, app)? {
-        Alive::Yes(user) => user,
+        Alive::Yes(user) => *user,
         Alive::Owes => return Ok(Err(BAD_REFRESH)),
         Alive::No => {
             tx.end_grant(grant.id)?;
@@ -152,7 +152,7 @@ pub fn user_info(tx: &Tx<'_>, site: &Site, token: TokenHash, now: Timestamp) -> 
     let Some(grant) = tx.grant(found.grant)? else { return Ok(Read::Unknown) };
     let Some(app) = tx.app(grant.app)? else { return Ok(Read::Unknown) };
     let (user, subject) = match (alive(tx, site, &grant, &app)?, tx.known_subject(grant.user)?) {
-        (Alive::Yes(user), Some(subject)) => (user, subject),
+        (Alive::Yes(user), Some(subject)) => (*user, subject),
         (Alive::Owes, _) => return Ok(Read::Unknown),
         (Alive::No | Alive::Yes(_), _) => return Ok(Read::Over(grant.id)),
     };
@@ -189,13 +189,13 @@ fn alive(tx: &Tx<'_>, site: &Site, grant: &Grant, app: &App) -> Result<Alive, St
         return Ok(Alive::No);
     }
     let owes = site.config.second_factor.is_required() && !tx.factors_of(user.id)?.any();
-    Ok(if owes { Alive::Owes } else { Alive::Yes(user) })
+    Ok(if owes { Alive::Owes } else { Alive::Yes(Box::new(user)) })
 }
 
 /// Whether a sign-in still counts.
 enum Alive {
     /// It does, and is this user's.
-    Yes(User),
+    Yes(Box<User>),
     /// Not before they set up a second factor, as on their own pages.
     Owes,
     /// It is to be ended.

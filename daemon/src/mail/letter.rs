@@ -81,11 +81,8 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
         | Message::RecoveryCodeUsed { user, .. } => Some(*user),
     };
     let Some(user) = user.map(|user| tx.user(user)).transpose()?.flatten() else { return Ok(None) };
-    if is_for_inviter(message.kind()) {
-        Ok(Some(inviter_of(tx, site, &user)?.email))
-    } else {
-        Ok(Some(user.email))
-    }
+    let inviter = is_for_inviter(message.kind()).then(|| inviter_of(tx, site, &user)).transpose()?;
+    Ok(Some(inviter.map_or(user.email, |inviter| inviter.email)))
 }
 
 /// The letter a message would be, with made-up people.

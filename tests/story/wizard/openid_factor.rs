@@ -1,11 +1,12 @@
 //! What applications are told and given where a second factor is in play, and what of that ends with sessions.
 
 use postern::config::SecondFactor;
+use postern::flows::second_factor;
 use postern::store::{Store, StoreError, Tx};
 
 use crate::browser::Browser;
 use crate::client_link::token_of;
-use crate::relying::{Client, Sent, add_app, claims, user_info, with_tokens};
+use crate::relying::{Client, Sent, add_app, claims, root, user_info, with_tokens};
 use crate::second_factor::set_up;
 use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
 use crate::support::{NOW, Postern};
@@ -102,6 +103,13 @@ async fn what_applications_hold_ends_with_all_other_sessions_and_with_a_new_seco
     let mut other = signed_in(&postern, "jdoe").await;
     set_up(&mut other).await;
     assert!(is_over(&postern, &client, &own).await);
+    // An administrator's way out takes links, too.
+    other.post("/me/client", &[]).await.went_to();
+    let link = token_of(&other.get("/me/client").await);
+    let (site, now) = (postern.app.site(), postern.app.now());
+    let reset = |tx: &Tx<'_>| second_factor::reset(tx, &site, &root(), "jdoe", now).map(drop);
+    postern.app.store.write_blocking(reset).unwrap();
+    assert_eq!(postern.present("/api/v1/enrollment/start", &link).await.status, 401);
 }
 
 #[tokio::test]
