@@ -14,6 +14,8 @@ mod audit;
 mod bad_input;
 #[path = "protocol/connect.rs"]
 mod connect;
+#[path = "protocol/connect_crowd.rs"]
+mod connect_crowd;
 #[path = "protocol/connect_ends.rs"]
 mod connect_ends;
 #[path = "protocol/cookies.rs"]

@@ -44,5 +44,7 @@ mod reset;
 mod second_factor;
 #[path = "wizard/sign_in.rs"]
 mod sign_in;
+#[path = "wizard/stolen.rs"]
+mod stolen;
 #[path = "wizard/walk.rs"]
 mod walk;

@@ -2,19 +2,20 @@
 //! code, and a preshared key is made with which the device's peer exists from then on. Its end, by
 //! [`crate::rules::connection`], takes the peer away.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use postern_gateway::PublicKey;
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::flows::second_factor;
 use crate::flows::tell::tell;
+use crate::flows::{email_code, second_factor};
 use crate::rules::action::{Action, Reason};
 use crate::rules::connection::{ATTEMPT, MAIL_EVERY, Method, Running, SAME_CODE};
 use crate::rules::ids::{CodeId, DeviceId, LocationId, UserId};
 use crate::rules::message::Message;
 use crate::rules::seal::Sealed;
-use crate::rules::token::TokenHash;
+use crate::rules::token::{CodeKind, TokenHash};
 use crate::site::Site;
 use crate::store::account::User;
 use crate::store::connection::{Attempt, Connection, MailedCode};
@@ -93,18 +94,23 @@ pub struct Beginning<'a> {
 pub struct Connected {
     /// What was begun.
     pub attempt: i64,
+    /// With what.
+    pub device: DeviceId,
     /// Where.
     pub location: LocationId,
     /// Of the peer.
     pub preshared_key: Zeroizing<[u8; 32]>,
+    /// The same as it is stored.
+    sealed: Vec<u8>,
 }
 
-/// Begins: mails a code where that is how the second factor is given.
+/// Begins: mails a code where that is how the second factor is given and a user `may_mail`, which otherwise says for how long not.
 pub fn begin(
     tx: &Tx<'_>,
     site: &Site,
     beginning: Beginning<'_>,
     token: TokenHash,
+    may_mail: impl Fn(UserId) -> Result<(), Duration>,
     now: Timestamp,
 ) -> Result<(), ConnectError> {
     let method = offered(site, beginning.method).ok_or(ConnectError::NoMethod)?;
@@ -119,16 +125,16 @@ pub fn begin(
         return Err(ConnectError::NoMethod);
     }
     if method == Method::Email {
-        mail_code(tx, site, &place, now)?;
+        mail_code(tx, site, &place, may_mail, now)?;
     }
     tx.insert_attempt(token, (place.device.id, location), method, now)?;
     Ok(())
 }
 
-/// Whose code a token is waiting for, if it is; for counting wrong ones before they are looked at.
-pub fn waits_for(tx: &Tx<'_>, token: TokenHash, now: Timestamp) -> Result<UserId, ConnectError> {
+/// Which device's code a token is waiting for, if it is; for counting wrong ones before they are looked at.
+pub fn waits_for(tx: &Tx<'_>, token: TokenHash, now: Timestamp) -> Result<DeviceId, ConnectError> {
     let (_, place) = attempted(tx, None, token, now)?;
-    Ok(place.user.id)
+    Ok(place.device.id)
 }
 
 /// Takes the code, and makes the preshared key. A code is taken once; whoever has given it and comes again before
@@ -156,12 +162,18 @@ pub fn finish(
     let of_row = Sealed::ConnectionKey(place.device.id, place.location);
     let sealed = site.keys.seal.seal(of_row, preshared_key.as_slice(), nonce);
     tx.connect(&place.device, place.location, &sealed, boot, now)?;
-    Ok(Connected { attempt: attempt.id, location: place.location, preshared_key })
+    let (device, location) = (place.device.id, place.location);
+    Ok(Connected { attempt: attempt.id, device, location, preshared_key, sealed })
 }
 
-/// The gateway has the peer, and its key is given out: the token is good for nothing any more.
-pub fn arrived(tx: &Tx<'_>, connected: i64) -> Result<(), StoreError> {
-    tx.end_attempt(connected)
+/// The gateway has the peer, and its key is given out: the token is good for nothing any more. `false`: the peer has another key
+/// meanwhile, or is gone, so this one is not to be given out, and whoever comes again gets a good one.
+pub fn arrived(tx: &Tx<'_>, connected: &Connected) -> Result<bool, StoreError> {
+    let is_theirs = tx.is_connected_with(connected.device, connected.location, &connected.sealed)?;
+    if is_theirs {
+        tx.end_attempt(connected.attempt)?;
+    }
+    Ok(is_theirs)
 }
 
 /// Ends the connections that are over by what was seen of each.
@@ -236,12 +248,12 @@ fn attempted(
 }
 
 /// Whether the user can give a second factor that way. Everybody can read their mail; but whoever has set up an app has that
-/// asked for, unless they chose mail besides.
+/// asked for, as long as its secret is there.
 fn has(tx: &Tx<'_>, user: &User, method: Method) -> Result<bool, StoreError> {
-    let factors = tx.factors_of(user.id)?;
+    let has_app = tx.totp(user.id)?.is_some_and(|totp| totp.confirmed_at.is_some() && totp.has_secret());
     Ok(match method {
-        Method::Totp => factors.totp,
-        Method::Email => factors.email || !factors.totp,
+        Method::Totp => has_app,
+        Method::Email => !has_app,
     })
 }
 
@@ -264,7 +276,7 @@ fn is_right(
             let Some(mailed) = mailed.filter(|mailed| is_for(mailed, place) && mailed.is_good(now)) else {
                 return Ok(false);
             };
-            let is_right = digits(site, &mailed).as_bytes().ct_eq(code.trim().as_bytes()).into();
+            let is_right = email_code::is_same(code, &digits(site, &mailed));
             if is_right {
                 tx.use_mailed_code(mailed.id, now)?;
             }
@@ -273,34 +285,42 @@ fn is_right(
     }
 }
 
-/// Mails a code: the same one, where somebody asks again soon, so that no request makes the mail before it worthless.
-fn mail_code(tx: &Tx<'_>, site: &Site, place: &Place, now: Timestamp) -> Result<(), ConnectError> {
+/// Mails a code: the same one, where somebody asks again soon from the same device, so that the mail before it stays good. Where
+/// none may be mailed, the one before it is to be found, as long as it is good.
+fn mail_code(
+    tx: &Tx<'_>,
+    site: &Site,
+    place: &Place,
+    may_mail: impl Fn(UserId) -> Result<(), Duration>,
+    now: Timestamp,
+) -> Result<(), ConnectError> {
     let second = now.as_second();
     let last = tx.mailed_code_of(place.user.id)?;
-    let is_same = |last: &&MailedCode| {
-        is_for(last, place) && !last.is_used && second < last.made_at.saturating_add(SAME_CODE)
-    };
     let just_now = last.as_ref().map_or(0, |last| last.mailed_at.saturating_add(MAIL_EVERY) - second);
-    match last.as_ref().filter(is_same) {
-        Some(_) if just_now > 0 => {}
+    let wait = if just_now > 0 {
+        u64::try_from(just_now).ok()
+    } else {
+        may_mail(place.user.id).err().map(|wait| wait.as_secs().max(1))
+    };
+    let good = last.filter(|last| is_for(last, place) && last.is_good(now));
+    if let Some(seconds) = wait {
+        return good.map(|_| ()).ok_or(ConnectError::Mailed { seconds });
+    }
+    let same = good.filter(|good| second < good.made_at.saturating_add(SAME_CODE));
+    let code = match same {
         Some(same) => {
             tx.mail_code_again(same.id, now)?;
-            tell(tx, site, &Message::ConnectCode { code: same.id }, now)?;
+            same.id
         }
-        None if just_now > 0 => {
-            return Err(ConnectError::Mailed { seconds: u64::try_from(just_now).unwrap_or(0) });
-        }
-        None => {
-            let code = tx.make_code(place.user.id, (place.device.id, place.location), now)?;
-            tell(tx, site, &Message::ConnectCode { code }, now)?;
-        }
-    }
+        None => tx.make_code(place.user.id, (place.device.id, place.location), now)?,
+    };
+    tell(tx, site, &Message::ConnectCode { code }, now)?;
     Ok(())
 }
 
 /// What a mailed code is.
 pub fn digits(site: &Site, mailed: &MailedCode) -> Zeroizing<String> {
-    site.keys.token.digits(mailed.id.0, mailed.made_at)
+    site.keys.token.digits(CodeKind::Connect, mailed.id.0, mailed.made_at)
 }
 
 /// A code that is worth mailing, with the names of the device and the location it is for.

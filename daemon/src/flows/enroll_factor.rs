@@ -58,7 +58,7 @@ pub fn begun(
     }
 }
 
-/// Has it count if the code is right; see [`second_factor::confirm`].
+/// Has it count if the code is right; see [`second_factor::confirm`]. Every session at /me ends: none of them gave it.
 pub fn confirm(
     tx: &Tx<'_>,
     site: &Site,
@@ -68,7 +68,7 @@ pub fn confirm(
     now: Timestamp,
 ) -> Result<Option<RecoveryCodes>, EnrollError> {
     match owing(tx, site, session)? {
-        Some(user) => Ok(second_factor::confirm_by(tx, site, user, given, random, now)?),
+        Some(user) => Ok(second_factor::confirm_by(tx, site, user, given, None, random, now)?),
         None => Ok(None),
     }
 }

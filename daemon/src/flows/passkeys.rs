@@ -182,7 +182,7 @@ pub fn rename(
     Ok(())
 }
 
-/// Removes it. The recovery codes go with the last second factor.
+/// Removes it, and ends every other session. The recovery codes go with the last second factor.
 pub fn remove(
     tx: &Tx<'_>,
     site: &Site,
@@ -192,9 +192,9 @@ pub fn remove(
 ) -> Result<(), PasskeyError> {
     let name = find(tx, who, id)?.name;
     tx.remove_passkey(id)?;
-    if !tx.factors_of(who.user.id)?.any() {
-        tx.set_recovery_codes(who.user.id, &[])?;
-    }
+    second_factor::drop_codes_with_the_last(tx, who.user.id)?;
+    // Whoever else has it may have signed in with it.
+    tx.sign_out_all(who.user.id, Some(who.session.id))?;
     let username = &who.user.username;
     tell(
         tx,

@@ -12,11 +12,11 @@ use super::sign_in::SignedIn;
 use super::tell::tell;
 use crate::rules::action::Action;
 use crate::rules::enrollment::Subject;
-use crate::rules::ids::UserId;
+use crate::rules::ids::{SessionId, UserId};
 use crate::rules::message::Message;
 use crate::rules::recovery;
 use crate::rules::seal::Sealed;
-use crate::rules::second_factor::Factor;
+use crate::rules::second_factor::{Factor, Factors};
 use crate::rules::totp::Secret;
 use crate::site::Site;
 use crate::store::account::User;
@@ -47,6 +47,17 @@ impl Method {
     }
 }
 
+/// What is given so that a second factor counts.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// Of what.
+    pub method: Method,
+    /// The app's code, or the mailed one.
+    pub code: &'a str,
+    /// The mailed one besides the app's; see [`wants_mail_too`].
+    pub mailed: &'a str,
+}
+
 /// What an authenticator app is shown.
 pub struct SetUp {
     /// As a picture: `otpauth://…`.
@@ -64,9 +75,10 @@ pub struct Reset {
     pub removed: Vec<&'static str>,
 }
 
-/// Whether a user's password alone does not sign them in.
-pub fn needs_second_factor(tx: &Tx<'_>, user: UserId) -> Result<bool, StoreError> {
-    Ok(tx.factors_of(user)?.any())
+/// Whether an app that is set up after signing in counts only with a mailed code, too. Without app and codes by mail it is the
+/// mailbox that locations ask a second factor of: whoever has the password alone must not put their own app in its place.
+pub fn wants_mail_too(site: &Site, factors: Factors) -> bool {
+    site.config.mail.is_sent() && !factors.totp && !factors.email
 }
 
 /// Begins to set up an authenticator app, with another secret each time; `None`: the account has one that counts.
@@ -91,12 +103,13 @@ pub fn begun(tx: &Tx<'_>, site: &Site, user: &User, now: Timestamp) -> Result<Op
 }
 
 /// Has an authenticator app count whose code is right, and gives recovery codes in place of any others; `None`: it is wrong, or
-/// nothing was begun. `random` is four times fresh.
+/// nothing was begun. All sessions `but` this one end. `random` is four times fresh.
 pub fn confirm(
     tx: &Tx<'_>,
     site: &Site,
     user: &User,
     code: &str,
+    but: Option<SessionId>,
     random: &[[u8; 32]; 4],
     now: Timestamp,
 ) -> Result<Option<RecoveryCodes>, StoreError> {
@@ -105,7 +118,7 @@ pub fn confirm(
     tx.confirm_totp(user.id, step, now)?;
     // The app is safer, and asked for instead.
     tx.delete_email_factor(user.id)?;
-    set(tx, site, user, Factor::Totp, now)?;
+    set(tx, site, user, Factor::Totp, but, now)?;
     put_codes(tx, user, random).map(Some)
 }
 
@@ -115,6 +128,7 @@ pub fn confirm_email(
     site: &Site,
     user: &User,
     code: &str,
+    but: Option<SessionId>,
     random: &[[u8; 32]; 4],
     now: Timestamp,
 ) -> Result<Option<RecoveryCodes>, StoreError> {
@@ -123,14 +137,37 @@ pub fn confirm_email(
         return Ok(None);
     }
     tx.confirm_email_factor(user.id, now)?;
-    set(tx, site, user, Factor::Email, now)?;
+    set(tx, site, user, Factor::Email, but, now)?;
     put_codes(tx, user, random).map(Some)
 }
 
-/// What every new second factor brings with it: sessions that were opened without it end, an entry in the log, a mail.
-pub fn set(tx: &Tx<'_>, site: &Site, user: &User, factor: Factor, now: Timestamp) -> Result<(), StoreError> {
+/// What a new second factor brings with it: sessions that were opened without it end, an entry in the log, a mail.
+fn set(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    factor: Factor,
+    but: Option<SessionId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.sign_out_all(user.id, but)?;
     tell(tx, site, &Message::SecondFactorSet { user: user.id, factor }, now)?;
     tx.audit(&user.username, Action::SecondFactorSet, &user.username, Some(factor.name()), now)
+}
+
+/// [`begin`] for who is signed in, with a mailed code where [`wants_mail_too`].
+pub fn begin_here(
+    tx: &Tx<'_>,
+    site: &Site,
+    who: &SignedIn,
+    random: [[u8; 32]; 2],
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let is_begun = begin(tx, site, &who.user, random, now)?.is_some();
+    if is_begun && wants_mail_too(site, who.factors) {
+        email_code::send(tx, site, who.user.id, now)?;
+    }
+    Ok(is_begun)
 }
 
 /// [`confirm`] or [`confirm_email`] for who is signed in: every other session ends, and this one has given its second factor.
@@ -138,13 +175,19 @@ pub fn confirm_here(
     tx: &Tx<'_>,
     site: &Site,
     who: &SignedIn,
-    (method, code): (Method, &str),
+    given: Given<'_>,
     random: &[[u8; 32]; 4],
     now: Timestamp,
 ) -> Result<Option<RecoveryCodes>, StoreError> {
-    let codes = confirm_by(tx, site, &who.user, (method, code), random, now)?;
+    let Given { method, code, .. } = given;
+    if method == Method::App
+        && wants_mail_too(site, who.factors)
+        && !gives_both(tx, site, &who.user, given, now)?
+    {
+        return Ok(None);
+    }
+    let codes = confirm_by(tx, site, &who.user, (method, code), Some(who.session.id), random, now)?;
     if codes.is_some() {
-        tx.sign_out_all(who.user.id, Some(who.session.id))?;
         tx.note_second_factor(who.session.id, method.factor(), now)?;
     }
     Ok(codes)
@@ -156,12 +199,13 @@ pub fn confirm_by(
     site: &Site,
     user: &User,
     (method, code): (Method, &str),
+    but: Option<SessionId>,
     random: &[[u8; 32]; 4],
     now: Timestamp,
 ) -> Result<Option<RecoveryCodes>, StoreError> {
     match method {
-        Method::App => confirm(tx, site, user, code, random, now),
-        Method::Email => confirm_email(tx, site, user, code, random, now),
+        Method::App => confirm(tx, site, user, code, but, random, now),
+        Method::Email => confirm_email(tx, site, user, code, but, random, now),
     }
 }
 
@@ -196,8 +240,8 @@ pub fn renew_codes(
     put_codes(tx, user, random)
 }
 
-/// Takes a second factor away; the recovery codes go with the last one. `false`: there was none such. Passkeys go by
-/// themselves.
+/// Takes a second factor away; the recovery codes go with the last one. `false`: there was none such that counts. Passkeys go
+/// by themselves.
 pub fn remove(
     tx: &Tx<'_>,
     site: &Site,
@@ -205,6 +249,9 @@ pub fn remove(
     factor: Factor,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    if !tx.factors_of(user.id)?.list().contains(&factor) {
+        return Ok(false);
+    }
     let is_gone = match factor {
         Factor::Totp => tx.delete_totp(user.id)?,
         Factor::Email => tx.delete_email_factor(user.id)?,
@@ -224,11 +271,14 @@ pub fn removed(
     factor: Factor,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if !tx.factors_of(user.id)?.any() {
-        tx.set_recovery_codes(user.id, &[])?;
-    }
+    drop_codes_with_the_last(tx, user.id)?;
     tell(tx, site, &Message::SecondFactorRemoved { user: user.id, factor: Some(factor) }, now)?;
     tx.audit(&user.username, Action::SecondFactorRemove, &user.username, Some(factor.name()), now)
+}
+
+/// Recovery codes go with the last second factor: they are none of their own.
+pub fn drop_codes_with_the_last(tx: &Tx<'_>, user: UserId) -> Result<(), StoreError> {
+    if tx.factors_of(user)?.any() { Ok(()) } else { tx.set_recovery_codes(user, &[]) }
 }
 
 /// Takes everything beside the password away, for who has lost it, and ends their sessions and links.
@@ -275,7 +325,7 @@ fn shown(site: &Site, user: &User, secret: &Secret) -> SetUp {
 fn unconfirmed(tx: &Tx<'_>, site: &Site, user: &User, now: Timestamp) -> Result<Option<Secret>, StoreError> {
     let totp = tx.totp(user.id)?.filter(|totp| totp.confirmed_at.is_none());
     let totp = totp.filter(|totp| now.as_second() < totp.created_at.saturating_add(SET_UP_FOR));
-    totp.map(|totp| totp.secret(&site.keys.seal)).transpose()
+    Ok(totp.map(|totp| totp.secret(&site.keys.seal)).transpose()?.flatten())
 }
 
 /// Whether this is a code of a user's authenticator app that was not given before; it is used up with that.
@@ -287,8 +337,22 @@ pub fn is_right_and_new(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let Some(totp) = tx.totp(user.id)? else { return Ok(false) };
-    let step = totp.secret(&site.keys.seal)?.check(code, totp.last_step, now);
+    let secret = totp.secret(&site.keys.seal)?;
+    let step = secret.and_then(|secret| secret.check(code, totp.last_step, now));
     step.map(|step| tx.use_totp(user.id, step)).transpose().map(|used| used.is_some())
+}
+
+/// Whether both codes are right. The mailed one is used up by that, so it is looked at after the other.
+fn gives_both(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    given: Given<'_>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let secret = unconfirmed(tx, site, user, now)?;
+    let is_of_app = secret.is_some_and(|secret| secret.check(given.code, None, now).is_some());
+    Ok(is_of_app && email_code::give(tx, site, user.id, given.mailed, now)?)
 }
 
 fn give_recovery_code(

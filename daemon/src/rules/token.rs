@@ -20,8 +20,15 @@ pub enum TokenKind {
     PasswordReset,
     /// Reads one device's configuration (protocol 3.10). The id is that of a device.
     Polling,
-    /// What a code that is mailed is made of. The id is that of the code.
-    EmailCode,
+}
+
+/// What six digits are mailed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeKind {
+    /// To sign in, or to set codes by mail up.
+    SignIn,
+    /// To connect where a second factor is asked for.
+    Connect,
 }
 
 /// The key under which tokens are derived.
@@ -40,7 +47,6 @@ impl TokenKey {
             TokenKind::Enrollment => b"postern enrollment token",
             TokenKind::PasswordReset => b"postern password reset token",
             TokenKind::Polling => b"postern polling token",
-            TokenKind::EmailCode => b"postern email code",
         };
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key");
@@ -51,10 +57,14 @@ impl TokenKey {
     }
 
     /// The six digits that are mailed for row `id`, made then (Unix seconds).
-    pub fn digits(&self, id: i64, made_at: i64) -> Zeroizing<String> {
+    pub fn digits(&self, kind: CodeKind, id: i64, made_at: i64) -> Zeroizing<String> {
+        let label: &[u8] = match kind {
+            CodeKind::SignIn => b"postern email code",
+            CodeKind::Connect => b"postern mailed code",
+        };
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key");
-        mac.update(b"postern mailed code");
+        mac.update(label);
         mac.update(&id.to_be_bytes());
         mac.update(&made_at.to_be_bytes());
         let bytes: [u8; 32] = mac.finalize().into_bytes().into();
@@ -124,7 +134,6 @@ mod tests {
             key.derive(TokenKind::Enrollment, 2, 0),
             key.derive(TokenKind::Polling, 1, 0),
             key.derive(TokenKind::PasswordReset, 1, 0),
-            key.derive(TokenKind::EmailCode, 1, 0),
             TokenKey::from_bytes([2; 32]).derive(TokenKind::Polling, 1, 0),
         ];
         let mut seen = std::collections::BTreeSet::new();
@@ -145,12 +154,17 @@ mod tests {
     #[test]
     fn mailed_codes_are_six_digits_and_differ_by_row_and_time() {
         let key = TokenKey::from_bytes([1; 32]);
-        let codes: Vec<String> = (0..200).map(|id| key.digits(id, 7).to_string()).collect();
+        let codes: Vec<String> =
+            (0..200).map(|id| key.digits(CodeKind::Connect, id, 7).to_string()).collect();
         assert!(codes.iter().all(|code| code.len() == 6 && code.chars().all(|c| c.is_ascii_digit())));
         let different: std::collections::BTreeSet<_> = codes.iter().collect();
         assert!(different.len() > 190);
-        assert!(codes[7] == *key.digits(7, 7) && codes[7] != *key.digits(7, 8));
-        assert_ne!(codes[7], *TokenKey::from_bytes([2; 32]).digits(7, 7));
+        assert!(
+            codes[7] == *key.digits(CodeKind::Connect, 7, 7)
+                && codes[7] != *key.digits(CodeKind::Connect, 7, 8)
+        );
+        assert_ne!(codes[7], *key.digits(CodeKind::SignIn, 7, 7));
+        assert_ne!(codes[7], *TokenKey::from_bytes([2; 32]).digits(CodeKind::Connect, 7, 7));
     }
 
     #[test]

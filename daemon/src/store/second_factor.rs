@@ -33,6 +33,8 @@ pub struct StoredEmailCode {
     pub user: UserId,
     /// When (Unix seconds).
     pub issued_at: i64,
+    /// When it was mailed last (Unix seconds).
+    pub mailed_at: i64,
     /// How often somebody has tried it.
     pub attempts: u32,
 }
@@ -58,6 +60,7 @@ fn email_code(row: &Row<'_>) -> rusqlite::Result<StoredEmailCode> {
         user: UserId(row.get(1)?),
         issued_at: row.get(2)?,
         attempts: row.get(3)?,
+        mailed_at: row.get(4)?,
     })
 }
 
@@ -70,11 +73,18 @@ const FACTORS: &str = "SELECT u.id,
 const TOTP: &str = "SELECT user_id, secret, created_at, confirmed_at, last_step FROM totp";
 
 impl StoredTotp {
-    /// What codes are computed from.
-    pub fn secret(&self, key: &SealKey) -> Result<Secret, StoreError> {
-        let opened = self.secret.as_ref().and_then(|sealed| key.open(Sealed::Totp(self.user), sealed));
+    /// What codes are computed from; `None`: a backup without keys was restored, and no code is right any more.
+    pub fn secret(&self, key: &SealKey) -> Result<Option<Secret>, StoreError> {
+        let Some(sealed) = &self.secret else { return Ok(None) };
+        let opened = key.open(Sealed::Totp(self.user), sealed);
         let secret = opened.and_then(|bytes| Secret::from_bytes(&bytes));
-        secret.ok_or(StoreError::Unreadable("TOTP secret: it was not sealed under keys/seal.key"))
+        let unreadable = StoreError::Unreadable("TOTP secret: it was not sealed under keys/seal.key");
+        secret.map(Some).ok_or(unreadable)
+    }
+
+    /// Whether there is a secret; see [`StoredTotp::secret`].
+    pub fn has_secret(&self) -> bool {
+        self.secret.is_some()
     }
 }
 
@@ -171,19 +181,29 @@ impl Tx<'_> {
     pub fn issue_email_code(&self, user: UserId, now: Timestamp) -> Result<i64, StoreError> {
         self.execute("DELETE FROM email_code WHERE user_id = ?1", [user.0])?;
         self.insert(
-            "INSERT INTO email_code (user_id, issued_at) VALUES (?1, ?2)",
+            "INSERT INTO email_code (user_id, issued_at, mailed_at) VALUES (?1, ?2, ?2)",
             params![user.0, now.as_second()],
         )
     }
 
+    /// It is mailed once more.
+    pub fn mail_email_code_again(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
+        self.execute("UPDATE email_code SET mailed_at = ?2 WHERE id = ?1", [id, now.as_second()])?;
+        Ok(())
+    }
+
     /// The code with this number.
     pub fn email_code(&self, id: i64) -> Result<Option<StoredEmailCode>, StoreError> {
-        self.one("SELECT id, user_id, issued_at, attempts FROM email_code WHERE id = ?1", [id], email_code)
+        self.one(
+            "SELECT id, user_id, issued_at, attempts, mailed_at FROM email_code WHERE id = ?1",
+            [id],
+            email_code,
+        )
     }
 
     /// The last code of a user.
     pub fn email_code_of(&self, user: UserId) -> Result<Option<StoredEmailCode>, StoreError> {
-        let sql = "SELECT id, user_id, issued_at, attempts FROM email_code WHERE user_id = ?1";
+        let sql = "SELECT id, user_id, issued_at, attempts, mailed_at FROM email_code WHERE user_id = ?1";
         self.one(sql, [user.0], email_code)
     }
 

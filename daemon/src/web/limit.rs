@@ -26,6 +26,8 @@ const MOST_ADDRESSES: usize = 16_384;
 const GUESSES: (u16, Duration) = (30, Duration::from_secs(2));
 /// The same of sessions and polling tokens.
 const STRANGERS: (u16, Duration) = (100, Duration::from_millis(100));
+/// Mails with codes to connect with, of an account: so many at once, then one in every period, for which its code is good.
+const CONNECT_MAILS: (u16, Duration) = (5, Duration::from_mins(10));
 /// Tokens and sessions told apart.
 const MOST_BEARERS: usize = 65_536;
 
@@ -44,8 +46,10 @@ pub(super) struct Limits {
     forgetful: Allowances<IpAddr>,
     /// Of mailboxes that somebody says they forgot the password of.
     mailboxes: Allowances<[u8; 32]>,
-    /// Of addresses that want passkeys to be asked for.
+    /// Of sites that want passkeys to be asked for: what they are asked is kept, in a bounded number for all.
     askers_for_passkeys: Allowances<IpAddr>,
+    /// Of users who are mailed codes to connect with: whoever knows a public key of theirs has them mailed.
+    connect_mails: Allowances<UserId>,
     /// Of users who ask for another link.
     askers: Allowances<UserId>,
     /// Of users who add to what is theirs: links, devices, keys. Each is a row, and perhaps a mail.
@@ -105,6 +109,7 @@ impl Default for Limits {
             forgetful: Allowances::new(10, Duration::from_mins(1), MOST_ADDRESSES),
             mailboxes: Allowances::new(3, Duration::from_hours(2), MOST_BEARERS),
             askers_for_passkeys: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
+            connect_mails: Allowances::new(CONNECT_MAILS.0, CONNECT_MAILS.1, MOST_BEARERS),
             askers: Allowances::new(2, Duration::from_hours(6), MOST_BEARERS),
             own: Allowances::new(10, Duration::from_mins(6), MOST_BEARERS),
             sign_ins: SignIns::default(),
@@ -160,14 +165,19 @@ impl Limits {
         self.forgetful.take(network_of(address), now)
     }
 
-    /// Takes one of an address's allowance of having passkeys asked for.
+    /// Takes one of a site's allowance of having passkeys asked for.
     pub(super) fn asks_for_passkey(&self, address: IpAddr, now: Timestamp) -> Result<(), Duration> {
-        self.askers_for_passkeys.take(network_of(address), now)
+        self.askers_for_passkeys.take(site_of(address), now)
     }
 
     /// Takes one of the mails that a mailbox, known by its hash, is sent for forgotten passwords.
     pub(super) fn mails_reset(&self, mailbox: TokenHash, now: Timestamp) -> Result<(), Duration> {
         self.mailboxes.take(mailbox.0, now)
+    }
+
+    /// Takes one of the mails with codes to connect with that a user is sent.
+    pub(super) fn mails_connect_code(&self, user: UserId, now: Timestamp) -> Result<(), Duration> {
+        self.connect_mails.take(user, now)
     }
 
     /// Whether a user may ask for another link; takes one of their allowance.
@@ -235,7 +245,7 @@ pub(super) fn network_of(address: IpAddr) -> IpAddr {
 }
 
 /// What may well be one customer: an IPv4 address, or an IPv6 /48.
-fn site_of(address: IpAddr) -> IpAddr {
+pub(super) fn site_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 80))),
@@ -369,6 +379,16 @@ mod tests {
             || limits.admit(Presented::PollingToken, revoked, ip("192.0.2.1"), at(0)).map(Admission::unknown);
         let admitted = (0..500).filter(|_| poll().is_ok()).count();
         assert_eq!(admitted, 101, "once as known, then as a stranger");
+    }
+
+    /// What each was asked is kept: 30 at once and one in two seconds, for five minutes.
+    #[test]
+    fn who_has_passkeys_asked_for_is_counted_by_48_in_ipv6() {
+        let limits = Limits::default();
+        let asks =
+            |network: u32| limits.asks_for_passkey(ip(&format!("2001:db8:1:{network:x}::1")), at(0)).is_ok();
+        assert_eq!((0..600).filter(|network| asks(*network)).count(), 30);
+        assert!(limits.asks_for_passkey(ip("2001:db8:2::1"), at(0)).is_ok());
     }
 
     #[test]

@@ -297,7 +297,7 @@ recovery-field = Wiederherstellungscode
 recovery-hint = Sechzehn Buchstaben und Ziffern. Jeder Code gilt einmal.
 refused-no-code = Tippen Sie den Code ein.
 refused-code = Das hat nicht geklappt. Prüfen Sie den Code oder warten Sie auf den nächsten: Jeder gilt einmal.
-refused-code-hint = Nach zehn Fehlversuchen gilt eine Stunde lang kein Code.
+refused-code-hint = Nach zehn Fehlversuchen gilt eine Stunde lang nur ein Wiederherstellungscode oder ein Passkey.
 refused-too-many-codes = { $minutes ->
     [one] Zu viele falsche Codes. Eine Minute lang gilt kein Code, auch nicht der richtige.
    *[other] Zu viele falsche Codes. { $minutes } Minuten lang gilt kein Code, auch nicht der richtige.
@@ -329,8 +329,10 @@ set-up-here = Ist die App auf diesem Gerät? Hier öffnen
 set-up-secret = Oder tippen Sie diesen Schlüssel in die App
 set-up-secret-copy = Schlüssel kopieren
 set-up-code = Tippen Sie die sechs Ziffern ein, die die App jetzt zeigt
+set-up-mailed = Tippen Sie die sechs Ziffern ein, die wir an { $email } geschickt haben: So richtet niemand, der nur Ihr Passwort hat, eine eigene App ein
 set-up-verify = Prüfen und einschalten
 refused-set-up-code = Der Code passt nicht. Tippen Sie den ein, den die App jetzt zeigt; hilft das nicht, prüfen Sie, ob die Uhr Ihres Telefons richtig geht.
+refused-set-up-codes = Es sind nicht beide Codes richtig. Tippen Sie den ein, den die App jetzt zeigt, und den der neuesten Mail; für einen neuen gehen Sie zurück und beginnen von vorn.
 recovery-title = Wiederherstellungscodes
 recovery-lead = Wenn Sie Ihr Telefon verlieren, lässt Sie einer davon hinein.
 recovery-text = Wenn Sie Ihr Telefon verlieren, lässt Sie ein Wiederherstellungscode hinein, jeder einmal.

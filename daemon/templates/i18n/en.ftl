@@ -297,7 +297,7 @@ recovery-field = Recovery code
 recovery-hint = Sixteen letters and digits. Each code works once.
 refused-no-code = Type the code.
 refused-code = That did not work. Check the code, or wait for the next one: each works once.
-refused-code-hint = After ten attempts that failed, no code works for an hour.
+refused-code-hint = After ten attempts that failed, only a recovery code or a passkey works for an hour.
 refused-too-many-codes = { $minutes ->
     [one] Too many wrong codes. For one minute no code works, not even the right one.
    *[other] Too many wrong codes. For { $minutes } minutes no code works, not even the right one.
@@ -329,8 +329,10 @@ set-up-here = The app is on this device? Open it here
 set-up-secret = Or type this key into the app
 set-up-secret-copy = Copy the key
 set-up-code = Type the six digits that the app shows now
+set-up-mailed = Type the six digits that we have sent to { $email }: so nobody who has only your password sets up an app of their own
 set-up-verify = Check and switch on
 refused-set-up-code = The code does not match. Type the one the app shows now; if it goes on, check that the clock of your phone is right.
+refused-set-up-codes = The two codes are not both right. Type the one the app shows now and the one of the newest mail; to have another one sent, go back and begin again.
 recovery-title = Recovery codes
 recovery-lead = If you lose your phone, one of these lets you in.
 recovery-text = If you lose your phone, a recovery code lets you in, each one once.

@@ -311,7 +311,7 @@ recovery-field = Kod zapasowy
 recovery-hint = Szesnaście liter i cyfr. Każdy kod działa raz.
 refused-no-code = Wpisz kod.
 refused-code = Nie udało się. Sprawdź kod albo poczekaj na następny: każdy działa raz.
-refused-code-hint = Po dziesięciu nieudanych próbach przez godzinę nie działa żaden kod.
+refused-code-hint = Po dziesięciu nieudanych próbach przez godzinę działa tylko kod zapasowy lub klucz dostępu.
 refused-too-many-codes = { $minutes ->
     [one] Zbyt wiele błędnych kodów. Przez minutę nie działa żaden kod, nawet właściwy.
     [few] Zbyt wiele błędnych kodów. Przez { $minutes } minuty nie działa żaden kod, nawet właściwy.
@@ -344,8 +344,10 @@ set-up-here = Aplikacja jest na tym urządzeniu? Otwórz ją tutaj
 set-up-secret = Albo wpisz ten klucz w aplikacji
 set-up-secret-copy = Kopiuj klucz
 set-up-code = Wpisz sześć cyfr, które aplikacja teraz pokazuje
+set-up-mailed = Wpisz sześć cyfr, które wysłaliśmy na adres { $email }: dzięki temu nikt, kto zna tylko Twoje hasło, nie ustawi własnej aplikacji
 set-up-verify = Sprawdź i włącz
 refused-set-up-code = Kod się nie zgadza. Wpisz ten, który aplikacja pokazuje teraz; jeśli to nie pomaga, sprawdź, czy zegar w telefonie dobrze chodzi.
+refused-set-up-codes = Nie oba kody są prawidłowe. Wpisz ten, który aplikacja pokazuje teraz, i ten z najnowszej wiadomości; aby dostać nowy, wróć i zacznij od początku.
 recovery-title = Kody zapasowe
 recovery-lead = Gdy zgubisz telefon, jeden z nich Cię wpuści.
 recovery-text = Gdy zgubisz telefon, wpuści Cię kod zapasowy, każdy raz.

@@ -3,11 +3,14 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use postern::rules::action::Action;
 use postern::rules::ids::PasskeyId;
 use postern::store::StoreError;
 use postern::store::passkey::NewPasskey;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::browser::{Browser, Page};
 use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
@@ -111,7 +114,7 @@ async fn whoever_signed_in_a_while_ago_gives_the_password_before_a_passkey_comes
 }
 
 #[tokio::test]
-async fn who_has_a_passkey_is_asked_for_it_after_the_password_and_wrong_answers_count_like_codes() {
+async fn who_has_a_passkey_is_asked_for_it_after_the_password_and_wrong_answers_use_up_no_codes() {
     let postern = Postern::new();
     enrolled(&postern, "jdoe").await;
     with_passkey(&postern, "jdoe", "phone");
@@ -133,8 +136,7 @@ async fn who_has_a_passkey_is_asked_for_it_after_the_password_and_wrong_answers_
             .await
             .shows(401, &["This passkey is not accepted here"]);
     }
-    ask(&mut browser, "/sign-in/code/passkey/begin", "").await;
-    browser.post("/sign-in/code/passkey", &gives).await.shows(429, &["Too many wrong codes"]);
+    browser.post("/sign-in/code", &[("code", "000000")]).await.shows(401, &["each works once"]);
     assert_eq!(browser.get("/me").await.went_to(), "/sign-in");
     let mut stranger = Browser::new(&postern);
     assert_eq!(ask(&mut stranger, "/sign-in/code/passkey/begin", "").await.0, 401);
@@ -159,6 +161,23 @@ async fn an_answer_is_taken_once_in_time_and_from_the_browser_that_was_asked() {
     assert_eq!(told, [("-", Some("passkey"))]);
 }
 
+/// A whole answer of an authenticator, with a signature that nobody made.
+fn unsigned(challenge: &Value, id: [u8; 16], handle: [u8; 16]) -> Value {
+    let coded = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let said = json!({
+        "type": "webauthn.get", "challenge": challenge, "origin": "https://vpn.example.com", "crossOrigin": false,
+    });
+    let mut data = Sha256::digest("vpn.example.com").to_vec();
+    data.extend([0x05, 0, 0, 0, 9]);
+    json!({
+        "id": coded(&id), "rawId": coded(&id), "type": "public-key", "clientExtensionResults": {},
+        "response": {
+            "clientDataJSON": coded(said.to_string().as_bytes()), "authenticatorData": coded(&data),
+            "signature": coded(&[7; 70]), "userHandle": coded(&handle),
+        },
+    })
+}
+
 #[tokio::test]
 async fn what_is_asked_and_what_is_refused_tells_nobody_who_has_a_passkey() {
     let postern = Postern::new();
@@ -175,17 +194,23 @@ async fn what_is_asked_and_what_is_refused_tells_nobody_who_has_a_passkey() {
     for body in ["", "username=jdoe", "username=nobody"] {
         assert_eq!(asked(body).await, before, "{body}");
     }
-    let id = |byte: u8| {
-        format!("{{\"id\":\"{byte}\",\"rawId\":\"{}\",\"type\":\"public-key\"}}", "AQEB".repeat(8))
-    };
-    let mut browser = Browser::new(&postern);
+    let stored = [u8::try_from(postern.user("jdoe").0).unwrap(); 16];
     let mut refused = Vec::new();
-    for credential in [String::new(), id(1), id(2)] {
-        ask(&mut browser, "/sign-in/passkey/begin", "").await;
-        let page = answered(&mut browser, &credential).await;
+    let cases = [(stored, [1; 16]), (stored, [2; 16]), ([99; 16], [1; 16]), ([99; 16], [2; 16])];
+    for (number, (id, handle)) in (1..).zip(cases) {
+        // Of one network the log takes one of each kind.
+        let mut browser = Browser { address: [198, 51, 100, number].into(), ..Browser::new(&postern) };
+        let (_, asked) = ask(&mut browser, "/sign-in/passkey/begin", "").await;
+        let given = unsigned(&asked["publicKey"]["challenge"], id, handle).to_string();
+        let page = answered(&mut browser, &given).await;
         assert_eq!(page.status, 401);
         refused.push(page.text);
     }
+    let log = postern.app.store.read_blocking(|tx| tx.audit_of(Action::SessionStart, 99)).unwrap();
+    let mut told: Vec<_> = log.iter().map(|entry| (&*entry.actor, entry.refused.as_deref())).collect();
+    told.sort_unstable();
+    let [nobody, owner] = ["-", "jdoe"].map(|actor| (actor, Some("passkey")));
+    assert_eq!(told, [nobody, nobody, owner, owner], "whose it is was found, and told to nobody");
     assert!(refused.iter().all(|text| *text == refused[0]));
 }
 

@@ -13,8 +13,8 @@ use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
 use crate::support::{NOW, Postern};
 use crate::walk::{mailing, waiting};
 
-const HERE: &str = "/me/second-factor";
-const CODE: &str = "/sign-in/code";
+pub(crate) const HERE: &str = "/me/second-factor";
+pub(crate) const CODE: &str = "/sign-in/code";
 
 /// What an authenticator app shows so many seconds from now.
 #[expect(clippy::disallowed_methods, reason = "the authenticator app is somebody else's")]
@@ -38,6 +38,13 @@ pub(crate) fn codes_on(page: &Page) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
+/// The last code that was mailed to jdoe.
+pub(crate) fn mailed_code(postern: &Postern) -> String {
+    let user = postern.user("jdoe");
+    let mailed = postern.app.store.read_blocking(|tx| tx.email_code_of(user)).unwrap().unwrap();
+    postern::flows::email_code::code_of(&postern.app.site(), &mailed).to_string()
+}
+
 /// Sets an app up in a browser that signed in a moment ago; its secret and the recovery codes.
 pub(crate) async fn set_up(browser: &mut Browser<'_>) -> (String, Vec<String>) {
     assert_eq!(browser.post(HERE, &[("by", "app")]).await.went_to(), "/me/second-factor/set-up?by=app");
@@ -45,13 +52,16 @@ pub(crate) async fn set_up(browser: &mut Browser<'_>) -> (String, Vec<String>) {
     let secret = secret_on(&shown);
     assert!(shown.text.contains(&format!("secret={}", secret.replace(' ', ""))), "{}", shown.text);
     let code = app_code(browser.postern, &secret, 0);
-    let done = browser.post("/me/second-factor/set-up", &[("by", "app"), ("code", &code)]).await;
+    let mailed =
+        if shown.text.contains("name=\"mailed\"") { mailed_code(browser.postern) } else { String::new() };
+    let given = [("by", "app"), ("code", &*code), ("mailed", &*mailed)];
+    let done = browser.post("/me/second-factor/set-up", &given).await;
     done.shows(200, &["never again"]);
     (secret, codes_on(&done))
 }
 
 /// A browser that gave jdoe's password and owes the code.
-async fn owing(postern: &Postern) -> Browser<'_> {
+pub(crate) async fn owing(postern: &Postern) -> Browser<'_> {
     let mut browser = Browser::new(postern);
     assert_eq!(sign_in(&mut browser, "jdoe", PASSWORD).await.went_to(), CODE);
     browser
@@ -73,7 +83,7 @@ async fn all_at_once<T>(futures: impl Iterator<Item = impl Future<Output = T>>) 
     waiting.into_iter().filter_map(|waiting| waiting.1).collect()
 }
 
-async fn with_app() -> (Postern, String, Vec<String>) {
+pub(crate) async fn with_app() -> (Postern, String, Vec<String>) {
     let postern = Postern::new();
     enrolled(&postern, "jdoe").await;
     let (secret, codes) = set_up(&mut signed_in(&postern, "jdoe").await).await;
@@ -94,7 +104,7 @@ async fn an_app_is_set_up_and_from_then_on_its_code_is_asked_for_and_each_is_rig
     assert_eq!(begun.went_to(), "/me/second-factor/set-up?by=app");
     for wrong in ["000000", "", "12345", "abcdef"] {
         let refused = browser.post("/me/second-factor/set-up", &[("by", "app"), ("code", wrong)]).await;
-        refused.shows(422, &["does not match", "id=\"secret\""]);
+        refused.shows(422, &["not both right", "id=\"secret\""]);
     }
     sign_in(&mut Browser::new(&postern), "jdoe", PASSWORD).await.went_to();
     let before = waiting(&postern).len();
@@ -146,25 +156,6 @@ async fn a_recovery_code_lets_in_once_and_new_ones_replace_the_old() {
 }
 
 #[tokio::test]
-async fn the_second_step_belongs_to_one_browser_for_ten_minutes_and_one_password() {
-    let (postern, _, codes) = with_app().await;
-    let mut stranger = Browser::new(&postern);
-    for code in [("code", "000000"), ("recovery", &*codes[0])] {
-        assert_eq!(stranger.post(CODE, &[code]).await.went_to(), "/sign-in", "no password was given there");
-    }
-    assert_eq!(stranger.get(CODE).await.went_to(), "/sign-in");
-    let mut late = owing(&postern).await;
-    postern.pass(600);
-    assert_eq!(late.post(CODE, &[("recovery", &codes[0])]).await.went_to(), "/sign-in");
-    let mut changed = owing(&postern).await;
-    let id = postern.app.store.read_blocking(|tx| tx.user_by_name("jdoe")).unwrap().unwrap().id;
-    let hash = "$argon2id$v=19$m=19456,t=2,p=1$YQ$YQ";
-    let now = postern.app.now();
-    postern.app.store.write_blocking(|tx| tx.change_password(id, hash, now)).unwrap();
-    assert_eq!(changed.post(CODE, &[("recovery", &codes[0])]).await.went_to(), "/sign-in");
-}
-
-#[tokio::test]
 async fn a_browser_that_is_known_skips_nothing_and_the_session_has_another_name_than_the_wait() {
     let (postern, _, codes) = with_app().await;
     let mut browser = owing(&postern).await;
@@ -183,7 +174,7 @@ async fn a_browser_that_is_known_skips_nothing_and_the_session_has_another_name_
 
 #[tokio::test]
 async fn ten_wrong_codes_an_hour_and_then_not_even_the_right_one_however_many_browsers_come() {
-    let (postern, _, codes) = with_app().await;
+    let (postern, secret, codes) = with_app().await;
     let mut browsers = Vec::new();
     for _ in 0..3 {
         browsers.push(owing(&postern).await);
@@ -195,15 +186,18 @@ async fn ten_wrong_codes_an_hour_and_then_not_even_the_right_one_however_many_br
     let answers = all_at_once((0..24).map(|number| wrong(&browsers[number % 3]))).await;
     assert_eq!(answers.iter().filter(|status| **status == 401).count(), 10, "{answers:?}");
     assert_eq!(answers.iter().filter(|status| **status == 429).count(), 14, "{answers:?}");
-    let refused = browsers[0].post(CODE, &[("recovery", &codes[0])]).await;
+    let refused = browsers[0].post(CODE, &[("code", &app_code(&postern, &secret, 30))]).await;
     refused.shows(429, &["not even the right one"]);
     assert_eq!(refused.headers["retry-after"], "3600");
     let told = postern.app.store.read_blocking(|tx| tx.audit_of(Action::SessionStart, 99)).unwrap();
     let mut told: Vec<_> = told.iter().filter_map(|entry| entry.refused.as_deref()).collect();
     told.sort_unstable();
     assert_eq!(told, ["code", "limit"], "each kind once");
+    let typed = [("recovery", &*codes[0])];
+    assert_eq!(owing(&postern).await.post(CODE, &typed).await.went_to(), "/me", "nobody guesses those");
     postern.pass(3600);
-    assert_eq!(owing(&postern).await.post(CODE, &[("recovery", &codes[0])]).await.went_to(), "/me");
+    let code = app_code(&postern, &secret, 0);
+    assert_eq!(owing(&postern).await.post(CODE, &[("code", &code)]).await.went_to(), "/me");
 }
 
 #[tokio::test]
@@ -344,12 +338,15 @@ async fn where_it_is_required_the_wizard_asks_for_it_between_password_and_device
     let begun = browser.post(asked, &[("by", "app")]).await.went_to().to_owned();
     let secret = secret_on(&browser.get(&begun).await);
     let code = "/enroll/second-factor/code";
+    let mut meanwhile = signed_in(&postern, "jdoe").await;
+    meanwhile.get(HERE).await.shows(200, &["asks everybody"]);
     browser.post(code, &[("by", "app"), ("code", "000000")]).await.shows(422, &["does not match"]);
     let right = app_code(&postern, &secret, 0);
     let done = browser.post(code, &[("by", "app"), ("code", &right)]).await;
     done.shows(200, &["never again", "href=\"/enroll/device\""]);
     browser.get("/enroll/device").await.shows(200, &["Connect this device"]);
     assert_eq!(browser.get(asked).await.went_to(), "/enroll/device", "it is set up once");
+    assert_eq!(meanwhile.get("/me").await.went_to(), "/sign-in", "it was opened by a password alone");
     assert_eq!(sign_in(&mut Browser::new(&postern), "jdoe", PASSWORD).await.went_to(), CODE);
 }
 

@@ -140,13 +140,14 @@ fn use_up(
     }
 }
 
-/// Tells its owner, once.
+/// Ends every session, as one of the two may have signed in before, and tells its owner; once.
 fn doubt(tx: &Tx<'_>, site: &Site, proven: &Proven, now: Timestamp) -> Result<(), StoreError> {
     let Proven { user, passkey, .. } = proven;
     if passkey.doubted_at.is_some() {
         return Ok(());
     }
     tx.doubt_passkey(passkey.id, now)?;
+    tx.sign_out_all(user.id, None)?;
     tell(
         tx,
         site,

@@ -215,6 +215,7 @@ fn a_counter_that_goes_back_is_refused_for_good_and_told_once() {
     let world = World::new();
     let ann = world.tries(|phone| phone.counter = 5).unwrap();
     world.write(|tx, site| sign_in::sign_out(tx, &seated(tx, site, 3), at(2)).unwrap());
+    world.write(|tx, site| seated(tx, site, 1));
     for counter in [5, 4, 6, 7] {
         assert_eq!(world.tries(|phone| phone.counter = counter), Err(Reason::Copied), "{counter}");
     }
@@ -222,6 +223,9 @@ fn a_counter_that_goes_back_is_refused_for_good_and_told_once() {
     let copied = Message::Passkey { user: ann, passkey: "phone".to_owned(), event: PasskeyEvent::Copied };
     assert_eq!(mails.into_iter().filter(|mail| *mail == copied).count(), 1);
     assert_eq!(world.write(|tx, _| list(tx, ann).unwrap()[0].doubted_at), Some(2));
+    let session =
+        |number| world.write(|tx, site| sign_in::session(tx, site, TokenHash([number; 32]), at(2)).is_ok());
+    assert!(!session(1) && session(2), "the copy may have opened it, and nobody else's");
 }
 
 #[test]
@@ -244,8 +248,13 @@ fn a_removed_passkey_is_refused_and_its_owner_told() {
         assert!(strangers.iter().all(|done| matches!(done, Err(PasskeyError::Unknown))));
         rename(tx, &ann, phone, " old phone ", at(2)).unwrap();
         assert!(matches!(rename(tx, &ann, phone, " ", at(2)), Err(PasskeyError::Name(_))));
+        sign_in::seat(tx, &ann.user, &entry(6), at(2)).unwrap();
         remove(tx, site, &ann, phone, at(2)).unwrap();
-        ann.user.id
+        assert!(
+            sign_in::session(tx, site, TokenHash([6; 32]), at(2)).is_err(),
+            "it may have been opened with it"
+        );
+        seated(tx, site, 1).user.id
     });
     assert_eq!(world.tries(|phone| phone.counter = 5), Err(Reason::Passkey));
     let (removed, mails) = world.told(Action::PasskeyRemove);

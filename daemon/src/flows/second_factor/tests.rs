@@ -39,7 +39,7 @@ fn with_ann(work: impl FnOnce(&Tx<'_>, &Site, &User, RecoveryCodes) -> Result<()
         tx.activate_user(ann, "old", None)?;
         let ann = tx.user(ann)?.unwrap();
         begin(tx, &site, &ann, [SECRET, [9; 32]], at(0))?.unwrap();
-        let codes = confirm(tx, &site, &ann, "755224", &random(1), at(0))?.unwrap();
+        let codes = confirm(tx, &site, &ann, "755224", None, &random(1), at(0))?.unwrap();
         work(tx, &site, &ann, codes)
     });
     worked.unwrap();
@@ -52,16 +52,16 @@ fn a_secret_counts_once_a_code_was_given_and_is_sealed() {
     let worked = store.write_blocking(|tx| {
         let ann = a_person(tx, "ann");
         let ann = tx.user(ann)?.unwrap();
-        assert!(confirm(tx, &site, &ann, CODE, &random(1), at(59))?.is_none(), "nothing was begun");
+        assert!(confirm(tx, &site, &ann, CODE, None, &random(1), at(59))?.is_none(), "nothing was begun");
         let set_up = begin(tx, &site, &ann, [SECRET, [9; 32]], at(0))?.unwrap();
         assert!(set_up.uri.contains(set_up.secret.as_str()));
-        assert!(!needs_second_factor(tx, ann.id)?);
+        assert!(!tx.factors_of(ann.id)?.any());
         assert!(give(tx, &site, &ann, CODE, at(59))?.is_none());
-        assert!(confirm(tx, &site, &ann, "000000", &random(1), at(59))?.is_none());
+        assert!(confirm(tx, &site, &ann, "000000", None, &random(1), at(59))?.is_none());
         assert!(begun(tx, &site, &ann, at(3599))?.is_some() && begun(tx, &site, &ann, at(3600))?.is_none());
-        let codes = confirm(tx, &site, &ann, CODE, &random(1), at(59))?.unwrap();
+        let codes = confirm(tx, &site, &ann, CODE, None, &random(1), at(59))?.unwrap();
         assert_eq!(codes.len(), 10);
-        assert!(needs_second_factor(tx, ann.id)?);
+        assert!(tx.factors_of(ann.id)?.any());
         assert!(begin(tx, &site, &ann, [[7; 32]; 2], at(60))?.is_none(), "it has one");
         assert!(give(tx, &site, &ann, CODE, at(59))?.is_none(), "it was used to confirm");
         Ok::<_, StoreError>(())
@@ -161,14 +161,15 @@ fn setting_one_up_ends_other_sessions_and_a_reset_ends_all() {
         }
         let who = sign_in::session(tx, &site, TokenHash([1; 32]), at(0)).unwrap();
         begin(tx, &site, &who.user, [SECRET, [9; 32]], at(0))?;
-        confirm_here(tx, &site, &who, (Method::App, CODE), &random(1), at(59))?.unwrap();
+        let given = super::Given { method: Method::App, code: CODE, mailed: "" };
+        confirm_here(tx, &site, &who, given, &random(1), at(59))?.unwrap();
         let session = |number| sign_in::session(tx, &site, TokenHash([number; 32]), at(60)).ok();
         assert!(session(2).is_none(), "it never gave one");
         assert_eq!(session(1).unwrap().session.second_factor, Some(Factor::Totp));
         let root = Actor { name: "root".to_owned(), account: None };
         let done = reset(tx, &site, &root, "ann", at(60)).unwrap();
         assert_eq!(done.removed, ["totp"]);
-        assert!(session(1).is_none() && !needs_second_factor(tx, ann)?);
+        assert!(session(1).is_none() && !tx.factors_of(ann)?.any());
         assert_eq!(tx.factors_of(ann)?.recovery_codes, 0);
         assert_eq!(reset(tx, &site, &root, "ann", at(61)).unwrap().removed, [""; 0]);
         assert_eq!(tx.audit_of(Action::SecondFactorReset, 9)?.len(), 1);
@@ -180,11 +181,13 @@ fn setting_one_up_ends_other_sessions_and_a_reset_ends_all() {
 #[test]
 fn removing_the_last_one_takes_the_recovery_codes_along() {
     with_ann(|tx, site, ann, _| {
-        tx.confirm_email_factor(ann.id, at(0))?;
-        assert!(remove(tx, site, ann, Factor::Totp, at(1))? && !remove(tx, site, ann, Factor::Totp, at(1))?);
+        assert!(!remove(tx, site, ann, Factor::Email, at(1))?);
         assert_eq!(tx.factors_of(ann.id)?.recovery_codes, 10);
-        assert!(remove(tx, site, ann, Factor::Email, at(1))?);
+        assert!(remove(tx, site, ann, Factor::Totp, at(1))? && !remove(tx, site, ann, Factor::Totp, at(1))?);
         assert_eq!(tx.factors_of(ann.id)?, Factors::default());
+        begin(tx, site, ann, [SECRET, [9; 32]], at(1))?;
+        assert!(!remove(tx, site, ann, Factor::Totp, at(1))?, "it was only begun");
+        assert_eq!(tx.audit_of(Action::SecondFactorRemove, 9)?.len(), 1);
         Ok(())
     });
 }
@@ -211,4 +214,38 @@ fn a_code_by_mail_is_good_for_ten_minutes_one_use_and_five_tries() {
         assert_eq!(give(tx, site, ann, &code, at(3))?, None, "tried too often");
         Ok(())
     });
+}
+
+#[test]
+fn where_the_secret_of_an_app_is_lost_every_code_of_it_is_wrong_and_recovery_codes_let_in() {
+    with_ann(|tx, site, ann, codes| {
+        tx.forget_totp_secrets()?;
+        assert!(tx.factors_of(ann.id)?.totp, "as guarded as before");
+        assert_eq!(give(tx, site, ann, CODE, at(59))?, None);
+        assert_eq!(give(tx, site, ann, &codes[0], at(59))?, Some(Factor::Recovery));
+        Ok(())
+    });
+}
+
+#[test]
+fn who_asks_again_soon_is_mailed_the_same_code_and_not_within_a_minute() {
+    let store = Store::in_memory().unwrap();
+    let mut site = a_site(&store);
+    site.config.mail.directory = Some("mail".into());
+    let worked = store.write_blocking(|tx| {
+        let ann = a_person(tx, "ann");
+        let sent = |second| {
+            assert!(email_code::send(tx, &site, ann, at(second))?);
+            Ok::<_, StoreError>((tx.email_code_of(ann)?.unwrap().id, tx.due_mail(at(9999), 99)?.len()))
+        };
+        assert_eq!([sent(0)?, sent(59)?], [(1, 1); 2]);
+        assert_eq!([sent(60)?, sent(119)?, sent(299)?], [(1, 2), (1, 2), (1, 3)]);
+        assert_eq!([sent(359)?, sent(360)?], [(2, 4), (2, 4)]);
+        for _ in 0..5 {
+            email_code::give(tx, &site, ann, "wrong", at(361))?;
+        }
+        assert_eq!(sent(362)?, (3, 5), "who used its tries up needs another");
+        Ok::<_, StoreError>(())
+    });
+    worked.unwrap();
 }

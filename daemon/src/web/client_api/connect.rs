@@ -14,10 +14,10 @@ use zeroize::Zeroizing;
 
 use super::requests::parsed;
 use super::{Api, settle};
-use crate::flows::connect::{self, Beginning, ConnectError, Connected};
+use crate::flows::connect::{self, Beginning, ConnectError};
 use crate::rules::token::{Token, TokenHash};
 use crate::web::error::WebError;
-use crate::web::limit::Presented;
+use crate::web::limit::{Presented, site_of};
 use crate::web::seconds_of;
 
 /// How long a client waits for its peer.
@@ -51,7 +51,8 @@ pub(super) struct FinishAnswer {
 pub(super) async fn start(State(api): State<Api>, request: Request) -> Result<Json<StartAnswer>, WebError> {
     let client = api.client_of(&request);
     let body: StartRequest = parsed(request.into_body()).await?;
-    let key = Token::presented(&body.pubkey).hash();
+    // Each network has its own: whoever learned a public key keeps its owner from nothing.
+    let key = Token::presented(&format!("{} {}", body.pubkey, site_of(client))).hash();
     let admission = api.admit(Presented::ConnectingKey, key, client).await?;
     let begun = begin(&api, body).await;
     told(&api, client, None, &begun).await;
@@ -62,9 +63,11 @@ async fn begin(api: &Api, body: StartRequest) -> Result<StartAnswer, WebError> {
     let (app, now) = (api.app.clone(), api.app.now());
     let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(api.app.random()));
     let hash = Token::presented(&token).hash();
+    let limits = api.limits.clone();
     let begun = api.app.store.write(move |tx| {
         let beginning = Beginning { method: body.method, key: &body.pubkey, location: body.location_id };
-        connect::begin(tx, &app.site(), beginning, hash, now)
+        let may_mail = |user| limits.mails_connect_code(user, now);
+        connect::begin(tx, &app.site(), beginning, hash, may_mail, now)
     });
     begun.await?;
     api.limits.issued(hash, now);
@@ -90,9 +93,9 @@ async fn give(
     code: Zeroizing<String>,
 ) -> Result<FinishAnswer, WebError> {
     let (app, now) = (api.app.clone(), api.app.now());
-    let user = api.app.store.read(move |tx| connect::waits_for(tx, token, now)).await?;
-    // Taken before the code is looked at: however many come together, here and where people sign in, so many are looked at.
-    if let Err(wait) = api.limits.sign_ins.code(user, now) {
+    let device = api.app.store.read(move |tx| connect::waits_for(tx, token, now)).await?;
+    // Taken before the code is looked at: however many come together, so many are looked at.
+    if let Err(wait) = api.limits.sign_ins.connects(device, now) {
         api.refusals.limited(client, Presented::ConnectToken).await;
         return Err(WebError::TooMany { seconds: seconds_of(wait) });
     }
@@ -101,17 +104,20 @@ async fn give(
         api.app.store.write(move |tx| connect::finish(tx, &app.site(), (token, &code), boot, random, now));
     let finished = finished.await;
     if !matches!(finished, Err(ConnectError::WrongCode)) {
-        api.limits.sign_ins.code_was_right(user);
+        api.limits.sign_ins.connecting_was_right(device);
     }
-    let (Connected { attempt, location, preshared_key }, revision) = finished?;
-    if !api.app.applied_on(&BTreeSet::from([location]), revision, LIVE_WITHIN).await {
+    let (connected, revision) = finished?;
+    if !api.app.applied_on(&BTreeSet::from([connected.location]), revision, LIVE_WITHIN).await {
         return Err(WebError::NotReady);
     }
-    // Otherwise it is good until its time is over.
-    if let Err(error) = api.app.store.write(move |tx| connect::arrived(tx, attempt)).await {
-        tracing::error!(error = chain(&error), "a token to connect with is not spent");
+    let answer = FinishAnswer { preshared_key: STANDARD.encode(connected.preshared_key.as_slice()) };
+    match api.app.store.write(move |tx| connect::arrived(tx, &connected)).await {
+        Ok((true, _)) => {}
+        Ok((false, _)) => return Err(WebError::NotReady),
+        // It is good until its time is over.
+        Err(error) => tracing::error!(error = chain(&error), "a token to connect with is not spent"),
     }
-    Ok(FinishAnswer { preshared_key: STANDARD.encode(preshared_key.as_slice()) })
+    Ok(answer)
 }
 
 /// Writes down who was refused.

@@ -71,11 +71,14 @@ pub(super) async fn finish(
         let session = enroll::session(tx, session, now)?;
         enroll_factor::confirm(tx, &app.site(), &session, (method, &code.0), &random, now)
     });
-    let Some(codes) = confirmed.await?.0 else {
+    let confirmed = confirmed.await;
+    if !matches!(confirmed, Ok((None, _))) {
+        api.limits.sign_ins.code_was_right(user);
+    }
+    let Some(codes) = confirmed?.0 else {
         api.refusals.no_code(client, action, Reason::Code, username).await;
         return Err(WebError::WrongCode);
     };
-    api.limits.sign_ins.code_was_right(user);
     Ok(Json(MfaFinishAnswer { recovery_codes: codes.iter().map(|code| code.to_string()).collect() }))
 }
 

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{GUESSES, MOST_ADDRESSES, MOST_BEARERS, network_of, site_of};
-use crate::rules::ids::UserId;
+use crate::rules::ids::{DeviceId, UserId};
 use crate::rules::token::TokenHash;
 use crate::web::allowance::Allowances;
 
@@ -43,9 +43,12 @@ pub(in crate::web) struct SignIns {
     newcomers: Allowances<IpAddr>,
     /// Of right passwords, by account: each is a hash, a session, an entry in the audit log, perhaps a mail.
     entries: Allowances<UserId>,
-    /// Of codes of a second factor, by account. Nobody is asked for one who did not give the right password, so no stranger can
-    /// exhaust it.
+    /// Of six digits of a second factor, by account. Nobody is asked for them who did not give the right password, so no stranger
+    /// can exhaust it. Nobody guesses recovery codes and passkeys: they are not counted.
     codes: Allowances<UserId>,
+    /// Of those that are given to connect, by device: whoever has its key is asked for one, and must not keep its owner from
+    /// signing in, which is where it is removed.
+    connecting: Allowances<DeviceId>,
 }
 
 /// Who tries to sign in, and as whom.
@@ -83,6 +86,7 @@ impl Default for SignIns {
             newcomers: Allowances::new(NEW_NAMES.0, NEW_NAMES.1, MOST_ADDRESSES),
             entries: Allowances::new(ENTRIES.0, ENTRIES.1, MOST_BEARERS),
             codes: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
+            connecting: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
         }
     }
 }
@@ -139,6 +143,16 @@ impl SignIns {
     /// The code was right, or nobody looked.
     pub(in crate::web) fn code_was_right(&self, account: UserId) {
         self.codes.give_back(account);
+    }
+
+    /// Takes what a code to connect with costs, before it is looked at; the error says how long to wait.
+    pub(in crate::web) fn connects(&self, device: DeviceId, now: Timestamp) -> Result<(), Duration> {
+        self.connecting.take(device, now)
+    }
+
+    /// That code was right, or nobody looked.
+    pub(in crate::web) fn connecting_was_right(&self, device: DeviceId) {
+        self.connecting.give_back(device);
     }
 
     fn nothing(&self) -> Permit<'_> {
@@ -222,6 +236,17 @@ mod tests {
         while try_as(&limits, ("ann", ANN), None, 0).is_ok() {}
         assert!(try_as(&limits, ("ANN", ANN), None, 0).is_err());
         assert!(try_as(&limits, ("anna", None), None, 0).is_ok());
+    }
+
+    #[test]
+    fn codes_to_connect_with_are_counted_by_device_and_keep_nobody_from_signing_in() {
+        let limits = SignIns::default();
+        let connects = |device, second| limits.connects(DeviceId(device), at(second)).is_ok();
+        assert_eq!((0..20).filter(|_| connects(1, 0)).count(), 10);
+        assert!(!connects(1, 3599) && connects(1, 3600));
+        assert!(connects(2, 0) && limits.code(UserId(1), at(0)).is_ok());
+        limits.connecting_was_right(DeviceId(1));
+        assert!(connects(1, 3600));
     }
 
     #[test]

@@ -105,8 +105,11 @@ pub(super) async fn verify(
     let confirmed = pages.change(&visit, move |tx, site, session| {
         enroll_factor::confirm(tx, site, session, (method, &code), &random, now)
     });
-    if let Some(codes) = confirmed.await??.0 {
+    let confirmed = confirmed.await;
+    if !matches!(confirmed, Ok(Ok((None, _)))) {
         pages.limits.sign_ins.code_was_right(user);
+    }
+    if let Some(codes) = confirmed??.0 {
         return factor_form::codes(frame, codes, path(Step::Device));
     }
     pages.no_code(&visit, Action::SecondFactorSet, &username).await;
@@ -124,7 +127,9 @@ impl Pages {
         self.within(visit, move |tx, site, cookie, now| {
             let session = crate::flows::enroll::session(tx, cookie, now)?;
             match (method, session.person()) {
-                (Method::App, _) => Ok(enroll_factor::begun(tx, site, &session, now)?.map(Shown::App)),
+                (Method::App, _) => {
+                    Ok(enroll_factor::begun(tx, site, &session, now)?.map(|set_up| Shown::App(set_up, None)))
+                }
                 (Method::Email, Some(user)) => Ok(tx.email_code_of(user.id)?.map(|_| Shown::Email(email))),
                 (Method::Email, None) => Ok(None),
             }

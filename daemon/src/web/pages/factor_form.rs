@@ -31,6 +31,8 @@ struct AppPage {
     frame: Frame,
     at: Place,
     set_up: ShownSetUp,
+    /// Where a code was mailed to that is asked for, too.
+    mailed_to: Option<String>,
     error: Option<Phrase>,
 }
 
@@ -54,8 +56,8 @@ struct CodesPage {
 
 /// What is being set up.
 pub(super) enum Shown {
-    /// An app is shown this.
-    App(SetUp),
+    /// An app is shown this; a code is on its way to this address, too.
+    App(SetUp, Option<String>),
     /// A code is on its way to this address.
     Email(String),
 }
@@ -83,7 +85,9 @@ pub(super) fn form(
     error: Option<Phrase>,
 ) -> Result<Response, Trouble> {
     match shown {
-        Shown::App(set_up) => page(&AppPage { frame, at, set_up: set_up.into(), error }),
+        Shown::App(set_up, mailed_to) => {
+            page(&AppPage { frame, at, set_up: set_up.into(), mailed_to, error })
+        }
         Shown::Email(email) => page(&EmailPage { frame, at, email, error }),
     }
 }
@@ -96,7 +100,8 @@ pub(super) fn refused(
     why: &Refused,
 ) -> Result<Response, Trouble> {
     let wrong = match shown {
-        Shown::App(_) => Key("refused-set-up-code"),
+        Shown::App(_, None) => Key("refused-set-up-code"),
+        Shown::App(_, Some(_)) => Key("refused-set-up-codes"),
         Shown::Email(_) => Key("refused-email-code"),
     };
     match *why {

@@ -18,10 +18,10 @@ use super::trouble::{Trouble, page};
 use super::visit::Visit;
 use super::{Pages, see_other};
 use crate::flows::email_code;
-use crate::flows::second_factor::{self, Method};
+use crate::flows::second_factor::{self, Given, Method};
+use crate::flows::sign_in::SignedIn;
 use crate::rules::action::Action;
 use crate::rules::second_factor::{Factor, Factors};
-use crate::store::account::User;
 use crate::web::seconds_of;
 
 const HERE: Place = Place { action: "/me/second-factor/set-up", back: "/me/second-factor" };
@@ -72,12 +72,12 @@ pub(super) async fn begin(
 ) -> Result<Response, Trouble> {
     let who = pages.fresh(&visit, Back::SecondFactor).await?;
     let method = factor_form::method(Form::read(body).await?.get("by")).ok_or(Trouble::Malformed)?;
-    if method == Method::Email {
+    if method == Method::Email || second_factor::wants_mail_too(&pages.app.site(), who.factors) {
         pages.may_have_mail(who.user.id)?;
     }
     let random = array::from_fn(|_| pages.app.random());
     let begun = pages.change_own(&visit, move |tx, site, who, now| match method {
-        Method::App => Ok(second_factor::begin(tx, site, &who.user, random, now)?.is_some()),
+        Method::App => Ok(second_factor::begin_here(tx, site, who, random, now)?),
         Method::Email if who.factors.email || who.factors.totp => Ok(false),
         Method::Email => Ok(email_code::send(tx, site, who.user.id, now)?),
     });
@@ -96,7 +96,7 @@ pub(super) async fn set_up(
 ) -> Result<Response, Trouble> {
     let who = pages.fresh(&visit, Back::SecondFactor).await?;
     let Some(method) = method_in(query.as_deref()) else { return Ok(again().await) };
-    let Some(shown) = pages.set_up_of(who.user, method).await? else { return Ok(again().await) };
+    let Some(shown) = pages.set_up_of(who, method).await? else { return Ok(again().await) };
     factor_form::form(Frame::new(&pages.app.site(), &visit), HERE, shown, None)
 }
 
@@ -109,22 +109,26 @@ pub(super) async fn verify(
     let who = pages.fresh(&visit, Back::SecondFactor).await?;
     let form = Form::read(body).await?;
     let method = factor_form::method(form.get("by")).ok_or(Trouble::Malformed)?;
-    let code = Zeroizing::new(form.get("code").to_owned());
-    let Some(shown) = pages.set_up_of(who.user.clone(), method).await? else { return Ok(again().await) };
+    let [code, mailed] = ["code", "mailed"].map(|field| Zeroizing::new(form.get(field).to_owned()));
+    let (user, username) = (who.user.id, who.user.username.clone());
+    let Some(shown) = pages.set_up_of(who, method).await? else { return Ok(again().await) };
     let frame = Frame::new(&pages.app.site(), &visit);
-    let (user, username) = (who.user.id, &who.user.username);
-    if let Err(seconds) = pages.take_code(&visit, Action::SecondFactorSet, (user, username)).await {
+    if let Err(seconds) = pages.take_code(&visit, Action::SecondFactorSet, (user, &username)).await {
         return factor_form::refused((frame, &visit), HERE, shown, &Refused::TooMany(seconds));
     }
     let random = array::from_fn(|_| pages.app.random());
     let confirmed = pages.change_own(&visit, move |tx, site, who, now| {
-        Ok(second_factor::confirm_here(tx, site, who, (method, &code), &random, now)?)
+        let given = Given { method, code: &code, mailed: &mailed };
+        Ok(second_factor::confirm_here(tx, site, who, given, &random, now)?)
     });
-    if let Some(codes) = confirmed.await??.0 {
+    let confirmed = confirmed.await;
+    if !matches!(confirmed, Ok(Ok((None, _)))) {
         pages.limits.sign_ins.code_was_right(user);
+    }
+    if let Some(codes) = confirmed??.0 {
         return factor_form::codes(frame, codes, "/me");
     }
-    pages.no_code(&visit, Action::SecondFactorSet, username).await;
+    pages.no_code(&visit, Action::SecondFactorSet, &username).await;
     factor_form::refused((frame, &visit), HERE, shown, &Refused::Wrong)
 }
 
@@ -183,11 +187,17 @@ impl Pages {
         allowed.map_err(|wait| Trouble::TooMany(seconds_of(wait)))
     }
 
-    async fn set_up_of(&self, user: User, method: Method) -> Result<Option<Shown>, Trouble> {
+    async fn set_up_of(&self, who: SignedIn, method: Method) -> Result<Option<Shown>, Trouble> {
         let (app, now) = (self.app.clone(), self.app.now());
-        let found = self.app.store.read(move |tx| match method {
-            Method::App => Ok(second_factor::begun(tx, &app.site(), &user, now)?.map(Shown::App)),
-            Method::Email => Ok(tx.email_code_of(user.id)?.map(|_| Shown::Email(user.email))),
+        let found = self.app.store.read(move |tx| {
+            let (site, user) = (app.site(), who.user);
+            Ok(match method {
+                Method::App => second_factor::begun(tx, &site, &user, now)?.map(|set_up| {
+                    let asks_mail = second_factor::wants_mail_too(&site, who.factors);
+                    Shown::App(set_up, asks_mail.then_some(user.email))
+                }),
+                Method::Email => tx.email_code_of(user.id)?.map(|_| Shown::Email(user.email)),
+            })
         });
         found.await.map_err(|error: crate::store::StoreError| error.into())
     }

@@ -8,13 +8,11 @@ use axum::{Extension, Json};
 
 use super::form::Form;
 use super::language::{Key, Phrase};
-use super::sign_in::retry_after;
-use super::sign_in_code::{passkey_refused, too_many_codes};
+use super::sign_in_code::passkey_refused;
 use super::trouble::Trouble;
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
 use crate::flows::passkeys;
-use crate::rules::action::Action;
 
 /// Where the button leads, looked at.
 pub(super) async fn again() -> Response {
@@ -36,7 +34,7 @@ pub(super) async fn begin(
     Ok(Json(options).into_response())
 }
 
-/// Signs in. A wrong answer counts like a wrong code.
+/// Signs in. Nobody guesses a signature, so wrong answers are not counted.
 pub(super) async fn give(
     State(pages): State<Pages>,
     Extension(visit): Extension<Visit>,
@@ -44,16 +42,11 @@ pub(super) async fn give(
 ) -> Result<Response, Trouble> {
     let (token, waiting) = pages.waiting(&visit).await?;
     let answer = Form::read(body).await?.get("credential").to_owned();
-    let (user, factors) = (waiting.user.id, waiting.factors);
+    let factors = waiting.factors;
     let refused = |status, why: Phrase| passkey_refused(&pages, &visit, factors, (status, why));
     let Some(challenge) = pages.ceremonies.proving.take(token, pages.app.now()) else {
         return refused(StatusCode::UNAUTHORIZED, visit.language.say(Key("refused-passkey-late")));
     };
-    if let Err(seconds) = pages.take_code(&visit, Action::SessionStart, (user, &waiting.user.username)).await
-    {
-        let answer = refused(StatusCode::TOO_MANY_REQUESTS, too_many_codes(&visit, seconds));
-        return answer.map(|answer| retry_after(answer, seconds));
-    }
     let (keepsakes, entry) = pages.keepsakes(&visit);
     let (app, now) = (pages.app.clone(), pages.app.now());
     let giving = pages
@@ -62,7 +55,6 @@ pub(super) async fn give(
         .write(move |tx| passkeys::give(tx, &app.site(), token, (&challenge, &answer), &entry, now));
     match giving.await?.0 {
         Some(Ok(())) => {
-            pages.limits.sign_ins.code_was_right(user);
             let mut answer = pages.keeping("/me", &keepsakes);
             pages.seat(&mut answer, Seat::Code, "", 0);
             Ok(answer)
@@ -71,9 +63,6 @@ pub(super) async fn give(
             pages.refusals.no_passkey(visit.client, why.reason, why.username).await;
             refused(StatusCode::UNAUTHORIZED, visit.language.say(Key("refused-passkey-other")))
         }
-        None => {
-            pages.limits.sign_ins.code_was_right(user);
-            Err(Trouble::SignedOut)
-        }
+        None => Err(Trouble::SignedOut),
     }
 }

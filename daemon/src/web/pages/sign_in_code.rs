@@ -20,6 +20,7 @@ use crate::flows::passkeys;
 use crate::flows::sign_in_code::{self, Given, Waiting};
 use crate::rules::action::{Action, Reason};
 use crate::rules::ids::UserId;
+use crate::rules::recovery;
 use crate::rules::second_factor::Factors;
 use crate::rules::token::TokenHash;
 use crate::web::limit::Presented;
@@ -67,12 +68,16 @@ pub(super) async fn give(
         return refused(StatusCode::UNPROCESSABLE_ENTITY, visit.language.say(Key("refused-no-code")));
     }
     let user = waiting.user.id;
-    if let Err(seconds) = pages.take_code(&visit, Action::SessionStart, (user, &waiting.user.username)).await
+    // Nobody guesses a recovery code: whoever used up the tries of the others is let in with one.
+    let counts = recovery::hash(user, &typed).is_none();
+    if counts
+        && let Err(seconds) =
+            pages.take_code(&visit, Action::SessionStart, (user, &waiting.user.username)).await
     {
         let answer = refused(StatusCode::TOO_MANY_REQUESTS, too_many_codes(&visit, seconds));
         return answer.map(|answer| retry_after(answer, seconds));
     }
-    match pages.give_code(&visit, token, typed, user).await? {
+    match pages.give_code(&visit, (token, typed), user, counts).await? {
         Ok(answer) => Ok(answer),
         Err(Given::Wrong) => {
             pages.no_code(&visit, Action::SessionStart, &waiting.user.username).await;
@@ -101,13 +106,13 @@ pub(super) fn too_many_codes(visit: &Visit, seconds: u64) -> Phrase {
 }
 
 impl Pages {
-    /// Signs in whoever gives a right code; what it took is theirs again unless it was wrong.
+    /// Signs in whoever gives a right code; what it took, if it `counts`, is theirs again unless it was wrong.
     async fn give_code(
         &self,
         visit: &Visit,
-        token: TokenHash,
-        typed: Zeroizing<String>,
+        (token, typed): (TokenHash, Zeroizing<String>),
         user: UserId,
+        counts: bool,
     ) -> Result<Result<Response, Given>, Trouble> {
         let (keepsakes, entry) = self.keepsakes(visit);
         let (app, now) = (self.app.clone(), self.app.now());
@@ -115,10 +120,11 @@ impl Pages {
             let site = app.site();
             sign_in_code::give(tx, &site, (token, &typed), &entry, now)
         });
-        let given = giving.await?.0;
-        if given != Given::Wrong {
+        let given = giving.await;
+        if counts && !matches!(given, Ok((Given::Wrong, _))) {
             self.limits.sign_ins.code_was_right(user);
         }
+        let given = given?.0;
         if !matches!(given, Given::SignedIn(_)) {
             return Ok(Err(given));
         }
