@@ -31,10 +31,8 @@ async fn a_link_for_the_desktop_client_works_for_ten_minutes_until_it_is_taken_b
         token_of(&browser.get("/me/client").await)
     };
     let first = make(&mut browser).await;
-    browser
-        .get("/me/client")
-        .await
-        .shows(200, &["within 10 minutes", "value=\"https://vpn.example.com/\"", &first]);
+    let shown = browser.get("/me/client").await;
+    shown.shows(200, &["within 10 minutes", "value=\"https://vpn.example.com/\"", &first]);
     assert_eq!(make(&mut browser).await, first, "it is good still");
     assert_eq!(browser.post("/me/client/withdraw", &[]).await.went_to(), "/me?done=withdrawn");
     assert_eq!(postern.present("/api/v1/enrollment/start", &first).await.status, 401);
