@@ -96,12 +96,6 @@ impl App {
         }
     }
 
-    /// The same, listening to the reconcile loop that publishes into `applied`.
-    #[must_use]
-    pub fn with_applied(self, applied: watch::Receiver<Applied>) -> Self {
-        Self { applied, ..self }
-    }
-
     /// The site as it is now. Ask inside a transaction's closure, so that a reload cannot come between.
     pub fn site(&self) -> Arc<Site> {
         self.site.load_full()

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::flows::tell::tell;
 use crate::flows::{email_code, second_factor};
 use crate::rules::action::{Action, Reason};
-use crate::rules::connection::{ATTEMPT, MAIL_EVERY, Method, Running, SAME_CODE};
+use crate::rules::connection::{ATTEMPT, MAIL_EVERY, Method, SAME_CODE};
 use crate::rules::ids::{CodeId, DeviceId, LocationId, UserId};
 use crate::rules::message::Message;
 use crate::rules::seal::Sealed;
@@ -176,15 +176,9 @@ pub fn arrived(tx: &Tx<'_>, connected: &Connected) -> Result<bool, StoreError> {
     Ok(is_theirs)
 }
 
-/// Ends the connections that are over by what was seen of each.
-pub fn end_idle(
-    tx: &Tx<'_>,
-    seen: impl IntoIterator<Item = (Connection, Running)>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let now = now.as_second();
-    let over = seen.into_iter().filter(|(_, running)| running.ends_at(now) <= now);
-    over.into_iter().try_for_each(|(connection, _)| tx.end_connection(&connection))
+/// Ends the connections for which nobody shook hands for too long.
+pub fn end_idle(tx: &Tx<'_>, over: &[Connection]) -> Result<(), StoreError> {
+    over.iter().try_for_each(|connection| tx.end_connection(connection))
 }
 
 /// Why somebody was refused, as the audit log calls it; `None`: nobody was.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::rules::connection::{MAIL_EVERY, SAME_CODE};
+use crate::rules::connection::{CODE, MAIL_EVERY, SAME_CODE};
 use crate::rules::ids::UserId;
 use crate::rules::message::Message;
 use crate::rules::token::CodeKind;
@@ -14,7 +14,7 @@ use crate::store::second_factor::StoredEmailCode;
 use crate::store::{StoreError, Tx};
 
 /// Seconds for which a code is good.
-pub const GOOD_FOR: i64 = 10 * 60;
+pub const GOOD_FOR: i64 = CODE;
 /// How often one code may be tried.
 const MOST_ATTEMPTS: u32 = 5;
 
@@ -49,6 +49,11 @@ pub fn send(tx: &Tx<'_>, site: &Site, user: UserId, now: Timestamp) -> Result<bo
 pub fn is_same(typed: &str, code: &str) -> bool {
     let typed: Zeroizing<String> = Zeroizing::new(typed.split_whitespace().collect());
     typed.as_bytes().ct_eq(code.as_bytes()).into()
+}
+
+/// Whether a code that a user was mailed may still be given.
+pub fn is_waiting(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(tx.email_code_of(user)?.is_some_and(|code| is_good(&code, now)))
 }
 
 /// Whether it may still be given.

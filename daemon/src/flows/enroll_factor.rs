@@ -74,8 +74,7 @@ pub fn confirm(
 }
 
 fn owing<'a>(tx: &Tx<'_>, site: &Site, session: &'a Session) -> Result<Option<&'a User>, StoreError> {
-    let may =
-        site.config.second_factor.is_required() && session.enrollment.kind == EnrollmentKind::Enrollment;
+    let may = session.enrollment.kind == EnrollmentKind::Enrollment;
     let Some(user) = session.person().filter(|_| may) else { return Ok(None) };
-    Ok(if tx.factors_of(user.id)?.any() { None } else { Some(user) })
+    Ok(second_factor::owes(site, tx.factors_of(user.id)?).then_some(user))
 }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::second_factor;
 use super::signing_keys::{self, SigningError, issuer};
 use crate::rules::action::Action;
 use crate::rules::ids::GrantId;
@@ -188,7 +189,7 @@ fn alive(tx: &Tx<'_>, site: &Site, grant: &Grant, app: &App) -> Result<Alive, St
     if !app.permits(&tx.groups_of(user.id)?) {
         return Ok(Alive::No);
     }
-    let owes = site.config.second_factor.is_required() && !tx.factors_of(user.id)?.any();
+    let owes = second_factor::owes(site, tx.factors_of(user.id)?);
     Ok(if owes { Alive::Owes } else { Alive::Yes(Box::new(user)) })
 }
 

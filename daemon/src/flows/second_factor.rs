@@ -75,6 +75,11 @@ pub struct Reset {
     pub removed: Vec<&'static str>,
 }
 
+/// Whether the configuration wants a second factor of an account that has these.
+pub fn owes(site: &Site, factors: Factors) -> bool {
+    site.config.second_factor.is_required() && !factors.any()
+}
+
 /// Whether an app that is set up after signing in counts only with a mailed code, too. Without app and codes by mail it is the
 /// mailbox that locations ask a second factor of: whoever has the password alone must not put their own app in its place.
 pub fn wants_mail_too(site: &Site, factors: Factors) -> bool {

@@ -93,18 +93,9 @@ impl Clocks {
     }
 }
 
-/// What decides when a connection is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Running {
-    /// For so many seconds nobody shook hands since it began.
-    pub idle: i64,
-}
-
-impl Running {
-    /// When it is over, if nobody shakes hands after `now`.
-    pub fn ends_at(self, now: i64) -> i64 {
-        now.saturating_add(IDLE.saturating_sub(self.idle))
-    }
+/// In how many seconds a connection is over, for which nobody shook hands for `idle` seconds; 0 or less: now.
+pub fn left(idle: i64) -> i64 {
+    IDLE.saturating_sub(idle)
 }
 
 #[cfg(test)]
@@ -113,8 +104,7 @@ mod tests {
 
     #[test]
     fn it_is_over_210_seconds_after_the_last_handshake() {
-        assert_eq!(Running { idle: 100 }.ends_at(1600), 1710);
-        assert_eq!(Running { idle: 210 }.ends_at(1600), 1600);
+        assert_eq!((left(100), left(210)), (110, 0));
     }
 
     #[test]

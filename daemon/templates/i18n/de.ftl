@@ -436,7 +436,7 @@ code-passkey = Passkey benutzen
 notice-passkey-added = Der Passkey ist hinzugefügt. Ab jetzt können Sie sich damit anmelden.
 notice-passkey-renamed = Der Passkey hat seinen neuen Namen.
 notice-passkey-removed = Der Passkey ist entfernt.
-# Applications that people sign in to.
+# Anwendungen, bei denen man sich anmeldet.
 app-consent-title = Bei { $app } anmelden
 app-consent-lead = { $app } möchte Sie als { $user } anmelden.
 app-consent-knows = Was { $app } erfährt
@@ -455,7 +455,7 @@ app-refused-back = Zurück zu { $app }
 app-back-title = Einen Moment …
 app-back-link = Weiter
 app-sign-out-title = Abmelden?
-app-sign-out-asked = { $app } möchte Sie auch hier abmelden. Andere Anwendungen bleiben, wie sie sind.
+app-sign-out-asked = { $app } möchte Sie auch hier abmelden. Bei anderen Anwendungen müssen Sie sich vielleicht neu anmelden.
 app-sign-out-text = Sie melden sich in diesem Browser von Ihrem Konto ab.
 app-sign-out-stay = Angemeldet bleiben
 refused-app = Die Anwendung, von der Sie kommen, ist nicht bekannt. Gehen Sie zu ihr zurück und sagen Sie es denen, die sie betreuen.
@@ -471,7 +471,7 @@ me-apps-knows = Sie haben erlaubt, dass sie erfährt:
 me-apps-withdraw = Zurücknehmen
 notice-app-withdrawn = Die Anwendung muss Sie wieder fragen, und was sie bekommen hatte, gilt nicht mehr.
 
-# Locations that ask for a second factor
+# Netze, die einen zweiten Faktor verlangen.
 second-factor-left-out = Netze, die bei jeder Verbindung einen zweiten Faktor verlangen: { $locations }. Dafür brauchen Sie den Desktop-Client; eine Datei gibt es für sie nicht.
 place-second-factor = Verlangt bei jeder Verbindung einen zweiten Faktor: Verbinden Sie sich mit dem Desktop-Client
 place-left-out = Verlangt einen zweiten Faktor, den dieses Gerät nicht geben kann

@@ -409,7 +409,7 @@ me-last-name = Nazwisko
 me-phone = Numer telefonu
 me-save = Zapisz
 notice-changed = Twoje dane zostały zapisane.
-refused-person-name = Podaj nazwę o długości od 1 do 64 znaków.
+refused-person-name = Podaj imię lub nazwisko o długości od 1 do 64 znaków.
 refused-device-limit = Masz już tyle urządzeń, ile możesz mieć. Usuń na stronie „Twoje konto” takie, którego nie używasz, albo zwróć się do administratora.
 refused-taken-over = Administrator skonfigurował to urządzenie z własnymi ustawieniami. Działa ono dalej tak jak dotąd; jeśli potrzebuje innego klucza, zwróć się do administratora.
 me-traffic = Ostatnie 24 godziny: odebrano { $came }, wysłano { $went }
@@ -440,7 +440,7 @@ passkey-old-browser = Ta przeglądarka jest za stara dla kluczy dostępu. Użyj 
 sign-in-passkey = Zaloguj się kluczem dostępu
 sign-in-passkey-text = Bez wpisywania, jeśli do konta został już dodany klucz dostępu.
 refused-passkey = Ten klucz dostępu nie jest tu przyjmowany. Spróbuj innego albo zaloguj się hasłem.
-refused-passkey-other = Ten klucz dostępu nie jest tu przyjmowany. Spróbuj innego albo użyj kodu odzyskiwania.
+refused-passkey-other = Ten klucz dostępu nie jest tu przyjmowany. Spróbuj innego albo użyj kodu zapasowego.
 refused-passkey-add = Ten klucz dostępu nie został przyjęty. Spróbuj ponownie.
 refused-passkey-late = To trwało zbyt długo. Spróbuj ponownie.
 refused-passkey-name = Nadaj kluczowi dostępu nazwę o długości od 1 do 64 znaków.
@@ -455,7 +455,7 @@ code-passkey = Użyj klucza dostępu
 notice-passkey-added = Klucz dostępu został dodany. Od teraz można się nim logować.
 notice-passkey-renamed = Klucz dostępu ma nową nazwę.
 notice-passkey-removed = Klucz dostępu został usunięty.
-# Applications that people sign in to.
+# Aplikacje, do których się loguje.
 app-consent-title = Zaloguj się do { $app }
 app-consent-lead = Aplikacja { $app } chce zalogować Cię jako { $user }.
 app-consent-knows = Czego dowie się { $app }
@@ -474,7 +474,7 @@ app-refused-back = Wróć do { $app }
 app-back-title = Chwileczkę…
 app-back-link = Dalej
 app-sign-out-title = Wylogować się?
-app-sign-out-asked = Aplikacja { $app } chce wylogować Cię także tutaj. Inne aplikacje pozostaną bez zmian.
+app-sign-out-asked = Aplikacja { $app } chce wylogować Cię także tutaj. W innych aplikacjach może być konieczne ponowne zalogowanie.
 app-sign-out-text = Za chwilę wylogujesz się ze swojego konta w tej przeglądarce.
 app-sign-out-stay = Pozostań zalogowanym
 refused-app = Aplikacja, z której przychodzisz, nie jest znana. Wróć do niej i powiedz o tym jej opiekunowi.
@@ -490,7 +490,7 @@ me-apps-knows = Zezwolono, by wiedziała:
 me-apps-withdraw = Cofnij
 notice-app-withdrawn = Aplikacja musi zapytać Cię ponownie, a to, co otrzymała, straciło ważność.
 
-# Locations that ask for a second factor
+# Sieci, które wymagają drugiego składnika.
 second-factor-left-out = Sieci, które przy każdym połączeniu wymagają drugiego składnika: { $locations }. Do nich służy klient na komputer; pliku do nich nie ma.
 place-second-factor = Przy każdym połączeniu wymaga drugiego składnika: połącz się klientem na komputer
 place-left-out = Wymaga drugiego składnika, którego to urządzenie nie może podać

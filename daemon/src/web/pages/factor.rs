@@ -16,6 +16,7 @@ use super::step::{frame, path};
 use super::trouble::{Trouble, page};
 use super::visit::Visit;
 use super::{Pages, see_other};
+use crate::flows::email_code;
 use crate::flows::enroll_factor::{self, Begun};
 use crate::flows::second_factor::Method;
 use crate::flows::wizard::Progress;
@@ -130,7 +131,9 @@ impl Pages {
                 (Method::App, _) => {
                     Ok(enroll_factor::begun(tx, site, &session, now)?.map(|set_up| Shown::App(set_up, None)))
                 }
-                (Method::Email, Some(user)) => Ok(tx.email_code_of(user.id)?.map(|_| Shown::Email(email))),
+                (Method::Email, Some(user)) => {
+                    Ok(email_code::is_waiting(tx, user.id, now)?.then_some(Shown::Email(email)))
+                }
                 (Method::Email, None) => Ok(None),
             }
         })

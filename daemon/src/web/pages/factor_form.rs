@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use zeroize::Zeroizing;
 
+use super::form::asked;
 use super::frame::Frame;
 use super::language::{Key, Phrase};
 use super::sign_in::retry_after;
@@ -132,8 +133,7 @@ pub(super) fn method(named: &str) -> Option<Method> {
 
 /// What the query of an address means to set up.
 pub(super) fn method_in(query: Option<&str>) -> Option<Method> {
-    let pair = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).find(|pair| pair.0 == "by")?;
-    method(&pair.1)
+    method(&asked(query, "by")?)
 }
 
 impl From<SetUp> for ShownSetUp {

@@ -21,6 +21,7 @@ use super::{Pages, see_other};
 use crate::flows::own_client;
 use crate::flows::refusal::Refusal;
 use crate::flows::roster::{self, DeviceView, PlaceState, PlaceView};
+use crate::flows::second_factor;
 use crate::flows::sign_in::{self, SignInError, SignedIn, Which};
 use crate::gateway_view::is_fresh;
 use crate::rules::ids::{DeviceId, LocationId, SessionId};
@@ -174,8 +175,7 @@ impl Pages {
     }
 
     fn owing_nothing(&self, who: SignedIn) -> Result<SignedIn, Trouble> {
-        let owes = self.app.site().config.second_factor.is_required() && !who.factors.any();
-        if owes { Err(Trouble::OwesSetUp) } else { Ok(who) }
+        if second_factor::owes(&self.app.site(), who.factors) { Err(Trouble::OwesSetUp) } else { Ok(who) }
     }
 
     async fn seated_with(&self, visit: &Visit) -> Result<SignedIn, Trouble> {

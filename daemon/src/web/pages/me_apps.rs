@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::{Key, Language, Phrase};
 use super::openid::meaning;
@@ -43,7 +43,7 @@ pub(super) async fn show(
 ) -> Result<Response, Trouble> {
     let who = pages.signed_in(&visit).await?;
     let own = pages.app.store.read(move |tx| own_apps::list(tx, &who)).await?;
-    let is_done = query.is_some_and(|query| query.split('&').any(|pair| pair == "done=withdrawn"));
+    let is_done = asked(query.as_deref(), "done").is_some_and(|done| done == "withdrawn");
     page(&AppsPage {
         frame: Frame::new(&pages.app.site(), &visit),
         notice: is_done.then(|| visit.language.say(Key("notice-app-withdrawn"))),

@@ -196,7 +196,9 @@ impl Pages {
                     let asks_mail = second_factor::wants_mail_too(&site, who.factors);
                     Shown::App(set_up, asks_mail.then_some(user.email))
                 }),
-                Method::Email => tx.email_code_of(user.id)?.map(|_| Shown::Email(user.email)),
+                Method::Email => {
+                    email_code::is_waiting(tx, user.id, now)?.then_some(Shown::Email(user.email))
+                }
             })
         });
         found.await.map_err(|error: crate::store::StoreError| error.into())

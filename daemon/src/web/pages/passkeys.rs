@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use postern_gateway::chain;
 
 use super::factor_form;
-use super::form::Form;
+use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::{Key, Language, Phrase};
 use super::me::ago;
@@ -242,9 +242,7 @@ impl Pages {
 }
 
 fn notice(query: Option<&str>) -> Option<Key> {
-    let query = query.unwrap_or_default().as_bytes();
-    let done = form_urlencoded::parse(query).find(|pair| pair.0 == "done")?.1;
-    match &*done {
+    match asked(query, "done")?.as_str() {
         "added" => Some(Key("notice-passkey-added")),
         "renamed" => Some(Key("notice-passkey-renamed")),
         "removed" => Some(Key("notice-passkey-removed")),
@@ -265,8 +263,7 @@ fn shown(passkey: Passkey, language: Language, now: Timestamp) -> ShownPasskey {
 
 /// The passkey that an address names.
 fn asked_for(query: Option<&str>) -> Option<PasskeyId> {
-    let pair = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).find(|pair| pair.0 == "id");
-    pair.and_then(|pair| pair.1.parse().ok()).map(PasskeyId)
+    asked(query, "id")?.parse().ok().map(PasskeyId)
 }
 
 fn numbered(text: &str) -> Result<PasskeyId, Trouble> {

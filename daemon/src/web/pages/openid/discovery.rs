@@ -12,7 +12,6 @@ use crate::flows::signing_keys::{self, issuer};
 use crate::rules::openid::{ACR_MFA, ACR_PASSWORD, IdTokenAlg, Scope};
 use crate::site::Site;
 use crate::web::pages::Pages;
-use crate::web::pages::language::Language;
 
 /// The document.
 pub(super) async fn document(State(pages): State<Pages>) -> Response {
@@ -61,7 +60,6 @@ fn described(site: &Site) -> Value {
             "iss", "sub", "aud", "iat", "exp", "auth_time", "nonce", "acr", "amr", "at_hash", "name", "given_name",
             "family_name", "preferred_username", "email", "email_verified", "phone_number", "groups",
         ],
-        "ui_locales_supported": Language::ALL.map(Language::code),
         "authorization_response_iss_parameter_supported": true,
         "claims_parameter_supported": false,
         "request_parameter_supported": false,
