@@ -1,6 +1,7 @@
 //! Somebody's device: enrolls over HTTP as the desktop client does, and has tunnels.
 
 use std::io::Write as _;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -148,7 +149,8 @@ impl Client {
                 let mut program = self.host.program("wireguard-go");
                 program.args(["-f", &interface]).env("WG_PROCESS_FOREGROUND", "1");
                 let child = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-                eventually("wireguard-go", || !self.host.look(&format!("wg show {interface}")).is_empty());
+                // Not asked by `wg show`: it removes a socket it may not connect to yet, and wireguard-go then ends.
+                eventually("wireguard-go", || UnixStream::connect(control_socket(&interface)).is_ok());
                 Some(child)
             }
         };
@@ -169,7 +171,13 @@ impl Drop for Tunnel<'_> {
         if let Some(process) = &mut self.process {
             let _ = process.kill();
             let _ = process.wait();
+            let _ = std::fs::remove_file(control_socket(&self.interface));
         }
         self.host.look(&format!("ip link del {} 2>/dev/null", self.interface));
     }
+}
+
+/// Where wireguard-go listens for its interface's configuration.
+fn control_socket(interface: &str) -> String {
+    format!("/var/run/wireguard/{interface}.sock")
 }
