@@ -14,6 +14,8 @@ mod browser;
 mod client_link;
 #[path = "wizard/devices.rs"]
 mod devices;
+#[path = "wizard/forward_auth.rs"]
+mod forward_auth;
 #[path = "wizard/guard.rs"]
 mod guard;
 #[path = "wizard/hardening.rs"]
@@ -28,6 +30,8 @@ mod me;
 mod openid;
 #[path = "wizard/openid_bad.rs"]
 mod openid_bad;
+#[path = "wizard/openid_client.rs"]
+mod openid_client;
 #[path = "wizard/openid_factor.rs"]
 mod openid_factor;
 #[path = "wizard/openid_found.rs"]

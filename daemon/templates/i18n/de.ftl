@@ -467,7 +467,7 @@ me-apps-lead = Bei diesen melden Sie sich mit diesem Konto an.
 me-apps-open = Anwendungen, die Sie öffnen dürfen
 me-apps-none = Für Ihr Konto gibt es noch keine.
 me-apps-not-yours = Sie dürfen sich dort nicht mehr anmelden.
-me-apps-knows = Sie haben erlaubt, dass sie erfährt:
+me-apps-knows = Sie haben erlaubt, dass sie erfährt ({ $ago }):
 me-apps-withdraw = Zurücknehmen
 notice-app-withdrawn = Die Anwendung muss Sie wieder fragen, und was sie bekommen hatte, gilt nicht mehr.
 

@@ -467,7 +467,7 @@ me-apps-lead = You sign in to these with this account.
 me-apps-open = Applications you may open
 me-apps-none = There is none for your account yet.
 me-apps-not-yours = You may not sign in to it any more.
-me-apps-knows = You allowed it to know:
+me-apps-knows = You allowed it to know ({ $ago }):
 me-apps-withdraw = Take it back
 notice-app-withdrawn = The application has to ask you again, and what it was given is good for nothing any more.
 

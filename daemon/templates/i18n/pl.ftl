@@ -486,7 +486,7 @@ me-apps-lead = Do nich logujesz się tym kontem.
 me-apps-open = Aplikacje, które możesz otworzyć
 me-apps-none = Dla Twojego konta nie ma jeszcze żadnej.
 me-apps-not-yours = Nie możesz się już do niej logować.
-me-apps-knows = Zezwolono, by wiedziała:
+me-apps-knows = Zezwolono, by wiedziała ({ $ago }):
 me-apps-withdraw = Cofnij
 notice-app-withdrawn = Aplikacja musi zapytać Cię ponownie, a to, co otrzymała, straciło ważność.
 

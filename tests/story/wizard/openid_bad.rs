@@ -198,7 +198,7 @@ async fn a_tampered_request_or_state_goes_nowhere() {
 }
 
 #[tokio::test]
-async fn consent_from_another_site_or_of_another_session_is_refused() {
+async fn csrf_on_consent_from_another_site_or_session_is_refused() {
     let postern = Postern::new();
     let client = add_app(&postern, "wiki", |_| {});
     enrolled(&postern, "jdoe").await;

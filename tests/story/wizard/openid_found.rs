@@ -11,8 +11,7 @@ use postern::rules::openid::IdTokenAlg;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::browser::Browser;
-use crate::relying::{ISSUER, Said, Sent, add_app, claims, join, root, said, user_info, with_tokens};
+use crate::relying::{ISSUER, Said, Sent, add_app, claims, root, said, user_info, with_tokens};
 use crate::sign_in::{enrolled, signed_in};
 use crate::support::Postern;
 
@@ -253,27 +252,4 @@ async fn only_hashes_of_what_applications_hold_are_stored() {
     ] {
         assert!(!has(secret), "{secret}");
     }
-}
-
-#[tokio::test]
-async fn nginx_is_told_who_may_use_an_application_on_our_own_host() {
-    let postern = Postern::new();
-    enrolled(&postern, "jdoe").await;
-    join(&postern, "jdoe", "staff");
-    join(&postern, "jdoe", "admins");
-    add_app(&postern, "wiki", |plan| plan.groups = vec!["staff".to_owned()]);
-    assert_eq!(Browser::new(&postern).get("/forward-auth?app=wiki").await.status, 401);
-    let mut browser = signed_in(&postern, "jdoe").await;
-    let page = browser.get("/forward-auth?app=wiki").await;
-    assert_eq!(page.status, 200);
-    for (name, value) in
-        [("user", "jdoe"), ("email", "jdoe@example.com"), ("name", "John Doe"), ("groups", "admins,staff")]
-    {
-        assert_eq!(page.headers[format!("remote-{name}")], value);
-    }
-    assert_eq!(browser.get("/forward-auth?app=other").await.status, 403);
-    assert_eq!(browser.get("/forward-auth").await.status, 403);
-    enrolled(&postern, "ann").await;
-    let page = signed_in(&postern, "ann").await.get("/forward-auth?app=wiki").await;
-    assert!(page.status == 403 && !page.headers.contains_key("remote-user"));
 }

@@ -91,8 +91,8 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
     let who = pages.signed_in(&visit).await?;
-    if query.is_none() && pages.app_request(&visit).is_some() {
-        // They signed in because an application asked for it.
+    if query.is_none() && pages.waiting_for(&visit).is_some() {
+        // They signed in because an application asked for it, or to see another page.
         return Ok(see_other("/openid/continue"));
     }
     let (app, now, asked) = (pages.app.clone(), pages.app.now(), who.clone());

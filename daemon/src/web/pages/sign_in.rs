@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::form::Form;
 use super::frame::Frame;
 use super::language::{Key, Phrase};
+use super::openid::Waiting;
 use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
@@ -64,7 +65,10 @@ pub(super) async fn show(
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Trouble> {
     // An application may want them to sign in although they are.
-    let waiting = pages.app_request(&visit);
+    let waiting = match pages.waiting_for(&visit) {
+        Some(Waiting::App(request)) => Some(request),
+        Some(Waiting::Page { .. }) | None => None,
+    };
     let is_seated = visit.session(Seat::Account, &pages.app.site()).is_some();
     if is_seated && waiting.is_none() && pages.anybody(&visit).await.is_ok() {
         return Ok(see_other("/me"));
