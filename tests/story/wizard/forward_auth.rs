@@ -115,6 +115,11 @@ async fn forward_auth_is_no_open_redirect() {
         assert_eq!(led_to(&mut browser).await, format!("{ISSUER}/me/apps"), "{wanted}");
         assert_eq!(enter(&mut browser, wanted).await.went_to(), format!("{ISSUER}/me/apps"), "{wanted}");
     }
+    // Signing in takes no address to go on to.
+    let fields = ["next", "to", "return_to", "redirect_uri"].map(|name| (name, "https://evil.example/"));
+    let fields = [fields.as_slice(), &[("username", "jdoe"), ("password", PASSWORD)]].concat();
+    let page = Browser::new(&postern).post("/sign-in?next=https://evil.example/", &fields).await;
+    assert_eq!(page.went_to(), "/me");
     // A cookie that is none of ours, or of something else, leads nowhere.
     let mut browser = signed_in(&postern, "jdoe").await;
     browser.cookies.insert("__Host-postern_app".to_owned(), "aHR0cHM6Ly9ldmlsLmV4YW1wbGUv".to_owned());

@@ -100,6 +100,12 @@ async fn tokens_are_given_for_a_form_that_is_posted_and_for_nothing_else() {
             assert!(allowed.contains("POST") && !allowed.contains("GET"), "{allowed}");
         }
     }
+    // Nothing is read from the address, and nothing that comes twice.
+    let query = format!("/openid/token?client_id={}&client_secret=secret+of+wiki", client.id);
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", "x")];
+    assert_eq!(plain(&postern, &query, &fields).await.refused(), (401, "invalid_client"));
+    let twice = [fields.as_slice(), &fields[..1]].concat();
+    assert_eq!(client.ask(&postern, "/openid/token", &twice).await.refused(), (400, "invalid_request"));
     let pair = STANDARD.encode(format!("{}:secret+of+wiki", client.id));
     let json = Request::post("/openid/token")
         .header("authorization", format!("Basic {pair}"))

@@ -169,7 +169,9 @@ async fn a_token_that_is_given_back_is_good_for_nothing() {
     assert_eq!(give_back(&access).await, 200);
     assert_eq!(user_info(&postern, &access).await.status, 401);
     let next = client.refresh(&postern, &refresh).await;
-    assert_eq!(give_back(&next.token("refresh_token")).await, 200);
+    // What an application takes it for changes nothing.
+    let mistaken = [("token", &*next.token("refresh_token")), ("token_type_hint", "access_token")];
+    assert_eq!(client.ask(&postern, "/openid/revoke", &mistaken).await.status, 200);
     assert_eq!(user_info(&postern, &next.token("access_token")).await.status, 401);
     assert_eq!(
         client.refresh(&postern, &next.token("refresh_token")).await.refused(),
@@ -190,7 +192,9 @@ async fn a_refresh_token_reaches_less_if_asked_to_and_never_more() {
     };
     let token = tokens.token("refresh_token");
     assert_eq!(refresh(&token, "openid profile").await.refused(), (400, "invalid_scope"));
+    postern.pass(5);
     let less = refresh(&token, "openid").await;
+    assert_eq!(claims(&less.token("id_token"))["iat"], postern.app.now().as_second());
     assert!(user_info(&postern, &less.token("access_token")).await.json.get("email").is_none());
     for name in ["iss", "sub", "aud", "auth_time"] {
         assert_eq!(claims(&less.token("id_token"))[name], claims(&tokens.token("id_token"))[name], "{name}");

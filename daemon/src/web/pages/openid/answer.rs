@@ -43,7 +43,8 @@ impl OAuthError {
     /// No access token came along.
     pub(super) fn no_token() -> Self {
         let problem = Problem("invalid_token", "an access token is missing");
-        Self { challenge: Some("Bearer"), ..Self::token_of(problem) }
+        // An error code is for tokens that came.
+        Self { challenge: Some("Bearer realm=\"postern\""), ..Self::token_of(problem) }
     }
 
     /// The access token is good for nothing.
@@ -52,7 +53,7 @@ impl OAuthError {
     }
 
     fn token_of(problem: Problem) -> Self {
-        let challenge = Some("Bearer error=\"invalid_token\"");
+        let challenge = Some("Bearer realm=\"postern\", error=\"invalid_token\"");
         Self { status: StatusCode::UNAUTHORIZED, challenge, ..Self::refused(problem) }
     }
 
