@@ -292,3 +292,30 @@ fn permitted(app: &Value) -> String {
     let groups = joined(app, "groups");
     if groups == "-" { "everybody".to_owned() } else { groups }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_without_https_is_told_of_unless_it_is_this_computer() {
+        let told = |issuer: &str| {
+            let mut out = Vec::new();
+            with_secret(&json!({ "issuer": issuer, "client_id": "x", "client_secret": "s" }), &mut out)
+                .unwrap();
+            String::from_utf8(out).unwrap().contains("most applications refuse this issuer")
+        };
+        for open in ["http://vpn.example.com", "http://192.0.2.1:8080", "http://localhost.example.com"] {
+            assert!(told(open), "{open}");
+        }
+        for other in [
+            "https://vpn.example.com",
+            "http://localhost:8080",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "http://postern.localhost",
+        ] {
+            assert!(!told(other), "{other}");
+        }
+    }
+}

@@ -262,6 +262,8 @@ async fn signing_out_is_no_open_redirect() {
     // Somebody else's ID token, or none of ours, is nobody's wish.
     enrolled(&postern, "ann").await;
     let mut ann = signed_in(&postern, "ann").await;
+    let hers = client.sign_in(&mut ann, "ann", &[]).await;
+    client.exchange(&postern, hers.code(), &[]).await.token("id_token");
     ann.get(&at(&[hint, ("post_logout_redirect_uri", bye)])).await.shows(200, &["Sign out?"]);
     let forged = format!("{id_token}x");
     browser.get(&at(&[("id_token_hint", &forged)])).await.shows(200, &["Sign out?"]);

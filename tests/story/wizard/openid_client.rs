@@ -4,11 +4,12 @@ use axum::body::Body;
 use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use postern::flows::apps::Plan;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, Page};
 use crate::relying::{Client, Said, Sent, add_app, said, user_info, with_tokens};
 use crate::second_factor::{CODE, app_code, owing, with_app};
-use crate::sign_in::enrolled;
+use crate::sign_in::{PASSWORD, enrolled};
 use crate::support::Postern;
 
 /// Sends a form without any header that says who sends it.
@@ -117,6 +118,49 @@ async fn tokens_are_given_for_a_form_that_is_posted_and_for_nothing_else() {
         client.ask(&postern, "/openid/token", &fields).await.refused(),
         (400, "unsupported_grant_type")
     );
+}
+
+/// What the form on a sign-in page carries.
+fn carried(page: &Page) -> String {
+    let (_, rest) =
+        page.text.split_once("name=\"carried\" value=\"").unwrap_or_else(|| panic!("{}", page.text));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn in_each_window_somebody_signs_in_to_the_application_that_they_came_from_there() {
+    let postern = Postern::new();
+    let skips = |plan: &mut Plan| plan.skips_consent = true;
+    let [wiki, shop] = ["wiki", "shop"].map(|name| add_app(&postern, name, skips));
+    enrolled(&postern, "jdoe").await;
+    let mut browser = Browser::new(&postern);
+    let mut windows = Vec::new();
+    for client in [&wiki, &shop] {
+        assert_eq!(browser.get(&client.start(&[("state", &client.id)])).await.went_to(), "/sign-in");
+        windows.push((client, carried(&browser.get("/sign-in").await)));
+    }
+    let mut fields = [("username", "jdoe"), ("password", "mistyped"), ("carried", "")];
+    for (client, sealed) in &windows {
+        fields[1].1 = "mistyped";
+        fields[2].1 = sealed;
+        let again = browser.post("/sign-in", &fields).await;
+        again.shows(401, &[]);
+        assert_eq!(&carried(&again), sealed, "it is not lost by a mistake");
+        fields[1].1 = PASSWORD;
+        assert_eq!(browser.post("/sign-in", &fields).await.went_to(), "/me");
+        assert_eq!(browser.get("/me").await.went_to(), "/openid/continue");
+        let sent = Sent::back(&browser.get("/openid/continue").await);
+        assert_eq!(sent.get("state"), client.id);
+        client.exchange(&postern, sent.get("code"), &[]).await.token("id_token");
+    }
+    browser.get("/me").await.shows(200, &["Your account"]);
+    // What is not sealed by us, or took too long, leads nowhere.
+    fields[2].1 = "aHR0cHM6Ly9ldmlsLmV4YW1wbGUv";
+    assert_eq!(browser.post("/sign-in", &fields).await.went_to(), "/me");
+    postern.pass(15 * 60);
+    fields[2].1 = &windows[0].1;
+    assert_eq!(browser.post("/sign-in", &fields).await.went_to(), "/me");
+    browser.get("/me").await.shows(200, &["Your account"]);
 }
 
 #[tokio::test]

@@ -81,6 +81,7 @@ pub(super) async fn enter(
         return pages.no_passkey(&visit, why).await;
     }
     let mut answer = pages.keeping("/me", &keepsakes);
+    pages.carry_on(&mut answer, form.get("carried"));
     pages.seat(&mut answer, Seat::Passkey, "", 0);
     Ok(answer)
 }

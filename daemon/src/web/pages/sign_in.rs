@@ -41,6 +41,8 @@ struct SignInPage {
     /// Whether browsers have passkeys for where we are.
     has_passkeys: bool,
     passkey_error: Option<Phrase>,
+    /// What they sign in for in this window, sealed.
+    carried: Option<String>,
 }
 
 /// What became of a name and a password.
@@ -87,9 +89,11 @@ pub(super) async fn enter(
     let name = form.get("username").trim().to_owned();
     let password = Zeroizing::new(form.get("password").to_owned());
     let say = |key| visit.language.say(key);
+    let carried = form.get("carried");
     let refused = |status, error, hint: Option<Key>| {
         let plain = sign_in_page(&pages, &visit, name.clone(), Some(error));
-        let shown = page(&SignInPage { hint: hint.map(say), ..plain })?;
+        let carried = Some(carried.to_owned()).filter(|carried| !carried.is_empty());
+        let shown = page(&SignInPage { hint: hint.map(say), carried, ..plain })?;
         Ok((status, shown).into_response())
     };
     if name.is_empty() || password.is_empty() {
@@ -104,14 +108,18 @@ pub(super) async fn enter(
             return answer.map(|answer| retry_after(answer, seconds));
         }
     };
-    match entered {
-        Some((Entered::SignedIn, keepsakes)) => return Ok(pages.keeping("/me", &keepsakes)),
+    let mut answer = match entered {
+        Some((Entered::SignedIn, keepsakes)) => pages.keeping("/me", &keepsakes),
         Some((Entered::OwesCode, keepsakes)) => {
-            return Ok(pages.seated("/sign-in/code", Seat::Code, &keepsakes.session, WAITS_FOR));
+            pages.seated("/sign-in/code", Seat::Code, &keepsakes.session, WAITS_FOR)
         }
-        Some((Entered::Refused, _)) | None => {}
-    }
-    refused(StatusCode::UNAUTHORIZED, say(Key("refused-sign-in")), Some(Key("refused-sign-in-hint")))
+        Some((Entered::Refused, _)) | None => {
+            let hint = Some(Key("refused-sign-in-hint"));
+            return refused(StatusCode::UNAUTHORIZED, say(Key("refused-sign-in")), hint);
+        }
+    };
+    pages.carry_on(&mut answer, carried);
+    Ok(answer)
 }
 
 /// Signs out of this browser.
@@ -243,6 +251,7 @@ fn sign_in_page(pages: &Pages, visit: &Visit, name: String, error: Option<Phrase
         sends_mail: site.config.mail.is_sent(),
         has_passkeys: passkeys::are_possible(&site),
         passkey_error: None,
+        carried: pages.carried(visit),
     }
 }
 

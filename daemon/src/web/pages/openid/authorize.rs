@@ -131,8 +131,24 @@ impl Pages {
 
     /// What the browser carries, if that still waits.
     pub(in crate::web::pages) fn waiting_for(&self, visit: &Visit) -> Option<Waiting> {
-        let (waiting, now) =
-            (self.unsealed(&visit.cookie(Seat::App, &self.app.site())?, None)?, self.app.now());
+        self.waits(&visit.cookie(Seat::App, &self.app.site())?)
+    }
+
+    /// The same as it is, for the form in which somebody signs in: in another window they may be asked for something else
+    /// meanwhile.
+    pub(in crate::web::pages) fn carried(&self, visit: &Visit) -> Option<String> {
+        visit.cookie(Seat::App, &self.app.site()).filter(|sealed| self.waits(sealed).is_some())
+    }
+
+    /// Has a browser go on with what the form carried, whatever it carries itself.
+    pub(in crate::web::pages) fn carry_on(&self, answer: &mut Response, carried: &str) {
+        if self.waits(carried).is_some() {
+            self.seat(answer, Seat::App, carried, REQUEST_FOR);
+        }
+    }
+
+    fn waits(&self, sealed: &str) -> Option<Waiting> {
+        let (waiting, now) = (self.unsealed(sealed, None)?, self.app.now());
         let waits = match &waiting {
             Waiting::App(request) => request.waits(now.as_second()),
             Waiting::Page { until, .. } => now.as_second() < *until,
