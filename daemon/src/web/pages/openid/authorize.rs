@@ -33,7 +33,7 @@ const MOST_COOKIE_BYTES: usize = 3800;
 #[derive(Serialize, Deserialize)]
 pub(in crate::web::pages) enum Waiting {
     /// An application's request.
-    App(Request),
+    App(Box<Request>),
     /// A path of our own host, until a Unix second.
     Page { path: String, until: i64 },
 }
@@ -82,7 +82,7 @@ pub(super) async fn go_on(
         (Waiting::Page { path, .. }, Some(_)) => pages.back_page(&visit, pages.own(&path))?,
         (Waiting::App(request), _) => {
             let now = pages.app.now();
-            match pages.app.store.read(move |tx| openid::again(tx, request, now)).await? {
+            match pages.app.store.read(move |tx| openid::again(tx, *request, now)).await? {
                 Ok(asked) => pages.proceed(&visit, asked, who, Way::Page).await?,
                 Err(_) => see_other("/me"),
             }
@@ -206,7 +206,7 @@ impl Pages {
 
     fn to_sign_in(&self, visit: &Visit, asked: &Asked, way: Way) -> Result<Response, Trouble> {
         let mut answer = see_other("/sign-in");
-        if self.have_wait(&mut answer, &Waiting::App(asked.request.clone())) {
+        if self.have_wait(&mut answer, &Waiting::App(Box::new(asked.request.clone()))) {
             return Ok(answer);
         }
         let problem = Problem("invalid_request", "the parameters are too long");
