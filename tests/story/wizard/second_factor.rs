@@ -303,7 +303,7 @@ async fn the_pages_speak_every_language_and_no_other_site_sends_their_forms() {
 }
 
 /// A postern that asks everybody for a second factor and writes mails into a directory.
-fn strict(dir: &std::path::Path) -> Postern {
+pub(crate) fn strict(dir: &std::path::Path) -> Postern {
     let mail = dir.to_owned();
     Postern::planned(Store::in_memory().unwrap(), NOW, move |plan| {
         plan.config.second_factor = postern::config::SecondFactor::Required;

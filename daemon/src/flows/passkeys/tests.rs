@@ -83,9 +83,9 @@ fn added(
     name: &str,
 ) -> Result<Option<RecoveryCodes>, PasskeyError> {
     let who = seated(tx, site, who);
-    let (options, adding) = begin(tx, site, &who, HANDLE)?;
+    let (options, adding) = begin(tx, site, &who.user, HANDLE)?;
     let answer = authenticator.make(&options);
-    add(tx, site, &who, (&adding, &answer, name), &random(), at(1))
+    add(tx, site, (&who.user, Some(who.session.id)), (&adding, &answer, name), &random(), at(1))
 }
 
 fn entered(tx: &Tx<'_>, site: &Site, challenge: &Challenge, answer: &str) -> Result<UserId, Reason> {
