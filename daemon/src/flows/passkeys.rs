@@ -42,6 +42,9 @@ pub enum PasskeyError {
     /// A name that is not taken.
     #[error(transparent)]
     Name(NameError),
+    /// Something else that only its owner can set up comes first.
+    #[error("an app or codes by mail come first")]
+    NotFirst,
     /// The user has as many as they may have.
     #[error("nobody has more than {MOST_PASSKEYS} passkeys")]
     Enough,
@@ -74,6 +77,22 @@ pub struct Challenge {
 /// Whether browsers have passkeys for the address that people know the site by.
 pub fn are_possible(site: &Site) -> bool {
     relying_party(site).is_some()
+}
+
+/// Whether who is signed in has to set up an app or codes by mail first. Both take a mailed code; without it, where everybody
+/// has to have a second factor, whoever has the password alone would come in with a passkey of their own.
+pub fn comes_later(site: &Site, who: &SignedIn) -> bool {
+    second_factor::owes(site, who.factors) && second_factor::wants_mail_too(site, who.factors)
+}
+
+/// [`begin`] for who is signed in, unless it [`comes_later`].
+pub fn begin_here(
+    tx: &Tx<'_>,
+    site: &Site,
+    who: &SignedIn,
+    handle: Handle,
+) -> Result<(Value, Adding), PasskeyError> {
+    if comes_later(site, who) { Err(PasskeyError::NotFirst) } else { begin(tx, site, &who.user, handle) }
 }
 
 /// A user's, the oldest first.

@@ -18,7 +18,7 @@ use crate::rules::token::TokenHash;
 
 mod sign_in;
 
-pub(super) use sign_in::{Attempt, SignIns};
+pub(super) use sign_in::{Attempt, SignIns, Way};
 
 /// Addresses told apart.
 const MOST_ADDRESSES: usize = 16_384;

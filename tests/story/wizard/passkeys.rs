@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::authenticator::Authenticator;
-use crate::browser::{Browser, Page};
-use crate::second_factor::strict;
+use crate::browser::{Browser, Page, letters};
+use crate::second_factor::{digits_in, strict};
 use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
 use crate::support::{NOW, Postern};
 
@@ -267,6 +267,54 @@ async fn the_wizard_waits_for_a_passkey_no_longer_than_its_session_and_not_where
     browser.post("/enroll/password", &[("password", PASSWORD)]).await.went_to();
     browser.get("/enroll/second-factor").await.lacks(&["asskey"]);
     assert_eq!(ask(&mut browser, &format!("{WIZARD}/begin"), "").await.0, 404);
+}
+
+#[tokio::test]
+async fn where_it_is_required_whoever_has_the_password_alone_comes_in_with_no_passkey_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = strict(dir.path());
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    let page = browser.get("/me/passkeys").await;
+    page.shows(200, &["First set up", "href=\"/me/second-factor\""]);
+    page.lacks(&["action=\"/me/passkeys\""]);
+    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "").await.0, 422);
+    assert_eq!(browser.get("/me").await.went_to(), "/me/second-factor");
+    let begun = browser.post("/me/second-factor", &[("by", "email")]).await.went_to().to_owned();
+    let code = digits_in(&letters(&postern, dir.path(), 1).await);
+    let given = [("by", "email"), ("code", &*code)];
+    browser.post(begun.split('?').next().unwrap(), &given).await.shows(200, &["never again"]);
+    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "").await.0, 200);
+
+    let postern = Postern::planned(Store::in_memory().unwrap(), NOW, |plan| {
+        plan.config.second_factor = postern::config::SecondFactor::Required;
+        plan.config.mail.directory = None;
+    });
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    assert_eq!(
+        ask(&mut browser, "/me/passkeys/begin", "").await.0,
+        200,
+        "without mails nothing tells them apart"
+    );
+}
+
+#[tokio::test]
+async fn whoever_has_the_password_alone_keeps_out_neither_a_known_browser_nor_a_passkey() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    let mut phone = Authenticator::new(1);
+    let mut owner = signed_in(&postern, "jdoe").await;
+    add(&mut owner, &mut phone, "/me/passkeys").await.shows(200, &["never again"]);
+    let mut let_wait = 0;
+    while sign_in(&mut Browser::new(&postern), "jdoe", PASSWORD).await.status == 303 {
+        let_wait += 1;
+    }
+    assert!((19..=20).contains(&let_wait), "{let_wait}");
+    assert_eq!(sign_in(&mut owner, "jdoe", PASSWORD).await.went_to(), "/sign-in/code");
+    let mut browser = Browser::new(&postern);
+    let (_, asked) = ask(&mut browser, "/sign-in/passkey/begin", "").await;
+    assert_eq!(answered(&mut browser, &phone.answer(&asked)).await.went_to(), "/me");
 }
 
 /// Where a script is sent to that asks before its turn or after.

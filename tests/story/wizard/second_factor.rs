@@ -312,7 +312,7 @@ pub(crate) fn strict(dir: &std::path::Path) -> Postern {
 }
 
 /// The six digits in the newest letter.
-fn digits_in(letters: &[String]) -> String {
+pub(crate) fn digits_in(letters: &[String]) -> String {
     let letter = letters.last().unwrap();
     let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
     letter.lines().map(str::trim).find(is_code).unwrap_or_else(|| panic!("no code in {letter}")).to_owned()

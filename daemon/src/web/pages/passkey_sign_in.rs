@@ -16,6 +16,7 @@ use super::{Pages, see_other};
 use crate::flows::passkeys::{self, Refused};
 use crate::rules::action::Reason;
 use crate::web::ceremonies::{ANSWER_WITHIN, Asked};
+use crate::web::limit::Way;
 use crate::web::seconds_of;
 
 /// What came of an answer.
@@ -103,7 +104,7 @@ impl Pages {
         let judged = self.app.store.read(move |tx| passkeys::judge(tx, &site, &challenge, &given)).await?;
         match judged {
             Ok(user) => {
-                if let Err(wait) = self.limits.sign_ins.enter(user, now) {
+                if let Err(wait) = self.limits.sign_ins.enter(user, Way::Passkey, now) {
                     return Ok(self.too_many_passkeys(visit, seconds_of(wait)).await);
                 }
                 if !entering.use_up(&asked, now) {

@@ -39,6 +39,8 @@ struct PasskeysPage {
     passkeys: Vec<ShownPasskey>,
     /// Whether browsers have passkeys for where we are.
     is_possible: bool,
+    /// Whether something else is to be set up first.
+    comes_later: bool,
     asks_password: bool,
     adding: NewPasskey,
 }
@@ -97,7 +99,7 @@ pub(super) async fn begin(
     Form::read(body).await?;
     let cookie = visit.session(Seat::Account, &pages.app.site()).ok_or(Trouble::SignedOut)?;
     let (app, handle) = (pages.app.clone(), pages.new_handle());
-    let begun = pages.app.store.read(move |tx| passkeys::begin(tx, &app.site(), &who.user, handle));
+    let begun = pages.app.store.read(move |tx| passkeys::begin_here(tx, &app.site(), &who, handle));
     let (options, adding) = begun.await?;
     pages.ceremonies.adding.wait_for(cookie, adding, pages.app.now());
     Ok(Json(options).into_response())
@@ -223,12 +225,14 @@ impl Pages {
         name: String,
     ) -> Result<PasskeysPage, Trouble> {
         let (site, now) = (self.app.site(), self.app.now());
-        let theirs = self.app.store.read(move |tx| passkeys::list(tx, who.user.id)).await?;
+        let user = who.user.id;
+        let theirs = self.app.store.read(move |tx| passkeys::list(tx, user)).await?;
         Ok(PasskeysPage {
             frame: Frame::new(&site, visit),
             notice: None,
             passkeys: theirs.into_iter().map(|passkey| shown(passkey, visit.language, now)).collect(),
             is_possible: passkeys::are_possible(&site),
+            comes_later: passkeys::comes_later(&site, &who),
             asks_password: !who.session.is_fresh(now),
             adding: NewPasskey { action: "/me/passkeys", begin: "/me/passkeys/begin", name, error: None },
         })
