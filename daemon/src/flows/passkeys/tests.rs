@@ -277,15 +277,14 @@ fn a_passkey_is_added_once_and_nobody_has_more_than_ten() {
         assert_eq!(options["publicKey"]["authenticatorSelection"]["residentKey"], "required");
         assert_eq!(options["publicKey"]["authenticatorSelection"]["userVerification"], "required");
         let answer = Authenticator::new(2).make(&options);
-        let others =
-            add(tx, site, (&seated(tx, site, 2).user, None), (&adding, &answer, "x"), &random(), at(1));
+        let made = (&adding, &*answer, "x");
+        let others = add(tx, site, (&seated(tx, site, 2).user, None), made, &random(), at(1));
         assert!(matches!(others, Err(PasskeyError::Unknown)), "it was begun by somebody else");
         for number in 2..=10 {
             added(tx, site, 1, &mut Authenticator::new(number), "another").unwrap();
         }
         assert!(matches!(begin_here(tx, site, &seated(tx, site, 1), HANDLE), Err(PasskeyError::Enough)));
-        let late =
-            add(tx, site, (&seated(tx, site, 1).user, None), (&adding, &answer, "x"), &random(), at(1));
+        let late = add(tx, site, (&seated(tx, site, 1).user, None), made, &random(), at(1));
         assert!(matches!(late, Err(PasskeyError::Enough)), "begun before the tenth");
     });
 }
