@@ -8,6 +8,8 @@
 #[expect(dead_code, reason = "the protocol's stories use the rest of it")]
 mod support;
 
+#[path = "../../daemon/src/flows/passkeys/authenticator.rs"]
+mod authenticator;
 #[path = "wizard/browser.rs"]
 mod browser;
 #[path = "wizard/client_link.rs"]

@@ -2,13 +2,16 @@
 //! before it (protocol 1.7). Only an invitation's session may: whoever has a password already signs in for it.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::email_code;
 use super::enroll::{EnrollError, Session};
+use super::passkeys::{self, Adding, PasskeyError};
 use super::second_factor::{self, Method, RecoveryCodes, SetUp};
 use crate::rules::enrollment::EnrollmentKind;
 use crate::site::Site;
 use crate::store::account::User;
+use crate::store::passkey::Handle;
 use crate::store::{StoreError, Tx};
 
 /// What was begun.
@@ -69,6 +72,31 @@ pub fn confirm(
 ) -> Result<Option<RecoveryCodes>, EnrollError> {
     match owing(tx, site, session)? {
         Some(user) => Ok(second_factor::confirm_by(tx, site, user, given, None, random, now)?),
+        None => Ok(None),
+    }
+}
+
+/// Begins with a passkey; `None`: the session is not for that, or it is done. See [`passkeys::begin`].
+pub fn begin_passkey(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    handle: Handle,
+) -> Result<Option<(Value, Adding)>, PasskeyError> {
+    owing(tx, site, session)?.map(|user| passkeys::begin(tx, site, user, handle)).transpose()
+}
+
+/// Adds it; see [`passkeys::add`]. Every session at /me ends, as in [`confirm`].
+pub fn add_passkey(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    made: (&Adding, &str, &str),
+    random: &[[u8; 32]; 4],
+    now: Timestamp,
+) -> Result<Option<RecoveryCodes>, PasskeyError> {
+    match owing(tx, site, session)? {
+        Some(user) => passkeys::add(tx, site, (user, None), made, random, now),
         None => Ok(None),
     }
 }

@@ -18,7 +18,7 @@ use crate::rules::token::TokenHash;
 
 mod sign_in;
 
-pub(super) use sign_in::{Attempt, SignIns};
+pub(super) use sign_in::{Attempt, SignIns, Way};
 
 /// Addresses told apart.
 const MOST_ADDRESSES: usize = 16_384;
@@ -46,7 +46,7 @@ pub(super) struct Limits {
     forgetful: Allowances<IpAddr>,
     /// Of mailboxes that somebody says they forgot the password of.
     mailboxes: Allowances<[u8; 32]>,
-    /// Of sites that want passkeys to be asked for: what they are asked is kept, in a bounded number for all.
+    /// Of addresses that want passkeys to be asked for: it is some work.
     askers_for_passkeys: Allowances<IpAddr>,
     /// Of users who are mailed codes to connect with: whoever knows a public key of theirs has them mailed.
     connect_mails: Allowances<UserId>,
@@ -165,9 +165,9 @@ impl Limits {
         self.forgetful.take(network_of(address), now)
     }
 
-    /// Takes one of a site's allowance of having passkeys asked for.
+    /// Takes one of an address's allowance of having passkeys asked for.
     pub(super) fn asks_for_passkey(&self, address: IpAddr, now: Timestamp) -> Result<(), Duration> {
-        self.askers_for_passkeys.take(site_of(address), now)
+        self.askers_for_passkeys.take(network_of(address), now)
     }
 
     /// Takes one of the mails that a mailbox, known by its hash, is sent for forgotten passwords.

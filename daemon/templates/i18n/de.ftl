@@ -411,6 +411,7 @@ passkey-name = Name des Passkeys
 passkey-name-hint = Damit Sie ihn später wiedererkennen, zum Beispiel „Mein Telefon“.
 passkey-no-script = Einen Passkey macht Ihr Browser, und dafür braucht er JavaScript. Bitte schalten Sie es für diese Seite ein.
 passkey-not-here = Passkeys brauchen eine Adresse, die mit https beginnt und einen Namen hat. So ist dieser Server nicht erreichbar; Ihr Administrator kann das ändern.
+passkey-not-first = Richten Sie zuerst eine Authentifizierungs-App oder Codes per E-Mail ein: Das zeigt, dass Sie es sind. Danach fügen Sie einen Passkey hinzu.
 passkey-remove-text = Entfernen Sie den Passkey eines Geräts, das Sie verloren oder verkauft haben oder nicht mehr nutzen.
 passkey-remove = Diesen Passkey entfernen
 passkey-remove-what = Er meldet Sie nicht mehr an. Ihr Gerät bietet ihn vielleicht weiter an, bis Sie ihn auch dort löschen.

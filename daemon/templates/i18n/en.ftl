@@ -411,6 +411,7 @@ passkey-name = Name of the passkey
 passkey-name-hint = So that you recognise it later, for example “My phone”.
 passkey-no-script = A passkey is made by your browser, and that needs JavaScript. Please turn it on for this page.
 passkey-not-here = Passkeys need an address that begins with https and has a name. This server is not reached that way; your administrator can change that.
+passkey-not-first = First set up an authenticator app or codes by e-mail: that shows that it is you. Then add a passkey.
 passkey-remove-text = Remove a passkey of a device that you lost, sold or do not use.
 passkey-remove = Remove this passkey
 passkey-remove-what = It does not sign you in any more. Your device may go on offering it until you delete it there, too.

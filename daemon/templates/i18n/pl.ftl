@@ -430,6 +430,7 @@ passkey-name = Nazwa klucza dostępu
 passkey-name-hint = Aby łatwo go później rozpoznać, na przykład „Mój telefon”.
 passkey-no-script = Klucz dostępu tworzy przeglądarka, a do tego potrzebny jest JavaScript. Włącz go dla tej strony.
 passkey-not-here = Klucze dostępu wymagają adresu, który zaczyna się od https i ma nazwę. Ten serwer nie jest tak dostępny; administrator może to zmienić.
+passkey-not-first = Najpierw ustaw aplikację uwierzytelniającą albo kody e-mailem: to pokazuje, że to Ty. Potem dodaj klucz dostępu.
 passkey-remove-text = Usuń klucz dostępu urządzenia, które zostało zgubione, sprzedane lub nie jest już używane.
 passkey-remove = Usuń ten klucz dostępu
 passkey-remove-what = Nie będzie można się nim zalogować. Urządzenie może go nadal proponować, dopóki nie zostanie usunięty także tam.

@@ -303,7 +303,7 @@ async fn the_pages_speak_every_language_and_no_other_site_sends_their_forms() {
 }
 
 /// A postern that asks everybody for a second factor and writes mails into a directory.
-fn strict(dir: &std::path::Path) -> Postern {
+pub(crate) fn strict(dir: &std::path::Path) -> Postern {
     let mail = dir.to_owned();
     Postern::planned(Store::in_memory().unwrap(), NOW, move |plan| {
         plan.config.second_factor = postern::config::SecondFactor::Required;
@@ -312,7 +312,7 @@ fn strict(dir: &std::path::Path) -> Postern {
 }
 
 /// The six digits in the newest letter.
-fn digits_in(letters: &[String]) -> String {
+pub(crate) fn digits_in(letters: &[String]) -> String {
     let letter = letters.last().unwrap();
     let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
     letter.lines().map(str::trim).find(is_code).unwrap_or_else(|| panic!("no code in {letter}")).to_owned()

@@ -212,6 +212,8 @@ fn a_code_by_mail_is_good_for_ten_minutes_one_use_and_five_tries() {
             assert_eq!(give(tx, site, ann, wrong, at(3))?, None);
         }
         assert_eq!(give(tx, site, ann, &code, at(3))?, None, "tried too often");
+        issue(4)?;
+        assert!(remove(tx, site, ann, Factor::Email, at(5))? && !email_code::is_waiting(tx, ann.id, at(5))?);
         Ok(())
     });
 }

@@ -16,6 +16,7 @@ use crate::rules::action::{Action, Reason};
 use crate::rules::ids::UserId;
 use crate::rules::token::TokenHash;
 use crate::web::error::WebError;
+use crate::web::limit::Way;
 
 pub(super) async fn start(
     State(api): State<Api>,
@@ -31,7 +32,7 @@ pub(super) async fn start(
     }
     let method = method(&body.method)?;
     if let (Method::Email, Some((user, _))) = (method, owner(&api, session).await?) {
-        let allowed = api.limits.sign_ins.enter(user, api.app.now());
+        let allowed = api.limits.sign_ins.enter(user, Way::Known, api.app.now());
         allowed.map_err(|wait| WebError::TooMany { seconds: seconds_of(wait) })?;
     }
     let (app, now) = (api.app.clone(), api.app.now());

@@ -41,14 +41,26 @@ pub(in crate::web) struct SignIns {
     addresses: Allowances<IpAddr>,
     /// Of new names, by network.
     newcomers: Allowances<IpAddr>,
-    /// Of right passwords, by account: each is a hash, a session, an entry in the audit log, perhaps a mail.
-    entries: Allowances<UserId>,
+    /// Of what is right, by account and way: each is a hash, a session, an entry in the audit log, perhaps a mail.
+    entries: Allowances<(UserId, Way)>,
     /// Of six digits of a second factor, by account. Nobody is asked for them who did not give the right password, so no stranger
     /// can exhaust it. Nobody guesses recovery codes and passkeys: they are not counted.
     codes: Allowances<UserId>,
     /// Of those that are given to connect, by device: whoever has its key is asked for one, and must not keep its owner from
     /// signing in, which is where it is removed.
     connecting: Allowances<DeviceId>,
+}
+
+/// By what somebody comes in who was right. Each way is counted apart: whoever has the password alone uses up neither what a
+/// browser has that is known, nor what passkeys have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::web) enum Way {
+    /// The password, in a browser that never signed in to the account.
+    Stranger,
+    /// The password, or what one is signed in with, in a browser that did.
+    Known,
+    /// A passkey.
+    Passkey,
 }
 
 /// Who tries to sign in, and as whom.
@@ -130,9 +142,9 @@ impl SignIns {
         Ok(Permit { address: Some(address), ..self.nothing() })
     }
 
-    /// Takes what a right password, or a right passkey, costs, which only its owner can spend; the error says how long to wait.
-    pub(in crate::web) fn enter(&self, account: UserId, now: Timestamp) -> Result<(), Duration> {
-        self.entries.take(account, now)
+    /// Takes what a right password, or a right passkey, costs, which only who has it can spend; the error says how long to wait.
+    pub(in crate::web) fn enter(&self, account: UserId, way: Way, now: Timestamp) -> Result<(), Duration> {
+        self.entries.take((account, way), now)
     }
 
     /// Takes what a code of a second factor costs, before it is looked at; the error says how long to wait.
@@ -266,8 +278,11 @@ mod tests {
     #[test]
     fn a_right_password_lets_in_so_often_and_nobody_else_is_kept_out() {
         let limits = SignIns::default();
-        let entered = |account, second| limits.enter(UserId(account), at(second)).is_ok();
+        let entered = |account, second| limits.enter(UserId(account), Way::Stranger, at(second)).is_ok();
         assert_eq!((0..50).filter(|_| entered(1, 0)).count(), 20);
+        assert!(
+            [Way::Known, Way::Passkey].into_iter().all(|way| limits.enter(UserId(1), way, at(0)).is_ok())
+        );
         assert!(!entered(1, 59) && entered(1, 60) && !entered(1, 61));
         assert!(entered(2, 0));
     }

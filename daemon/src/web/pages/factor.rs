@@ -1,4 +1,4 @@
-//! The page after the password, where everybody has to have a second factor: an authenticator app, or codes by mail.
+//! The page after the password, where everybody has to have a second factor: an authenticator app, a passkey, or codes by mail.
 
 use std::array;
 
@@ -9,27 +9,32 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use zeroize::Zeroizing;
 
-use super::factor_form::{self, Place, Refused, Shown, method_in};
+use super::factor_form::{self, NewPasskey, Place, Refused, Shown, method_in};
 use super::form::Form;
 use super::frame::Frame;
+use super::language::Phrase;
 use super::step::{frame, path};
 use super::trouble::{Trouble, page};
 use super::visit::Visit;
 use super::{Pages, see_other};
 use crate::flows::email_code;
 use crate::flows::enroll_factor::{self, Begun};
+use crate::flows::passkeys;
 use crate::flows::second_factor::Method;
 use crate::flows::wizard::Progress;
 use crate::rules::action::Action;
+use crate::rules::browser;
 use crate::rules::wizard::Step;
 
-const HERE: Place = Place { action: "/enroll/second-factor/code", back: "/enroll/second-factor" };
+pub(super) const HERE: Place = Place { action: "/enroll/second-factor/code", back: "/enroll/second-factor" };
 
 #[derive(Template)]
 #[template(path = "pages/factor.html")]
 struct ChoicePage {
     frame: Frame,
     sends_mail: bool,
+    /// Where browsers have passkeys.
+    adding: Option<NewPasskey>,
 }
 
 /// The choice, or what was chosen.
@@ -42,15 +47,32 @@ pub(super) async fn show(
         Ok(progress) => progress,
         Err(elsewhere) => return Ok(elsewhere),
     };
-    let site = pages.app.site();
-    let frame = frame(&site, &visit, &progress, Step::Factor, &pages);
-    match method_in(query.as_deref()) {
-        None => page(&ChoicePage { frame, sends_mail: site.config.mail.is_sent() }),
-        Some(method) => match pages.begun(&visit, progress, method).await? {
-            Some(shown) => factor_form::form(frame, HERE, shown, None),
-            None => Ok(see_other(HERE.back)),
-        },
+    let Some(method) = method_in(query.as_deref()) else {
+        return choice(&pages, &visit, &progress, browser::name(visit.user_agent()), None);
+    };
+    let frame = frame(&pages.app.site(), &visit, &progress, Step::Factor, &pages);
+    match pages.begun(&visit, progress, method).await? {
+        Some(shown) => factor_form::form(frame, HERE, shown, None),
+        None => Ok(see_other(HERE.back)),
     }
+}
+
+/// What there is to choose from; a passkey has a name, as proposed or typed, and perhaps what is wrong with it.
+pub(super) fn choice(
+    pages: &Pages,
+    visit: &Visit,
+    progress: &Progress,
+    name: String,
+    error: Option<Phrase>,
+) -> Result<Response, Trouble> {
+    let site = pages.app.site();
+    let [action, begin] = ["/enroll/second-factor/passkey", "/enroll/second-factor/passkey/begin"];
+    let adding = NewPasskey { action, begin, name, error };
+    page(&ChoicePage {
+        frame: frame(&site, visit, progress, Step::Factor, pages),
+        sends_mail: site.config.mail.is_sent(),
+        adding: passkeys::are_possible(&site).then_some(adding),
+    })
 }
 
 /// Begins with what was chosen.
@@ -78,7 +100,7 @@ pub(super) async fn begin(
     }))
 }
 
-/// The code's address, looked at again.
+/// Where forms and scripts send something to, looked at again.
 pub(super) async fn again() -> Response {
     see_other(HERE.back)
 }

@@ -55,6 +55,17 @@ struct CodesPage {
     next: &'static str,
 }
 
+/// Fields for another passkey.
+pub(super) struct NewPasskey {
+    /// What takes what the browser made.
+    pub(super) action: &'static str,
+    /// Where a script asks what to make.
+    pub(super) begin: &'static str,
+    /// As proposed or typed.
+    pub(super) name: String,
+    pub(super) error: Option<Phrase>,
+}
+
 /// What is being set up.
 pub(super) enum Shown {
     /// An app is shown this; a code is on its way to this address, too.

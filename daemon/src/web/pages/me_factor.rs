@@ -22,6 +22,7 @@ use crate::flows::second_factor::{self, Given, Method};
 use crate::flows::sign_in::SignedIn;
 use crate::rules::action::Action;
 use crate::rules::second_factor::{Factor, Factors};
+use crate::web::limit::Way;
 use crate::web::seconds_of;
 
 const HERE: Place = Place { action: "/me/second-factor/set-up", back: "/me/second-factor" };
@@ -183,7 +184,7 @@ pub(super) async fn remove(
 impl Pages {
     /// Takes what a code by mail costs who asks for it.
     pub(super) fn may_have_mail(&self, user: crate::rules::ids::UserId) -> Result<(), Trouble> {
-        let allowed = self.limits.sign_ins.enter(user, self.app.now());
+        let allowed = self.limits.sign_ins.enter(user, Way::Known, self.app.now());
         allowed.map_err(|wait| Trouble::TooMany(seconds_of(wait)))
     }
 

@@ -23,7 +23,7 @@ use crate::rules::action::{Action, Reason};
 use crate::rules::browser;
 use crate::store::StoreError;
 use crate::store::session::BROWSER_KNOWN_FOR;
-use crate::web::limit::Attempt;
+use crate::web::limit::{Attempt, Way};
 use crate::web::seconds_of;
 
 #[derive(Template)]
@@ -171,8 +171,9 @@ impl Pages {
         };
         match self.passwords.verify(password, found.password_hash()).await {
             Ok(is_right) if is_right && permit.counts() => {
+                let way = if found.is_known { Way::Known } else { Way::Stranger };
                 let entered =
-                    found.account().map(|account| self.limits.sign_ins.enter(account, self.app.now()));
+                    found.account().map(|account| self.limits.sign_ins.enter(account, way, self.app.now()));
                 if let Some(Err(wait)) = entered {
                     // What the attempt took stays taken: it cost a hash.
                     self.refusals.no_password(visit.client, action, Reason::Limit, &found).await;
