@@ -8,9 +8,8 @@ use super::devices::location_names;
 use super::invite::{Actor, known_user};
 use super::permit::settle_user;
 use super::refusal::Refusal;
-use super::sweep::end_session;
+use super::sweep::end_links;
 use crate::rules::action::Action;
-use crate::rules::enrollment::Subject;
 use crate::rules::names;
 use crate::site::Site;
 use crate::store::Tx;
@@ -121,10 +120,7 @@ pub fn disable(
         return Ok(Switched { username: user.username, already: true });
     }
     keep_an_administrator(tx, &user)?;
-    for session in tx.running_enrollments(user.id)? {
-        end_session(tx, site, &session, now)?;
-    }
-    tx.withdraw_tokens(Subject::User(user.id), now)?;
+    end_links(tx, site, user.id, None, now)?;
     tx.set_disabled(user.id, Some(now))?;
     tx.sign_out_all(user.id, None)?;
     settle_user(tx, site, user.id)?;

@@ -154,7 +154,7 @@ pub fn add(
     if who.factors.recovery_codes > 0 {
         return Ok(None);
     }
-    Ok(Some(second_factor::renew_codes(tx, &who.user, random, now)?))
+    Ok(second_factor::renew_codes(tx, &who.user, random, now)?)
 }
 
 /// One of theirs. Somebody else's is as unknown to them as one that never was.
