@@ -8,7 +8,7 @@ use super::devices::location_names;
 use super::invite::{Actor, known_user};
 use super::permit::settle_user;
 use super::refusal::Refusal;
-use super::sweep::end_session;
+use super::sweep::end_links;
 use crate::rules::action::Action;
 use crate::rules::enrollment::Subject;
 use crate::rules::ids::UserId;
@@ -115,7 +115,7 @@ pub fn edit(
 /// Whoever reads the mailbox of before has nothing that opens the account. An invitation stays: it may have been handed over.
 fn forget_mailed(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<(), StoreError> {
     tx.withdraw_resets(user)?;
-    tx.delete_email_code(user)?;
+    tx.delete_mailed_codes(user)?;
     tx.withdraw_tokens(Subject::User(user), now)?;
     Ok(())
 }
@@ -134,10 +134,7 @@ pub fn disable(
         return Ok(Switched { username: user.username, already: true });
     }
     keep_an_administrator(tx, &user)?;
-    for session in tx.running_enrollments(user.id)? {
-        end_session(tx, site, &session, now)?;
-    }
-    tx.withdraw_tokens(Subject::User(user.id), now)?;
+    end_links(tx, site, user.id, None, now)?;
     tx.set_disabled(user.id, Some(now))?;
     tx.sign_out_all(user.id, None)?;
     settle_user(tx, site, user.id)?;

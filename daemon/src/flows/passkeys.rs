@@ -165,7 +165,7 @@ pub fn add(
     if before.recovery_codes > 0 {
         return Ok(None);
     }
-    Ok(Some(second_factor::renew_codes(tx, user, random, now)?))
+    Ok(second_factor::renew_codes(tx, user, random, now)?)
 }
 
 /// One of theirs. Somebody else's is as unknown to them as one that never was.

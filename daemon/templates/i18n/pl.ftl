@@ -50,6 +50,7 @@ invitation-go-on = Kontynuuj
 
 # Klient na komputer.
 client-title = Albo użyj klienta na komputer
+client-only-title = Użyj klienta na komputer
 client-text = Klient Defguard dla systemów Windows, macOS i Linux robi to samo i dba o aktualność połączenia.
 client-open = Otwórz w kliencie na komputer
 client-missing = Nie masz go jeszcze?
@@ -302,7 +303,7 @@ ago-days = { $count ->
 # Drugi składnik logowania.
 code-title = Podaj kod
 code-lead-app = Otwórz aplikację uwierzytelniającą i wpisz sześć cyfr, które pokazuje dla tego konta.
-code-lead-email = Wysłaliśmy sześć cyfr na Twój adres e-mail. Są ważne przez dziesięć minut.
+code-lead-email = Wysłaliśmy sześć cyfr na Twój adres e-mail. Są ważne najwyżej przez dziesięć minut.
 code-lead-other = Twoje konto wymaga czegoś więcej niż hasła.
 code-field = Sześciocyfrowy kod
 code-start-again = Zacznij od nowa
@@ -313,9 +314,9 @@ refused-no-code = Wpisz kod.
 refused-code = Nie udało się. Sprawdź kod albo poczekaj na następny: każdy działa raz.
 refused-code-hint = Po dziesięciu nieudanych próbach przez godzinę działa tylko kod zapasowy lub klucz dostępu.
 refused-too-many-codes = { $minutes ->
-    [one] Zbyt wiele błędnych kodów. Przez minutę nie działa żaden kod, nawet właściwy.
-    [few] Zbyt wiele błędnych kodów. Przez { $minutes } minuty nie działa żaden kod, nawet właściwy.
-   *[other] Zbyt wiele błędnych kodów. Przez { $minutes } minut nie działa żaden kod, nawet właściwy.
+    [one] Zbyt wiele błędnych kodów. Przez minutę nie działa żaden kod z aplikacji ani z e-maila, nawet właściwy.
+    [few] Zbyt wiele błędnych kodów. Przez { $minutes } minuty nie działa żaden kod z aplikacji ani z e-maila, nawet właściwy.
+   *[other] Zbyt wiele błędnych kodów. Przez { $minutes } minut nie działa żaden kod z aplikacji ani z e-maila, nawet właściwy.
 }
 confirm-title = Czy to nadal Ty?
 confirm-lead = Zanim zmienisz to, co chroni Twoje konto, podaj jeszcze raz hasło.
@@ -364,7 +365,7 @@ recovery-print = Drukuj
 recovery-saved = Mam je zapisane
 factor-email-text = Przy każdym logowaniu wyślemy sześć cyfr na Twój adres e-mail. Aplikacja jest bezpieczniejsza: wybierz to, jeśli nie możesz jej mieć.
 set-up-email-title = Kody e-mailem
-set-up-email-lead = Wysłaliśmy sześć cyfr na adres { $email }. Są ważne przez dziesięć minut.
+set-up-email-lead = Wysłaliśmy sześć cyfr na adres { $email }. Są ważne najwyżej przez dziesięć minut.
 set-up-email-again = Nic nie przyszło? Wyślij kolejny kod
 refused-email-code = Kod się nie zgadza. Poszukaj najnowszej wiadomości albo wyślij kolejny kod: po kilku błędnych próbach stary już nie działa.
 # Własne urządzenia, klient i dane.
@@ -493,5 +494,6 @@ notice-app-withdrawn = Aplikacja musi zapytać Cię ponownie, a to, co otrzymał
 
 # Sieci, które wymagają drugiego składnika.
 second-factor-left-out = Sieci, które przy każdym połączeniu wymagają drugiego składnika: { $locations }. Do nich służy klient na komputer; pliku do nich nie ma.
+second-factor-only = Każda sieć, z której możesz korzystać, przy każdym połączeniu wymaga drugiego składnika: { $locations }. Podać go może tylko klient na komputer, więc go skonfiguruj. Sam plik konfiguracyjny nie wystarczy.
 place-second-factor = Przy każdym połączeniu wymaga drugiego składnika: połącz się klientem na komputer
 place-left-out = Wymaga drugiego składnika, którego to urządzenie nie może podać

@@ -26,8 +26,8 @@ before(async () => {
 });
 after(async () => {
     for (const program of running) program.kill();
-    await browser.close();
-    execFileSync("rm", ["-rf", folder]);
+    await browser?.close();
+    if (folder) execFileSync("rm", ["-rf", folder]);
 });
 
 test("mod_auth_openidc signs in whom a group permits, and out again", async () => {

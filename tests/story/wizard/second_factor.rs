@@ -6,6 +6,7 @@ use std::process::Command;
 use postern::rules::action::Action;
 use postern::rules::message::Message;
 use postern::rules::second_factor::Factor;
+use postern::rules::token::Purpose;
 use postern::store::Store;
 
 use crate::browser::{Browser, Page, letters};
@@ -41,8 +42,8 @@ pub(crate) fn codes_on(page: &Page) -> Vec<String> {
 /// The last code that was mailed to jdoe.
 pub(crate) fn mailed_code(postern: &Postern) -> String {
     let user = postern.user("jdoe");
-    let mailed = postern.app.store.read_blocking(|tx| tx.email_code_of(user)).unwrap().unwrap();
-    postern::flows::email_code::code_of(&postern.app.site(), &mailed).to_string()
+    let mailed = postern.app.store.read_blocking(|tx| tx.mailed_code_of(user, Purpose::SignIn)).unwrap();
+    postern::flows::mailed_code::digits(&postern.app.site(), &mailed.unwrap()).to_string()
 }
 
 /// Sets an app up in a browser that signed in a moment ago; its secret and the recovery codes.

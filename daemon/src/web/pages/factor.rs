@@ -17,13 +17,15 @@ use super::step::{frame, path};
 use super::trouble::{Trouble, page};
 use super::visit::Visit;
 use super::{Pages, see_other};
-use crate::flows::email_code;
-use crate::flows::enroll_factor::{self, Begun};
+use crate::flows::enroll_factor;
+use crate::flows::mailed_code::{self, Sent};
 use crate::flows::passkeys;
-use crate::flows::second_factor::Method;
+use crate::flows::second_factor::Begun;
 use crate::flows::wizard::Progress;
 use crate::rules::action::Action;
 use crate::rules::browser;
+use crate::rules::second_factor::Method;
+use crate::rules::token::Purpose;
 use crate::rules::wizard::Step;
 
 pub(super) const HERE: Place = Place { action: "/enroll/second-factor/code", back: "/enroll/second-factor" };
@@ -81,22 +83,20 @@ pub(super) async fn begin(
     Extension(visit): Extension<Visit>,
     body: Body,
 ) -> Result<Response, Trouble> {
-    let progress = match pages.at_step(&visit, Step::Factor).await? {
-        Ok(progress) => progress,
-        Err(elsewhere) => return Ok(elsewhere),
-    };
-    let method = factor_form::method(Form::read(body).await?.get("by")).ok_or(Trouble::Malformed)?;
-    if method == Method::Email {
-        pages.may_have_mail(progress.user.id)?;
+    if let Err(elsewhere) = pages.at_step(&visit, Step::Factor).await? {
+        return Ok(elsewhere);
     }
+    let method = factor_form::method(Form::read(body).await?.get("by")).ok_or(Trouble::Malformed)?;
+    let may_mail = pages.may_mail();
     let (random, now) = (array::from_fn(|_| pages.app.random()), pages.app.now());
     let begun = pages.change(&visit, move |tx, site, session| {
-        enroll_factor::begin(tx, site, session, method, random, now)
+        enroll_factor::begin(tx, site, session, (method, random), may_mail, now)
     });
     Ok(see_other(match begun.await??.0 {
         Begun::App(_) => "/enroll/second-factor?by=app",
-        Begun::Email => "/enroll/second-factor?by=email",
-        Begun::Nothing | Begun::NoMail => HERE.back,
+        Begun::Email(Sent::OnItsWay) => "/enroll/second-factor?by=email",
+        Begun::Email(Sent::NotFor(seconds)) => return Err(Trouble::TooMany(seconds)),
+        Begun::Nothing | Begun::Email(Sent::NoMail) => HERE.back,
     }))
 }
 
@@ -150,11 +150,12 @@ impl Pages {
         self.within(visit, move |tx, site, cookie, now| {
             let session = crate::flows::enroll::session(tx, cookie, now)?;
             match (method, session.person()) {
-                (Method::App, _) => {
+                (Method::Totp, _) => {
                     Ok(enroll_factor::begun(tx, site, &session, now)?.map(|set_up| Shown::App(set_up, None)))
                 }
                 (Method::Email, Some(user)) => {
-                    Ok(email_code::is_waiting(tx, user.id, now)?.then_some(Shown::Email(email)))
+                    let waiting = mailed_code::waiting(tx, user.id, Purpose::SignIn, now)?;
+                    Ok(waiting.map(|_| Shown::Email(email)))
                 }
                 (Method::Email, None) => Ok(None),
             }

@@ -161,7 +161,7 @@ pub(super) async fn rename(
 ) -> Result<Response, Trouble> {
     let who = pages.anybody(&visit).await?;
     let form = Form::read(body).await?;
-    let (id, name) = (numbered(form.get("passkey"))?, form.get("name").trim().to_owned());
+    let (id, name) = (passkey_id(form.get("passkey"))?, form.get("name").trim().to_owned());
     let typed = name.clone();
     let renamed =
         pages.change_passkeys(&visit, move |tx, _, who, now| passkeys::rename(tx, who, id, &typed, now));
@@ -192,7 +192,7 @@ pub(super) async fn remove(
     body: Body,
 ) -> Result<Response, Trouble> {
     pages.fresh(&visit, Back::Passkeys).await?;
-    let id = numbered(Form::read(body).await?.get("passkey"))?;
+    let id = passkey_id(Form::read(body).await?.get("passkey"))?;
     let removed =
         pages.change_passkeys(&visit, move |tx, site, who, now| passkeys::remove(tx, site, who, id, now));
     removed.await??;
@@ -270,6 +270,6 @@ fn asked_for(query: Option<&str>) -> Option<PasskeyId> {
     asked(query, "id")?.parse().ok().map(PasskeyId)
 }
 
-fn numbered(text: &str) -> Result<PasskeyId, Trouble> {
+fn passkey_id(text: &str) -> Result<PasskeyId, Trouble> {
     text.parse().map(PasskeyId).map_err(|_| Trouble::Malformed)
 }
