@@ -199,7 +199,7 @@ impl EditArgs {
             }
         }
         if self.everybody || !self.groups.is_empty() {
-            give("Groups", json!(self.groups));
+            give("groups", json!(self.groups));
         }
         if let Some(url) = &self.url {
             give("url", json!(url));
@@ -236,7 +236,7 @@ fn show(app: &Value, out: &mut impl Write) -> io::Result<()> {
             ("Name", text(app, "name").to_owned()),
             ("Client ID", text(app, "client_id").to_owned()),
             ("Kind", kind.to_owned()),
-            ("groups", permitted(app)),
+            ("Groups", permitted(app)),
             ("Consent", consent.to_owned()),
             ("Redirect URIs", joined(app, "redirect_uris")),
             ("After sign-out", joined(app, "post_logout_uris")),

@@ -44,12 +44,12 @@ pub(super) fn pages(dir: &Path) -> io::Result<()> {
 /// What stands below a command's options, under the titles that man pages give it instead of the generator's one.
 fn titled(page: &str) -> String {
     [
-        (".SH EXTRA\nExit status:\n", ".SH \"EXIT STATUS\"\n"),
-        (".SH EXTRA\nExample:\n", ".SH EXAMPLES\n"),
-        (".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n"),
+        (".SH EXTRA\nExit status:\n", ".SH \"EXIT STATUS\"\n.nf\n"),
+        (".SH EXTRA\nExample:\n", ".SH EXAMPLES\n.nf\n"),
+        (".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n.nf\n"),
         (".SH EXTRA\n", ".SH NOTES\n"),
-        ("\nJSON:\n", "\n.SH JSON\n"),
-        ("\nJSON: ", "\n.SH JSON\n"),
+        ("\nJSON:\n", "\n.fi\n.SH JSON\n.nf\n"),
+        ("\nJSON: ", "\n.fi\n.SH JSON\n"),
     ]
     .iter()
     .fold(page.to_owned(), |page, (generated, title)| page.replace(generated, title))
