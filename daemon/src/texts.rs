@@ -143,6 +143,11 @@ impl Texts {
         self.filled(name, |template| template.render(values, landing(name)))
     }
 
+    /// Whether the company has put its own text in place of the shipped one.
+    pub fn replaces(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|own| Template::parse(shipped(name)).ok().as_ref() != Some(own))
+    }
+
     /// The HTML of a mail with everything around it.
     pub fn lay_out(&self, content: &str, values: &Values) -> String {
         self.filled(LAYOUT, |template| template.render_around(content, values))
@@ -155,10 +160,13 @@ impl Texts {
                 Err(error) => tracing::error!(text = name, %error, "using the text that was compiled in"),
             }
         }
-        let shipped = SHIPPED.iter().find(|(shipped, _)| *shipped == name).map_or("", |(_, source)| source);
         // A test proves that this cannot fail.
-        Template::parse(shipped).and_then(|template| fill(&template)).unwrap_or_default()
+        Template::parse(shipped(name)).and_then(|template| fill(&template)).unwrap_or_default()
     }
+}
+
+fn shipped(name: &str) -> &'static str {
+    SHIPPED.iter().find(|(shipped, _)| *shipped == name).map_or("", |(_, source)| source)
 }
 
 /// Whether a message's body is written in Markdown, both for HTML and for plain text.

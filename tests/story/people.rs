@@ -72,7 +72,7 @@ fn a_lost_second_factor_is_taken_away_and_shown_until_then() {
     assert_eq!(postern.json(&["user", "list"])[1]["second_factors"], json!(["email"]));
     assert!(postern.run(&["user", "show", "ann"]).out.contains("Second factor email\n"));
     let reset = postern.run(&["user", "reset-second-factor", "ann"]);
-    let told = "ann signs in with the password alone (removed: email)\n";
+    let told = "ann signs in with the password alone until they set up another (removed: email)\n";
     assert_eq!((reset.code, reset.out.as_str()), (0, told), "{}", reset.err);
     assert_eq!(postern.json(&["user", "show", "ann"])["second_factors"], json!([]));
     let log = &postern.json(&["audit", "--limit", "1"])[0];

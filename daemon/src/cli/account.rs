@@ -200,7 +200,11 @@ fn without_factor(answer: &Value, out: &mut impl Write) -> io::Result<()> {
     if items(answer, "removed").is_empty() {
         return writeln!(out, "{username} had no second factor");
     }
-    writeln!(out, "{username} signs in with the password alone (removed: {})", joined(answer, "removed"))
+    let removed = joined(answer, "removed");
+    writeln!(
+        out,
+        "{username} signs in with the password alone until they set up another (removed: {removed})"
+    )
 }
 
 fn removed(answer: &Value, out: &mut impl Write) -> io::Result<()> {

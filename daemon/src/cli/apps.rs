@@ -236,16 +236,16 @@ fn show(app: &Value, out: &mut impl Write) -> io::Result<()> {
     facts(
         out,
         [
-            ("name", text(app, "name").to_owned()),
-            ("client id", text(app, "client_id").to_owned()),
-            ("kind", kind.to_owned()),
-            ("groups", permitted(app)),
-            ("consent", consent.to_owned()),
-            ("redirect", joined(app, "redirect_uris")),
-            ("post-logout", joined(app, "post_logout_uris")),
+            ("Name", text(app, "name").to_owned()),
+            ("Client ID", text(app, "client_id").to_owned()),
+            ("Kind", kind.to_owned()),
+            ("Groups", permitted(app)),
+            ("Consent", consent.to_owned()),
+            ("Redirect URIs", joined(app, "redirect_uris")),
+            ("After sign-out", joined(app, "post_logout_uris")),
             ("ID tokens", text(app, "id_token_alg").to_owned()),
             ("URL", text(app, "url").to_owned()),
-            ("added", text(app, "created_at").to_owned()),
+            ("Added", text(app, "created_at").to_owned()),
         ],
     )
 }
@@ -256,11 +256,15 @@ fn with_secret(app: &Value, out: &mut impl Write) -> io::Result<()> {
     facts(
         out,
         [
-            ("issuer", issuer.to_owned()),
-            ("discovery", format!("{issuer}/.well-known/openid-configuration")),
-            ("client id", text(app, "client_id").to_owned()),
-            ("secret", text(app, "client_secret").to_owned()),
+            ("Issuer", issuer.to_owned()),
+            ("Discovery", format!("{issuer}/.well-known/openid-configuration")),
+            ("Client ID", text(app, "client_id").to_owned()),
+            ("Secret", text(app, "client_secret").to_owned()),
             ("PKCE", "S256, required".to_owned()),
+            ("Scopes", "openid profile email phone groups offline_access".to_owned()),
+            ("Authorize", format!("{issuer}/openid/authorize")),
+            ("Token", format!("{issuer}/openid/token")),
+            ("Userinfo", format!("{issuer}/openid/userinfo")),
         ],
     )?;
     if is_open(issuer) {

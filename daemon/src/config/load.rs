@@ -116,11 +116,18 @@ pub fn load_drafts(path: &Path, drafts: &[Draft]) -> Result<Loaded, ConfigErrors
 pub(super) fn read<T: DeserializeOwned>(path: &Path, drafts: &[Draft], problems: &mut Problems) -> Option<T> {
     let text = match drafts.iter().find(|draft| draft.file == path) {
         Some(draft) => draft.text.clone()?,
-        None => std::fs::read_to_string(path)
-            .map_err(|error| problems.add(path, "", format!("cannot be read: {error}")))
-            .ok()?,
+        None => {
+            std::fs::read_to_string(path).map_err(|error| problems.add(path, "", not_read(&error))).ok()?
+        }
     };
     parse(path, &text, problems)
+}
+
+fn not_read(error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return "No such file: `postern setup` writes one, and --config names another".to_owned();
+    }
+    format!("cannot be read: {error}")
 }
 
 pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str, problems: &mut Problems) -> Option<T> {

@@ -4,6 +4,7 @@
 use crate::rules::ids::UserId;
 use crate::rules::names;
 use crate::site::Site;
+use crate::store::account::User;
 use crate::store::{StoreError, Tx};
 use crate::template::Values;
 use crate::texts::FINAL_PAGE;
@@ -36,12 +37,17 @@ impl Inviter {
     pub fn of(tx: &Tx<'_>, site: &Site, issued_by: Option<UserId>) -> Result<Self, StoreError> {
         let issuer = issued_by.map(|id| tx.user(id)).transpose()?.flatten();
         let issuer = issuer.filter(|issuer| issuer.is_admin && issuer.disabled_at.is_none());
+        Ok(issuer.map_or_else(
+            || Self::contact(site),
+            |User { first_name, last_name, email, phone, .. }| Self { first_name, last_name, email, phone },
+        ))
+    }
+
+    /// The configured contact.
+    pub fn contact(site: &Site) -> Self {
         let contact = &site.config.contact;
-        let (first_name, last_name, email, phone) = match issuer {
-            Some(admin) => (admin.first_name, admin.last_name, admin.email, admin.phone),
-            None => (contact.name.clone(), String::new(), contact.email.clone(), contact.phone.clone()),
-        };
-        Ok(Self { first_name, last_name, email, phone })
+        let (email, phone) = (contact.email.clone(), contact.phone.clone());
+        Self { first_name: contact.name.clone(), last_name: String::new(), email, phone }
     }
 
     /// The phone number in a form the desktop client takes (protocol 3.6).

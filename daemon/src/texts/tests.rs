@@ -50,6 +50,18 @@ fn shipped_html_loads_nothing_and_has_no_styles_of_its_own_but_inline() {
 }
 
 #[test]
+fn a_copy_of_what_is_shipped_replaces_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let replaces = |text: &str| {
+        fs::write(dir.path().join(FINAL_PAGE), text).unwrap();
+        Texts::read(dir.path()).texts.replaces(FINAL_PAGE)
+    };
+    assert!(!Texts::default().replaces(FINAL_PAGE));
+    assert!(!replaces(shipped(FINAL_PAGE)));
+    assert!(replaces("Hi {{ first_name }}"));
+}
+
+#[test]
 fn a_replacement_is_used_and_unknown_variables_and_strangers_are_told() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("welcome")).unwrap();

@@ -46,7 +46,7 @@ async fn a_token_that_never_was_gets_the_public_help_and_nothing_else() {
     });
     for token in ["nonsense", "0123456789abcdefghijklmnopqrstuv", "%00", "ä", "x".repeat(5000).as_str()] {
         let page = Browser::new(&postern).get(&format!("/?token={}", token.replace('ä', "%C3%A4"))).await;
-        page.shows(404, &["This link does not work", "Come to &#60;room&#62; 12"]);
+        page.shows(404, &["This link does not work", "Come to &#60;room&#62; 12", "href=\"/enroll\""]);
         page.lacks(&["ann@example.com", "Ann Admin", "<form", "<button", "mailto:"]);
     }
     let asked = Browser::new(&postern).post("/enroll/new-link", &[("token", "nonsense")]).await;

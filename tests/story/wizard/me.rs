@@ -131,12 +131,12 @@ async fn another_password_takes_the_present_one_signs_out_all_others_and_is_told
     enrolled(&postern, "jdoe").await;
     let mut other = signed_in(&postern, "jdoe").await;
     let mut browser = signed_in(&postern, "jdoe").await;
-    browser.get("/me/password").await.shows(200, &["Present password", "value=\"jdoe\""]);
+    browser.get("/me/password").await.shows(200, &["Current password", "value=\"jdoe\""]);
     let change = |present, password| [("present", present), ("password", password)];
     let short = browser.post("/me/password", &change(PASSWORD, "short")).await;
     short.shows(422, &["at least 8 characters"]);
     let wrong = browser.post("/me/password", &change("wrong horse", "battery staple")).await;
-    wrong.shows(422, &["This is not your present password"]);
+    wrong.shows(422, &["This is not your current password"]);
     wrong.lacks(&["wrong horse", "battery staple"]);
     other.get("/me").await.shows(200, &["Your account"]);
     let before = browser.cookies["__Host-postern_session"].clone();
@@ -178,4 +178,19 @@ async fn a_location_that_asks_for_a_second_factor_is_neither_pending_nor_ready_b
     me.shows(200, &["Asks for a second factor at each connection: connect with the desktop client"]);
     browser.get("/me?lang=de").await.shows(200, &["Verlangt bei jeder Verbindung einen zweiten Faktor"]);
     browser.get("/me?lang=pl").await.shows(200, &["Przy każdym połączeniu wymaga drugiego składnika"]);
+}
+
+#[tokio::test]
+async fn who_is_signed_in_is_told_whom_to_ask_and_begins_at_their_page_and_strangers_do_not() {
+    let postern = Postern::new();
+    with_device(&postern, "jdoe", "laptop", 1).await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    for path in ["/me", "/me/password", "/me/devices/add", "/me/second-factor", "/me/passkeys", "/me/apps"] {
+        browser.get(path).await.shows(200, &["mailto:ann@example.com"]);
+    }
+    assert_eq!(browser.get("/").await.went_to(), "/me");
+    browser.get("/enroll").await.shows(200, &["name=\"token\""]);
+    for path in ["/", "/sign-in", "/password", "/nowhere"] {
+        Browser::new(&postern).get(path).await.lacks(&["ann@example.com", "mailto:"]);
+    }
 }

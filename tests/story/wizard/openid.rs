@@ -158,7 +158,10 @@ async fn who_is_in_none_of_the_groups_is_told_kindly_and_the_application_gets_no
     page.shows(403, &["You may not use wiki yet", "ask your administrator", "error=access_denied"]);
     let silent = browser.get(&client.start(&[("prompt", "none")])).await;
     assert_eq!(Sent::at(silent.went_to()).error(), "access_denied");
-    client.sign_in(&mut signed_in(&postern, "jdoe").await, "jdoe", &[]).await.code();
+    browser.get("/me?done=looked").await.lacks(&["wiki", "Your applications"]);
+    let mut jdoe = signed_in(&postern, "jdoe").await;
+    jdoe.get("/me").await.shows(200, &["Your applications", "wiki", "href=\"/me/apps\""]);
+    client.sign_in(&mut jdoe, "jdoe", &[]).await.code();
     let refused = postern.app.store.write_blocking(|tx| {
         postern::flows::groups::remove(tx, &postern.app.site(), &root(), "staff", postern.app.now()).map(drop)
     });

@@ -218,7 +218,7 @@ async fn what_guards_the_account_changes_only_for_who_gave_the_password_a_moment
     browser.get(asked).await.shows(200, &["Is it still you?"]);
     let confirm = |to, password| [("to", to), ("password", password)];
     let wrong = browser.post("/me/confirm", &confirm("second-factor", "wrong")).await;
-    wrong.shows(422, &["not your present password"]);
+    wrong.shows(422, &["not your current password"]);
     for to in ["//evil.example", "https://evil.example/", ""] {
         assert_eq!(browser.post("/me/confirm", &confirm(to, PASSWORD)).await.status, 400, "{to}");
         assert_eq!(browser.get(&format!("/me/confirm?to={to}")).await.went_to(), "/me");
@@ -270,7 +270,9 @@ async fn where_it_is_required_nothing_of_ones_own_is_shown_before_it_is_set_up()
             "{path}"
         );
     }
-    browser.get(HERE).await.shows(200, &["asks everybody to set up a second factor"]);
+    let owed = browser.get(HERE).await;
+    owed.shows(200, &["asks everybody to set up a second factor", "action=\"/sign-out\""]);
+    owed.lacks(&["href=\"/me\""]);
     set_up(&mut browser).await;
     browser.get("/me").await.shows(200, &["Your account"]);
     browser.post("/sign-out", &[]).await.went_to();
@@ -324,7 +326,9 @@ async fn where_it_is_required_the_wizard_asks_for_it_between_password_and_device
     let dir = tempfile::tempdir().unwrap();
     let postern = strict(dir.path());
     let mut browser = Browser::new(&postern);
-    browser.start(&postern.invite("jdoe")).await;
+    let token = postern.invite("jdoe");
+    browser.get(&format!("/?token={token}")).await.shows(200, &["a second step for signing in"]);
+    browser.start(&token).await;
     browser.post("/enroll/you", &[("phone", "")]).await.went_to();
     let page = browser.get("/enroll/password").await;
     page.shows(200, &["Step 2 of 5", "Second factor"]);

@@ -104,7 +104,8 @@ struct KeyArgs {
     /// A service of this host that clients may reach, such as udp/53; may be repeated.
     #[arg(long = "host-service", value_name = "PROTO/PORT")]
     host_services: Vec<String>,
-    /// Nobody connects without a second factor, given anew each time: only the desktop client can.
+    /// Nobody connects without a second factor, given anew each time: only the desktop client can. Machines, and whoever
+    /// has a file or a QR code, get in no more.
     #[arg(long)]
     second_factor: bool,
     /// Where WireGuard runs; otherwise as postern.toml says.

@@ -12,14 +12,17 @@ use super::step::frame;
 use super::trouble::{Trouble, page};
 use super::visit::Visit;
 use crate::config::Link;
+use crate::flows::wizard::Progress;
 use crate::markdown::to_html_below_a_heading;
 use crate::rules::wizard::Step;
+use crate::site::Site;
+use crate::texts::FINAL_PAGE;
 
 #[derive(Template)]
 #[template(path = "pages/done.html")]
 struct DonePage {
     frame: Frame,
-    /// Sanitised HTML.
+    /// Sanitised HTML; empty: the company wrote none.
     welcome: String,
     device: Option<String>,
     username: String,
@@ -39,10 +42,18 @@ pub(super) async fn show(
     let site = pages.app.site();
     page(&DonePage {
         frame: frame(&site, &visit, &progress, Step::Done, &pages),
-        welcome: to_html_below_a_heading(&progress.onboarding_text(&site)),
+        welcome: own_welcome(&site, &progress),
         device: progress.devices.last().map(|device| device.name.clone()),
         client: ShownLink::of(&pages, &progress),
         username: progress.user.username,
         links: site.config.branding.links.clone(),
     })
+}
+
+/// What the company wrote; the shipped text is for clients: in a browser the page says the same, in the reader's language.
+fn own_welcome(site: &Site, progress: &Progress) -> String {
+    if !site.config.texts.replaces(FINAL_PAGE) {
+        return String::new();
+    }
+    to_html_below_a_heading(&progress.onboarding_text(site))
 }

@@ -84,6 +84,11 @@ impl Frame {
         }
     }
 
+    /// Around a page of somebody who is signed in: it shows the contact, of whom strangers learn nothing.
+    pub(super) fn own(site: &Site, visit: &Visit) -> Self {
+        Self::new(site, visit).helped_by(Inviter::contact(site))
+    }
+
     /// Shows who helps.
     #[must_use]
     pub(super) fn helped_by(self, inviter: Inviter) -> Self {

@@ -43,6 +43,8 @@ struct InvitationPage {
     invited_by: Phrase,
     /// Whether an account is set up, or only a device added.
     is_new: bool,
+    /// Whether a second factor is set up on the way.
+    wants_factor: bool,
     is_open: bool,
     minutes: i64,
     client: ShownLink,
@@ -99,6 +101,9 @@ async fn paste(pages: &Pages, visit: &Visit) -> Result<Response, Trouble> {
         && let Ok(progress) = pages.progress(visit).await
     {
         return Ok(see_other(step::path(progress.next)));
+    }
+    if visit.here == "/" && visit.session(Seat::Account, &site).is_some() {
+        return Ok(see_other("/me"));
     }
     let (help_text, sends_mail) = (site.config.branding.help_text.clone(), site.config.mail.is_sent());
     page(&PastePage { frame: Frame::new(&site, visit), help_text, sends_mail })
@@ -159,6 +164,7 @@ fn invitation_page(site: &Site, frame: Frame, invitation: Invitation, token: Str
         first_name: invitation.user.first_name,
         invited_by: invited_by.with("inviter", inviter).with("company", company),
         is_new,
+        wants_factor: site.config.second_factor.is_required(),
         is_open: invitation.is_open,
         minutes: i64::try_from(site.config.enrollment.session_ttl.as_secs().div_ceil(60)).unwrap_or(i64::MAX),
         client: ShownLink::with(url, token),

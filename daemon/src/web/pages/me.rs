@@ -18,6 +18,7 @@ use super::me_traffic::Chart;
 use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
+use crate::flows::own_apps;
 use crate::flows::own_client;
 use crate::flows::refusal::Refusal;
 use crate::flows::roster::{self, DeviceView, PlaceState, PlaceView};
@@ -46,6 +47,10 @@ struct MePage {
     /// Whether they may change anything about themselves.
     changes_particulars: bool,
     groups: String,
+    /// Whether there is an application of theirs, if only one that they may not open any more.
+    has_apps: bool,
+    /// Name and address of each application they may open.
+    apps: Vec<(String, Option<String>)>,
     /// What signing in takes beside the password.
     factors: Factors,
     devices: Vec<ShownDevice>,
@@ -101,9 +106,10 @@ pub(super) async fn show(
         let devices = roster::devices(tx, &site, Some(&asked.user.username), now)?;
         let groups = tx.groups_of(asked.user.id)?;
         let days = tx.traffic_of(asked.user.id, Hour::of(now))?;
-        Ok::<_, Refusal>((devices, groups, sign_in::sessions(tx, &site, &asked, now)?, days))
+        let apps = own_apps::list(tx, &asked)?;
+        Ok::<_, Refusal>((devices, groups, apps, sign_in::sessions(tx, &site, &asked, now)?, days))
     });
-    let (devices, groups, sessions, days) = found.await?;
+    let (devices, groups, apps, sessions, days) = found.await?;
     let stats = pages.lamp.stats(now).await;
     let devices =
         devices.into_iter().map(|device| shown(device.with_traffic(&stats), &days, visit.language, now));
@@ -111,12 +117,18 @@ pub(super) async fn show(
         sessions.into_iter().map(|session| shown_session(session, &who, visit.language, now)).collect();
     sessions.sort_by_key(|session| !session.is_this);
     page(&MePage {
-        frame: Frame::new(&pages.app.site(), &visit),
+        frame: Frame::own(&pages.app.site(), &visit),
         notice: notice(query.as_deref(), visit.language),
         user: who.user,
         factors: who.factors,
         changes_particulars: !pages.app.site().config.portal.may_change.is_empty(),
         groups: groups.into_iter().collect::<Vec<_>>().join(", "),
+        has_apps: !apps.is_empty(),
+        apps: apps
+            .into_iter()
+            .filter(|own| own.is_permitted)
+            .map(|own| (own.app.name, own.app.url))
+            .collect(),
         devices: devices.collect(),
         sessions,
     })

@@ -210,7 +210,7 @@ impl Pages {
         let beyond = self.app.store.read(move |tx| beyond_limit(tx, &app.site(), user)).await?;
         Ok(AddPage {
             left_out: self.left_out(user, visit.language).await?,
-            frame: Frame::new(&self.app.site(), visit),
+            frame: Frame::own(&self.app.site(), visit),
             step: filled_in(Step::new(&SIGNED_IN, who.user.first_name)),
             is_full: beyond.is_some(),
         })
@@ -225,7 +225,7 @@ impl Pages {
     ) -> Result<FilesPage, Trouble> {
         Ok(FilesPage {
             left_out: self.left_out(who.user.id, visit.language).await?,
-            frame: Frame::new(&self.app.site(), visit),
+            frame: Frame::own(&self.app.site(), visit),
             step: filled_in(Step::new(&SIGNED_IN, who.user.first_name).of(device.id)),
             places: self.places(&device).await?,
             files: format!("/me/device/file?id={}&name=", device.id),

@@ -49,7 +49,7 @@ pub(super) async fn show(
     let (own, now) = (pages.app.store.read(move |tx| own_apps::list(tx, &who)).await?, pages.app.now());
     let is_done = asked(query.as_deref(), "done").is_some_and(|done| done == "withdrawn");
     page(&AppsPage {
-        frame: Frame::new(&pages.app.site(), &visit),
+        frame: Frame::own(&pages.app.site(), &visit),
         notice: is_done.then(|| visit.language.say(Key("notice-app-withdrawn"))),
         apps: own.into_iter().map(|app| shown(app, visit.language, now)).collect(),
     })

@@ -54,7 +54,7 @@ pub(super) async fn show(
         None => (None, None),
     };
     page(&ClientPage {
-        frame: Frame::new(&site, &visit),
+        frame: Frame::own(&site, &visit),
         client,
         left,
         sends_mail: site.config.mail.is_sent(),

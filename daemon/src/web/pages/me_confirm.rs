@@ -127,5 +127,5 @@ fn confirm_page(
     back: Back,
     error: Option<Phrase>,
 ) -> ConfirmPage {
-    ConfirmPage { frame: Frame::new(&pages.app.site(), visit), username, to: back.name(), error }
+    ConfirmPage { frame: Frame::own(&pages.app.site(), visit), username, to: back.name(), error }
 }

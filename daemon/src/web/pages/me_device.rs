@@ -87,7 +87,7 @@ pub(super) async fn ask_to_remove(
     let who = pages.signed_in(&visit).await?;
     let Some(id) = asked_for(query.as_deref()) else { return Ok(see_other("/me")) };
     let device = pages.own_device(who, id).await?;
-    page(&RemovePage { frame: Frame::new(&pages.app.site(), &visit), id: id.0, name: device.name })
+    page(&RemovePage { frame: Frame::own(&pages.app.site(), &visit), id: id.0, name: device.name })
 }
 
 /// Removes it, and waits a moment until the gateway knows.
@@ -134,7 +134,7 @@ fn name_refusal(refused: &Refusal) -> Option<Key> {
 
 fn device_page(pages: &Pages, visit: &Visit, device: Device, name: String, error: Option<Key>) -> DevicePage {
     DevicePage {
-        frame: Frame::new(&pages.app.site(), visit),
+        frame: Frame::own(&pages.app.site(), visit),
         id: device.id.0,
         called: device.name,
         name,

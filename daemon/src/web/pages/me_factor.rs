@@ -35,7 +35,7 @@ struct FactorPage {
     frame: Frame,
     factors: Factors,
     /// Whether one has to have something.
-    is_required: bool,
+    is_owed: bool,
     sends_mail: bool,
 }
 
@@ -55,9 +55,9 @@ pub(super) async fn show(
     let who = pages.anybody(&visit).await?;
     let site = pages.app.site();
     page(&FactorPage {
-        frame: Frame::new(&site, &visit),
+        frame: Frame::own(&site, &visit),
+        is_owed: second_factor::owes(&site, who.factors),
         factors: who.factors,
-        is_required: site.config.second_factor.is_required(),
         sends_mail: site.config.mail.is_sent(),
     })
 }
@@ -96,7 +96,7 @@ pub(super) async fn set_up(
     let who = pages.fresh(&visit, Back::SecondFactor).await?;
     let Some(method) = method_in(query.as_deref()) else { return Ok(again().await) };
     let Some(shown) = pages.set_up_of(who, method).await? else { return Ok(again().await) };
-    factor_form::form(Frame::new(&pages.app.site(), &visit), HERE, shown, None)
+    factor_form::form(Frame::own(&pages.app.site(), &visit), HERE, shown, None)
 }
 
 /// Has it count, if the code is right, and shows recovery codes.
@@ -111,7 +111,7 @@ pub(super) async fn verify(
     let [code, mailed] = ["code", "mailed"].map(|field| Zeroizing::new(form.get(field).to_owned()));
     let (user, username) = (who.user.id, who.user.username.clone());
     let Some(shown) = pages.set_up_of(who, method).await? else { return Ok(again().await) };
-    let frame = Frame::new(&pages.app.site(), &visit);
+    let frame = Frame::own(&pages.app.site(), &visit);
     if let Err(seconds) = pages.take_code(&visit, Action::SecondFactorSet, (user, &username)).await {
         return factor_form::refused((frame, &visit), HERE, shown, &Refused::TooMany(seconds));
     }
@@ -142,7 +142,7 @@ pub(super) async fn renew_codes(
         Ok(second_factor::renew_codes(tx, &who.user, &random, now)?)
     });
     match renewed.await??.0 {
-        Some(codes) => factor_form::codes(Frame::new(&pages.app.site(), &visit), codes, "/me"),
+        Some(codes) => factor_form::codes(Frame::own(&pages.app.site(), &visit), codes, "/me"),
         None => Ok(again().await),
     }
 }
@@ -160,7 +160,7 @@ pub(super) async fn ask_to_remove(
         return Ok(again().await);
     };
     let called = visit.language.say(called);
-    page(&RemovePage { frame: Frame::new(&pages.app.site(), &visit), factor: factor.name(), called })
+    page(&RemovePage { frame: Frame::own(&pages.app.site(), &visit), factor: factor.name(), called })
 }
 
 /// Removes it.

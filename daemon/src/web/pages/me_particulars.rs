@@ -71,7 +71,7 @@ fn particulars_page(
         return Err(Trouble::NotFound);
     }
     Ok(ParticularsPage {
-        frame: Frame::new(&site, visit),
+        frame: Frame::own(&site, visit),
         typed,
         changes_name: may.contains(&Particular::Name),
         changes_phone: may.contains(&Particular::Phone),

@@ -85,5 +85,5 @@ fn password_page(
     present_error: Option<Phrase>,
     error: Option<Phrase>,
 ) -> PasswordPage {
-    PasswordPage { frame: Frame::new(&pages.app.site(), visit), username, present_error, error }
+    PasswordPage { frame: Frame::own(&pages.app.site(), visit), username, present_error, error }
 }

@@ -126,7 +126,7 @@ pub(super) async fn add(
             match added.await? {
                 Ok(None) => return Ok(see_other("/me/passkeys?done=added")),
                 Ok(Some(codes)) => {
-                    let frame = Frame::new(&pages.app.site(), &visit);
+                    let frame = Frame::own(&pages.app.site(), &visit);
                     return factor_form::codes(frame, codes, "/me/passkeys?done=added");
                 }
                 Err(error) => why_not(error)?,
@@ -150,7 +150,7 @@ pub(super) async fn show_one(
     let Some(id) = asked_for(query.as_deref()) else { return Ok(see_other("/me/passkeys")) };
     let passkey = pages.own_passkey(who, id).await?;
     let (called, name) = (passkey.name.clone(), passkey.name);
-    page(&PasskeyPage { frame: Frame::new(&pages.app.site(), &visit), id: id.0, called, name, error: None })
+    page(&PasskeyPage { frame: Frame::own(&pages.app.site(), &visit), id: id.0, called, name, error: None })
 }
 
 /// Gives it another name.
@@ -168,7 +168,7 @@ pub(super) async fn rename(
     let Err(refused) = renamed.await? else { return Ok(see_other("/me/passkeys?done=renamed")) };
     let why = visit.language.say(passkey_refusal(&refused).ok_or(refused)?);
     let called = pages.own_passkey(who, id).await?.name;
-    let frame = Frame::new(&pages.app.site(), &visit);
+    let frame = Frame::own(&pages.app.site(), &visit);
     let shown = page(&PasskeyPage { frame, id: id.0, called, name, error: Some(why) })?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response())
 }
@@ -182,7 +182,7 @@ pub(super) async fn ask_to_remove(
     let who = pages.fresh(&visit, Back::Passkeys).await?;
     let Some(id) = asked_for(query.as_deref()) else { return Ok(see_other("/me/passkeys")) };
     let name = pages.own_passkey(who, id).await?.name;
-    page(&RemovePage { frame: Frame::new(&pages.app.site(), &visit), id: id.0, name })
+    page(&RemovePage { frame: Frame::own(&pages.app.site(), &visit), id: id.0, name })
 }
 
 /// Removes it.
@@ -228,7 +228,7 @@ impl Pages {
         let user = who.user.id;
         let theirs = self.app.store.read(move |tx| passkeys::list(tx, user)).await?;
         Ok(PasskeysPage {
-            frame: Frame::new(&site, visit),
+            frame: Frame::own(&site, visit),
             notice: None,
             passkeys: theirs.into_iter().map(|passkey| shown(passkey, visit.language, now)).collect(),
             is_possible: passkeys::are_possible(&site),

@@ -66,7 +66,7 @@ impl Pages {
         app: String,
         to: Option<String>,
     ) -> Result<Response, Trouble> {
-        let shown = page(&NotPermittedPage { frame: Frame::new(&self.app.site(), visit), app, to })?;
+        let shown = page(&NotPermittedPage { frame: Frame::own(&self.app.site(), visit), app, to })?;
         Ok((StatusCode::FORBIDDEN, shown).into_response())
     }
 
