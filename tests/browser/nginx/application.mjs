@@ -6,9 +6,14 @@ createServer((request, response) => {
     const { headers, url, method } = request;
     const title = `The wiki knows ${headers["remote-user"]}`;
     if (request.headers.accept?.includes("text/html")) {
-        response.setHeader("set-cookie", ["wiki_session=theirs; Path=/wiki/; HttpOnly", "wiki_theme=dark; Path=/wiki/"]);
+        response.setHeader("set-cookie", [
+            "wiki_session=theirs; Path=/wiki/; HttpOnly",
+            "wiki_theme=dark; Path=/wiki/",
+        ]);
         response.setHeader("content-type", "text/html; charset=utf-8");
-        response.end(`<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>`);
+        response.end(
+            `<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>${title}</title><h1>${title}</h1>`,
+        );
         return;
     }
     response.writeHead(url === "/wiki/forbidden" ? 403 : 200, { "content-type": "application/json" });

@@ -107,6 +107,19 @@ test("somebody of another group is told so by a page, and the application's own 
     await visitor.leave();
 });
 
+test("a page of many parts is shown whole", async () => {
+    const visitor = await enrolled(browser, "many", "staff");
+    const { page } = visitor;
+    await page.goto(WIKI);
+    await signIn(visitor, "many");
+    await page.waitForURL(WIKI);
+    const parts = await page.evaluate(() =>
+        Promise.all(Array.from({ length: 200 }, (_, part) => fetch(`/wiki/${part}`).then(({ status }) => status))),
+    );
+    assert.deepEqual(new Set(parts), new Set([200]));
+    await visitor.leave();
+});
+
 test("who is disabled or signs out is out at once", async () => {
     const visitor = await enrolled(browser, "leaver", "staff");
     const { page } = visitor;

@@ -71,6 +71,24 @@ async fn nginx_is_told_who_may_use_an_application_on_our_own_host() {
 }
 
 #[tokio::test]
+async fn an_application_of_many_parts_is_shown_whole_and_a_flood_is_not() {
+    let postern = with_wiki();
+    enrolled(&postern, "jdoe").await;
+    join(&postern, "jdoe", "staff");
+    let mut browser = signed_in(&postern, "jdoe").await;
+    // nginx asks for each of them, and answers anything but 200, 401 and 403 with an error.
+    for _ in 0..500 {
+        assert_eq!(browser.get(ASKED).await.status, 200);
+    }
+    browser.get("/me").await.shows(200, &["Your account"]);
+    let mut last = 200;
+    for _ in 0..600 {
+        last = browser.get(ASKED).await.status;
+    }
+    assert_eq!(last, 429);
+}
+
+#[tokio::test]
 async fn a_stranger_is_led_to_sign_in_and_back_to_where_they_wanted() {
     let postern = with_wiki();
     enrolled(&postern, "jdoe").await;

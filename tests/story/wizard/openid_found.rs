@@ -217,7 +217,7 @@ async fn offline_access_outlives_the_session_and_ends_with_the_password_or_the_c
     let mut browser = signed_in(&postern, "jdoe").await;
     browser.get("/me").await.shows(200, &["href=\"/me/apps\""]);
     let page = browser.get("/me/apps").await;
-    page.shows(200, &["href=\"https://wiki.example.com/\"", "while you are away"]);
+    page.shows(200, &["href=\"https://wiki.example.com/\"", "(just now)", "while you are away"]);
     let id = page.text.split_once("name=\"app\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
     browser.post_from("cross-site", "/me/apps", &[("app", &id)]).await.shows(403, &[]);
     assert_eq!(browser.post("/me/apps", &[("app", &id)]).await.went_to(), "/me/apps?done=withdrawn");

@@ -89,7 +89,11 @@ impl Pages {
     }
 
     async fn verdict(&self, visit: &Visit, query: Option<&str>) -> Result<Verdict, Trouble> {
-        let Some(who) = self.somebody(visit).await? else { return Ok(Verdict::Nobody) };
+        let who = match self.signed_in_beside(visit).await {
+            Ok(who) => who,
+            Err(Trouble::SignedOut | Trouble::OwesSetUp) => return Ok(Verdict::Nobody),
+            Err(trouble) => return Err(trouble),
+        };
         let name = params_of(query).get("app").unwrap_or_default().to_owned();
         let user = who.user.id;
         let found =
