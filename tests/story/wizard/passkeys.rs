@@ -314,7 +314,7 @@ async fn whoever_has_the_password_alone_keeps_out_neither_a_known_browser_nor_a_
     }
     assert!((19..=20).contains(&let_wait), "{let_wait}");
     assert_eq!(sign_in(&mut owner, "jdoe", PASSWORD).await.went_to(), "/sign-in/code");
-    let mut browser = Browser::new(&postern);
+    let mut browser = Browser { address: "198.51.100.7".parse().unwrap(), ..Browser::new(&postern) };
     let (_, asked) = ask(&mut browser, "/sign-in/passkey/begin", "").await;
     assert_eq!(answered(&mut browser, &phone.answer(&asked)).await.went_to(), "/me");
     let mut judged = 0;
