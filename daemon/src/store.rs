@@ -5,13 +5,10 @@
 //! and an aborted request wakes nobody.
 
 use std::net::IpAddr;
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 pub mod account;
 pub mod address;
@@ -33,6 +30,7 @@ mod log;
 pub mod measure;
 pub mod membership;
 mod migrate;
+mod opened;
 pub mod outbox;
 pub mod owed;
 pub mod passkey;
@@ -48,6 +46,7 @@ pub mod waiting;
 pub mod whole;
 pub mod withdrawn;
 
+use opened::{Writer, open_reader, prepare};
 pub use signals::{Changes, Revision, Touched};
 pub use tx::{StoreError, Trouble, Tx};
 
@@ -99,7 +98,7 @@ impl Store {
 
     fn over(writer: Connection, path: Option<Arc<PathBuf>>) -> Self {
         let trouble = Arc::default();
-        let writer = Writer { connection: writer, trouble: Arc::clone(&trouble) };
+        let writer = Writer::new(writer, Arc::clone(&trouble));
         Self {
             writer: Arc::new(Mutex::new(writer)),
             readers: Arc::default(),
@@ -127,10 +126,7 @@ impl Store {
     {
         let store = self.clone();
         let source = SOURCE.try_with(|source| *source).ok();
-        match tokio::task::spawn_blocking(move || store.write_from(source, work)).await {
-            Ok(result) => result,
-            Err(error) => Err(StoreError::Panicked(error.to_string()).into()),
-        }
+        aside(move || store.write_from(source, work)).await?
     }
 
     /// [`Store::write`] on the calling thread, for nobody outside.
@@ -149,21 +145,44 @@ impl Store {
     where
         E: From<StoreError>,
     {
+        let mut result = None;
+        let mut work = Some(work);
+        let committed = self.write_if(source, &mut |tx| {
+            result = work.take().map(|work| work(tx));
+            matches!(result, Some(Ok(_)))
+        })?;
+        match (result, committed) {
+            (Some(Ok(value)), Some(revision)) => Ok((value, revision)),
+            (Some(Err(error)), _) => Err(error),
+            (_, None) | (None, Some(_)) => Err(StoreError::nothing_done().into()),
+        }
+    }
+
+    /// Runs `work` in one write transaction, which commits if it says so. `None`: it did not. Not generic: what is compiled
+    /// for every flow is the flow alone.
+    fn write_if(
+        &self,
+        source: Option<IpAddr>,
+        work: &mut dyn FnMut(&Tx<'_>) -> bool,
+    ) -> Result<Option<Revision>, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Trouble::Damaged(what)) = self.trouble() {
             // What is written to a damaged file may do more harm.
-            return Err(StoreError::Damaged(what).into());
+            return Err(StoreError::Damaged(what));
         }
         let begun = writer.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = begun.map_err(|error| self.not_written(error))?;
         let tx = Tx::new(&transaction).from(source);
-        let value = work(&tx).inspect_err(|_| self.remember(tx.trouble()))?;
+        if !work(&tx) {
+            self.remember(tx.trouble());
+            return Ok(None);
+        }
         let (touched, afterwards) = tx.into_parts();
         transaction.commit().map_err(|error| self.not_written(error))?;
         for work in afterwards {
             work();
         }
-        Ok((value, self.changes.publish(touched)))
+        Ok(Some(self.changes.publish(touched)))
     }
 
     /// Why the last write that failed did, `None`: what was tried since then succeeded. Damage, by whomever it was found, stays
@@ -225,15 +244,11 @@ impl Store {
     {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let store = self.clone();
-        let result = tokio::task::spawn_blocking(move || {
+        aside(move || {
             let _place = place;
             store.read_blocking(work)
         })
-        .await;
-        match result {
-            Ok(result) => result,
-            Err(error) => Err(StoreError::Panicked(error.to_string()).into()),
-        }
+        .await?
     }
 
     /// [`Store::read`] on the calling thread.
@@ -241,69 +256,42 @@ impl Store {
     where
         E: From<StoreError>,
     {
+        let mut result = None;
+        let mut work = Some(work);
+        self.look(&mut |tx| {
+            result = work.take().map(|work| work(tx));
+            if matches!(result, Some(Err(_))) {
+                self.remember(tx.trouble());
+            }
+        })?;
+        result.unwrap_or_else(|| Err(StoreError::nothing_done().into()))
+    }
+
+    /// Shows one consistent state of the database.
+    fn look(&self, work: &mut dyn FnMut(&Tx<'_>)) -> Result<(), StoreError> {
         let Some(path) = &self.path else {
             let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = writer.transaction().map_err(StoreError::from)?;
-            return work(&Tx::new(&transaction));
+            work(&Tx::new(&writer.transaction()?));
+            return Ok(());
         };
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut reader = match idle {
             Some(reader) => reader,
             None => open_reader(path)?,
         };
-        let result = {
-            let transaction = reader.transaction().map_err(StoreError::from)?;
-            let tx = Tx::new(&transaction);
-            work(&tx).inspect_err(|_| self.remember(tx.trouble()))
-        };
+        work(&Tx::new(&reader.transaction()?));
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
-        result
+        Ok(())
     }
 }
 
-/// The one connection that writes.
-struct Writer {
-    connection: Connection,
-    trouble: Arc<Mutex<Option<Trouble>>>,
-}
-
-impl Deref for Writer {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Writer {
-    fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.connection
-    }
-}
-
-impl Drop for Writer {
-    /// The last connection that closes writes the log into the file, which a damaged one is spared: both stay as they are.
-    fn drop(&mut self) {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*trouble, Some(Trouble::Damaged(_))) {
-            // It cannot fail for a connection that is open.
-            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-        }
-    }
-}
-
-fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    prepare(&reader)?;
-    reader.pragma_update(None, "query_only", true)?;
-    Ok(reader)
-}
-
-fn prepare(connection: &Connection) -> Result<(), StoreError> {
-    connection.busy_timeout(Duration::from_secs(5))?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.set_prepared_statement_cache_capacity(128);
-    Ok(())
+/// Runs `work` on a thread that may block, to its end even if the caller goes away. What tokio compiles for a task, it compiles
+/// once, not for every flow.
+async fn aside<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Result<R, StoreError> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let task: Box<dyn FnOnce() + Send> = Box::new(move || drop(sender.send(work())));
+    tokio::task::spawn_blocking(task).await.map_err(|error| StoreError::Panicked(error.to_string()))?;
+    receiver.await.map_err(|_| StoreError::nothing_done())
 }
 
 #[cfg(test)]
@@ -378,6 +366,18 @@ mod tests {
             let after = [&path, &log].map(|path| std::fs::read(path).unwrap_or_default());
             assert_eq!(before == after, is_damaged);
         }
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_is_undone_and_hinders_nobody() {
+        let store = Store::in_memory().unwrap();
+        let panics = |tx: &Tx<'_>| -> Result<(), StoreError> {
+            tx.insert_group("ops").unwrap();
+            panic!("as this test wants");
+        };
+        assert!(matches!(store.write(panics).await, Err(StoreError::Panicked(_))));
+        assert!(matches!(store.read(panics).await, Err(StoreError::Panicked(_))));
+        store.write(|tx| tx.insert_group("ops")).await.unwrap();
     }
 
     #[test]

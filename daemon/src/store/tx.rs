@@ -54,6 +54,11 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// What was to be done never came to its end.
+    pub(super) fn nothing_done() -> Self {
+        Self::Panicked("nothing was done".to_owned())
+    }
+
     /// Whether trying again is of no use before somebody has put the file right.
     pub fn is_lasting(&self) -> bool {
         matches!(self, Self::Damaged(_) | Self::Newer { .. })
