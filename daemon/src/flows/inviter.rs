@@ -55,6 +55,11 @@ impl Inviter {
         names::client_phone(self.phone.as_deref())
     }
 
+    /// Whether the company wrote the text for the last page itself.
+    pub fn has_own_text(site: &Site) -> bool {
+        site.config.texts.replaces(FINAL_PAGE)
+    }
+
     /// Both names.
     pub fn name(&self) -> String {
         format!("{} {}", self.first_name, self.last_name).trim().to_owned()

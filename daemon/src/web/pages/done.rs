@@ -12,11 +12,11 @@ use super::step::frame;
 use super::trouble::{Trouble, page};
 use super::visit::Visit;
 use crate::config::Link;
+use crate::flows::inviter::Inviter;
 use crate::flows::wizard::Progress;
 use crate::markdown::to_html_below_a_heading;
 use crate::rules::wizard::Step;
 use crate::site::Site;
-use crate::texts::FINAL_PAGE;
 
 #[derive(Template)]
 #[template(path = "pages/done.html")]
@@ -52,7 +52,7 @@ pub(super) async fn show(
 
 /// What the company wrote; the shipped text is for clients: in a browser the page says the same, in the reader's language.
 fn own_welcome(site: &Site, progress: &Progress) -> String {
-    if !site.config.texts.replaces(FINAL_PAGE) {
+    if !Inviter::has_own_text(site) {
         return String::new();
     }
     to_html_below_a_heading(&progress.onboarding_text(site))
