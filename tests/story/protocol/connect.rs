@@ -274,9 +274,15 @@ async fn a_code_is_good_for_ten_minutes_for_one_use_one_device_and_one_location(
     let of_other = token(&begin(&postern, 1, 2).await);
     let others = mailed(&postern).pop().unwrap();
     assert_ne!(others, code);
-    assert_eq!(finish(&postern, &fresh, &others).await.told(), (401, "Unauthorized".to_owned()), "another device's");
+    assert_eq!(
+        finish(&postern, &fresh, &others).await.told(),
+        (401, "Unauthorized".to_owned()),
+        "another device's"
+    );
     preshared(&finish(&postern, &of_other, &others).await);
-    preshared(&finish(&postern, &token(&begin(&postern, 1, 1).await), &mailed(&postern).pop().unwrap()).await);
+    preshared(
+        &finish(&postern, &token(&begin(&postern, 1, 1).await), &mailed(&postern).pop().unwrap()).await,
+    );
 }
 
 #[tokio::test]

@@ -80,7 +80,8 @@ async fn of_two_that_give_one_token_at_once_nobody_is_given_a_dead_key() {
     let gives = async || {
         let before = key();
         let (postern, begun, code) = (postern.clone(), begun.clone(), code.clone());
-        let given = tokio::spawn(async move { finish(&postern, &begun, &code).await });
+        let mut given = tokio::task::JoinSet::new();
+        given.spawn(async move { finish(&postern, &begun, &code).await });
         // Its key is there, and it waits for the gateway.
         while key() == before {
             tokio::task::yield_now().await;
@@ -89,8 +90,8 @@ async fn of_two_that_give_one_token_at_once_nobody_is_given_a_dead_key() {
     };
     let (first, second) = (gives().await, gives().await);
     postern.applied.send_replace(ready);
-    assert_eq!(first.await.unwrap().status, 503, "its key is the gateway's no more");
-    assert_eq!(Some(preshared(&second.await.unwrap())), key());
+    assert_eq!(first.join_all().await[0].status, 503, "its key is the gateway's no more");
+    assert_eq!(Some(preshared(&second.join_all().await[0])), key());
     assert_eq!(finish(&postern, &begun, &code).await.told(), (400, "invalid token".to_owned()), "spent");
 }
 

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::fixtures::{a_person, a_site, at};
+use crate::flows::issue::issue_enrollment;
 use crate::flows::sign_in::{self, Entered, Entry};
 use crate::flows::sign_in_code::{self, Given};
+use crate::rules::enrollment::{EnrollmentKind, Subject};
 use crate::rules::ids::LocationId;
 use crate::rules::second_factor::Factors;
 use crate::store::Store;
@@ -167,9 +169,13 @@ fn setting_one_up_ends_other_sessions_and_a_reset_ends_all() {
         assert!(session(2).is_none(), "it never gave one");
         assert_eq!(session(1).unwrap().session.second_factor, Some(Factor::Totp));
         let root = Actor { name: "root".to_owned(), account: None };
+        let (subject, kind) = (Subject::User(ann), EnrollmentKind::Activation);
+        let (link, ..) = issue_enrollment(tx, &site, subject, kind, None, Duration::from_hours(1), at(1))?;
+        tx.open_enrollment(link, 600, at(2))?;
         let done = reset(tx, &site, &root, "ann", at(60)).unwrap();
         assert_eq!(done.removed, ["totp"]);
         assert!(session(1).is_none() && !tx.factors_of(ann)?.any());
+        assert!(tx.running_enrollments(ann)?.is_empty(), "what was begun with a link");
         assert_eq!(tx.factors_of(ann)?.recovery_codes, 0);
         assert_eq!(reset(tx, &site, &root, "ann", at(61)).unwrap().removed, [""; 0]);
         assert_eq!(tx.audit_of(Action::SecondFactorReset, 9)?.len(), 1);

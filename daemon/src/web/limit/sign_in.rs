@@ -235,6 +235,7 @@ fn key_of(what: &str, parts: &[&[u8]]) -> [u8; 32] {
 }
 
 #[cfg(test)]
+<<<<<<< HEAD
 mod tests {
     use super::*;
 
@@ -443,3 +444,6 @@ mod tests {
         assert_eq!(admitted, 10);
     }
 }
+=======
+mod tests;
+>>>>>>> code
