@@ -231,7 +231,11 @@ fn a_code_by_mail_is_good_for_ten_minutes_and_one_use_and_not_to_connect_with() 
         assert_eq!(count(), 1, "the older one is swept");
         issue(Purpose::SignIn, 603)?;
         assert!(remove(tx, site, ann, Factor::Email, at(604))?);
-        assert_eq!(mailed_code::waiting(tx, ann.id, Purpose::SignIn, at(604))?, None, "it went with the factor");
+        assert_eq!(
+            mailed_code::waiting(tx, ann.id, Purpose::SignIn, at(604))?,
+            None,
+            "it went with the factor"
+        );
         Ok(())
     });
 }

@@ -88,8 +88,9 @@ fn what_was_right_costs_nothing() {
 #[test]
 fn a_right_password_lets_in_so_often_and_nobody_else_is_kept_out() {
     let limits = SignIns::default();
-    let entered = |account, second| limits.enter(UserId(account), at(second)).is_ok();
+    let entered = |account, second| limits.enter(UserId(account), Way::Stranger, at(second)).is_ok();
     assert_eq!((0..50).filter(|_| entered(1, 0)).count(), 20);
+    assert!([Way::Known, Way::Passkey].into_iter().all(|way| limits.enter(UserId(1), way, at(0)).is_ok()));
     assert!(!entered(1, 59) && entered(1, 60) && !entered(1, 61));
     assert!(entered(2, 0));
 }
