@@ -126,18 +126,6 @@ CREATE TABLE connect_attempt (
 
 CREATE INDEX connect_attempt_place ON connect_attempt (device_id, location_id);
 
-CREATE TABLE connect_code (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    user_id INTEGER NOT NULL UNIQUE REFERENCES user (id) ON DELETE CASCADE,
-    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
-    location_id INTEGER NOT NULL REFERENCES location (id),
-    made_at INTEGER NOT NULL,
-    mailed_at INTEGER NOT NULL,
-    used_at INTEGER
-) STRICT;
-
-CREATE INDEX connect_code_device ON connect_code (device_id);
-
 CREATE TABLE connection (
     device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
     location_id INTEGER NOT NULL REFERENCES location (id),
@@ -187,17 +175,9 @@ CREATE TABLE device_address (
     UNIQUE (location_id, ipv6)
 ) STRICT;
 
-CREATE TABLE email_code (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    user_id INTEGER NOT NULL UNIQUE REFERENCES user (id) ON DELETE CASCADE,
-    issued_at INTEGER NOT NULL,
-    mailed_at INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0
-) STRICT;
-
 CREATE TABLE email_factor (
     user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
-    confirmed_at INTEGER
+    confirmed_at INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE enrollment (
@@ -274,6 +254,20 @@ CREATE TABLE location (
     name TEXT NOT NULL UNIQUE COLLATE NOCASE,
     next_slot INTEGER NOT NULL DEFAULT 2
 , exhaustion_told_at INTEGER, second_factor INTEGER NOT NULL DEFAULT 0 CHECK (second_factor IN (0, 1))) STRICT;
+
+CREATE TABLE mailed_code (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    device_id INTEGER REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER REFERENCES location (id),
+    made_at INTEGER NOT NULL,
+    mailed_at INTEGER NOT NULL,
+    CHECK ((device_id IS NULL) = (location_id IS NULL))
+) STRICT;
+
+CREATE INDEX mailed_code_device ON mailed_code (device_id);
+
+CREATE UNIQUE INDEX mailed_code_purpose ON mailed_code (user_id, device_id IS NULL);
 
 CREATE TABLE membership (
     user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,

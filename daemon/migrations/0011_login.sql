@@ -17,18 +17,10 @@ CREATE TABLE recovery_code (
     PRIMARY KEY (user_id, code_hash)
 ) STRICT, WITHOUT ROWID;
 
--- Who takes codes by mail. The codes themselves are derived from number and time of the last one asked for.
+-- Who takes codes by mail.
 CREATE TABLE email_factor (
     user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
-    confirmed_at INTEGER
-) STRICT;
-
-CREATE TABLE email_code (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    user_id INTEGER NOT NULL UNIQUE REFERENCES user (id) ON DELETE CASCADE,
-    issued_at INTEGER NOT NULL,
-    mailed_at INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0
+    confirmed_at INTEGER NOT NULL
 ) STRICT;
 
 -- Who gave the right password and owes a second factor.
@@ -191,18 +183,21 @@ CREATE TABLE connect_attempt (
 
 CREATE INDEX connect_attempt_place ON connect_attempt (device_id, location_id);
 
--- A code that was mailed, the newest of each account. The code itself is derived from the row, as tokens are.
-CREATE TABLE connect_code (
+-- Codes that were mailed: of each account the last one to sign in with, and the last one to connect with, which names where. The
+-- codes themselves are derived from the rows, as tokens are.
+CREATE TABLE mailed_code (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    user_id INTEGER NOT NULL UNIQUE REFERENCES user (id) ON DELETE CASCADE,
-    device_id INTEGER NOT NULL REFERENCES device (id) ON DELETE CASCADE,
-    location_id INTEGER NOT NULL REFERENCES location (id),
+    user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
+    device_id INTEGER REFERENCES device (id) ON DELETE CASCADE,
+    location_id INTEGER REFERENCES location (id),
     made_at INTEGER NOT NULL,
     mailed_at INTEGER NOT NULL,
-    used_at INTEGER
+    CHECK ((device_id IS NULL) = (location_id IS NULL))
 ) STRICT;
 
-CREATE INDEX connect_code_device ON connect_code (device_id);
+CREATE UNIQUE INDEX mailed_code_purpose ON mailed_code (user_id, device_id IS NULL);
+
+CREATE INDEX mailed_code_device ON mailed_code (device_id);
 
 -- A device may be connected, with this preshared key, since the host started.
 CREATE TABLE connection (

@@ -68,6 +68,11 @@ impl Site {
         self.locations.get(&id)
     }
 
+    /// Whether a device is there only while it is connected by a second factor.
+    pub fn asks_second_factor(&self, id: LocationId) -> bool {
+        self.location(id).is_some_and(|location| location.config.second_factor)
+    }
+
     /// By name, without regard to case.
     pub fn location_named(&self, name: &str) -> Option<&SiteLocation> {
         self.locations.values().find(|location| location.config.name.eq_ignore_ascii_case(name))

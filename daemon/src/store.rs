@@ -27,6 +27,7 @@ mod full;
 pub mod instance;
 pub mod location;
 mod log;
+pub mod mailed_code;
 pub mod measure;
 pub mod membership;
 mod migrate;

@@ -10,7 +10,7 @@ let browser;
 before(async () => {
     browser = await launch();
 });
-after(() => browser.close());
+after(() => browser?.close());
 
 for (const [language, size] of [
     ["en", "desktop"],

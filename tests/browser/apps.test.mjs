@@ -17,8 +17,8 @@ before(async () => {
     await new Promise((resolve) => server.once("listening", resolve));
 });
 after(async () => {
-    await browser.close();
-    server.close();
+    await browser?.close();
+    server?.close();
 });
 
 const here = (name) => `http://${name}:${server.address().port}`;

@@ -27,7 +27,7 @@ let browser;
 before(async () => {
     browser = await launch();
 });
-after(() => browser.close());
+after(() => browser?.close());
 afterEach(() => settings());
 
 /** A story that is told on a desktop and on a phone. */

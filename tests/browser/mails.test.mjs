@@ -14,7 +14,7 @@ before(async () => {
     browser = await launch();
     mkdirSync(FOLDER, { recursive: true });
 });
-after(() => browser.close());
+after(() => browser?.close());
 
 test("mails can be read by everybody, at any size, and fetch nothing", async () => {
     const mails = new Map(allMails().map((mail) => [mail.subject.replace(/[^A-Za-z]+/g, "-"), mail.html]));

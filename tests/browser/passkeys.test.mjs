@@ -8,7 +8,7 @@ let browser;
 before(async () => {
     browser = await launch();
 });
-after(() => browser.close());
+after(() => browser?.close());
 
 test("without https no passkey is offered, and the page says why", async () => {
     const visitor = await Visitor.come(browser);

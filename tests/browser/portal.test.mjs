@@ -25,7 +25,7 @@ let browser;
 before(async () => {
     browser = await launch();
 });
-after(() => browser.close());
+after(() => browser?.close());
 afterEach(() => settings());
 
 for (const [language, size] of [

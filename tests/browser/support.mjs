@@ -13,6 +13,7 @@ const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const JSQR = require.resolve("jsqr/dist/jsQR.js");
 const { POSTERN, POSTERN_DIR, POSTERN_SHOTS, POSTERN_SITE } = process.env;
 export const SITE = POSTERN_SITE;
+const PASSWORD = "otter-lampshade-quartz";
 const NAME = new URL(SITE).hostname;
 const CONFIG = join(POSTERN_DIR, "postern.toml");
 const SETTINGS = readFileSync(CONFIG, "utf8");
@@ -139,6 +140,23 @@ export async function until(what, look, seconds = 40) {
     }
 }
 
+/** Somebody with an account, who is not signed in. */
+export async function enrolled(browser, username, ...groups) {
+    const visitor = await Visitor.come(browser);
+    await visitor.toDevice(await invited(username));
+    await visitor.register();
+    for (const group of groups) postern("group", "add-user", group, username);
+    await visitor.context.clearCookies();
+    return visitor;
+}
+
+/** Signs in with the password of everybody who enrolled. */
+export async function signIn({ page }, username) {
+    await page.locator("#username").fill(username);
+    await page.locator("#password").fill(PASSWORD);
+    await page.locator('form[action^="/sign-in"] button[type=submit]').first().click();
+}
+
 // --- somebody with a browser -------------------------------------------------------------------------------------
 
 /** What axe-core finds wrong with a page, or by only some of its rules. */
@@ -242,7 +260,7 @@ export class Visitor {
         await this.page.waitForURL("**/enroll/you");
         await this.click('form[action="/enroll/you"] button');
         await this.page.waitForURL("**/enroll/password");
-        await this.page.locator("#password").fill("otter-lampshade-quartz");
+        await this.page.locator("#password").fill(PASSWORD);
         await this.click('form[action="/enroll/password"] button[type=submit]');
         await this.page.waitForURL("**/enroll/device");
     }

@@ -9,7 +9,7 @@ let browser;
 before(async () => {
     browser = await launch();
 });
-after(() => browser.close());
+after(() => browser?.close());
 
 for (const language of ["en", "pl", "de"]) {
     for (const size of Object.keys(SIZES)) {

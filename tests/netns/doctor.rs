@@ -173,6 +173,18 @@ fn a_mail_server_that_refuses_us_is_found_and_nothing_is_sent() {
 }
 
 #[test]
+fn an_address_without_https_is_found_unless_it_is_this_computer() {
+    let Some(rig) = a_host() else { return };
+    let found = of(&rig, "certificate", "warning");
+    assert!(found.len() == 1 && found[0].0.contains("applications refuse"), "{found:?}");
+    assert!(found[0].1.contains("public_url"), "{found:?}");
+    let text = fs::read_to_string(rig.path("postern.toml")).unwrap();
+    fs::write(rig.path("postern.toml"), text.replace("http://192.0.2.1:8080", "http://localhost:8080"))
+        .unwrap();
+    assert_eq!(of(&rig, "certificate", "warning"), []);
+}
+
+#[test]
 fn a_certificate_that_expired_or_is_for_another_host_is_found() {
     let Some(rig) = a_host() else { return };
     let text = fs::read_to_string(rig.path("postern.toml")).unwrap();

@@ -8,12 +8,16 @@
 #[expect(dead_code, reason = "the protocol's stories use the rest of it")]
 mod support;
 
+#[path = "../../daemon/src/flows/passkeys/authenticator.rs"]
+mod authenticator;
 #[path = "wizard/browser.rs"]
 mod browser;
 #[path = "wizard/client_link.rs"]
 mod client_link;
 #[path = "wizard/devices.rs"]
 mod devices;
+#[path = "wizard/forward_auth.rs"]
+mod forward_auth;
 #[path = "wizard/guard.rs"]
 mod guard;
 #[path = "wizard/hardening.rs"]
@@ -28,6 +32,8 @@ mod me;
 mod openid;
 #[path = "wizard/openid_bad.rs"]
 mod openid_bad;
+#[path = "wizard/openid_client.rs"]
+mod openid_client;
 #[path = "wizard/openid_factor.rs"]
 mod openid_factor;
 #[path = "wizard/openid_found.rs"]

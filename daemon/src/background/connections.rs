@@ -148,7 +148,8 @@ impl Watched {
             return Ok(());
         }
         tracing::info!(connections = over.len(), "over for want of handshakes");
-        let ended = app.store.write(move |tx| connect::end_idle(tx, &over)).await;
+        let (ending, now) = (app.clone(), app.now());
+        let ended = app.store.write(move |tx| connect::end_idle(tx, &ending.site(), &over, now)).await;
         ended.map(drop).map_err(|error: StoreError| chain(&error))
     }
 

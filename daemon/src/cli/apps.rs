@@ -1,6 +1,7 @@
 //! `postern app …`.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use clap::{Args, Subcommand, ValueEnum};
 use hyper::Method;
@@ -10,6 +11,7 @@ use super::reload::Form;
 use super::text::{facts, in_force, is_true, joined, text};
 use super::user::segment;
 use super::{Cli, Failure, table};
+use crate::config::host_of;
 
 #[derive(Subcommand)]
 pub(super) enum AppCommand {
@@ -28,7 +30,8 @@ pub(super) enum AppCommand {
     /// Add an application: prints what to configure there, and its secret, which is not shown again.
     ///
     /// People sign in to it with their account, by OpenID Connect: authorization code with PKCE (S256). Without a --group
-    /// everybody with an account may.
+    /// everybody with an account may. An application behind nginx on postern's own host needs no OpenID Connect:
+    /// /usr/share/postern/nginx-forward-auth.conf says how.
     #[command(
         after_help = "Examples:\n  postern app add wiki --redirect-uri https://wiki.example.com/oidc/callback --group staff\n  \
                       postern app add \"ssh helper\" --redirect-uri http://127.0.0.1/callback --public\n\nJSON: as `postern app show \
@@ -264,10 +267,28 @@ fn with_secret(app: &Value, out: &mut impl Write) -> io::Result<()> {
             ("Userinfo", format!("{issuer}/openid/userinfo")),
         ],
     )?;
+    if is_open(issuer) {
+        writeln!(
+            out,
+            "Without https most applications refuse this issuer (OpenID Connect Discovery, 3), and passwords and tokens can be \
+             read on the way: set public_url in postern.toml to an https:// address."
+        )?;
+    }
     if !text(app, "client_secret").is_empty() {
         writeln!(out, "The secret is not shown again: `postern app rotate-secret` makes another.")?;
     }
     Ok(())
+}
+
+/// Whether what is sent there can be read on the way.
+pub(super) fn is_open(url: &str) -> bool {
+    let host = host_of(url);
+    url.starts_with("http:") && host != "localhost" && !host.ends_with(".localhost") && !is_loopback(host)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Who may sign in.
@@ -296,5 +317,27 @@ mod tests {
         let line =
             Line::try_parse_from(["edit", "wiki", "--everybody", "--redirect-uri", "https://a/cb"]).unwrap();
         assert_eq!(line.edit.body(), json!({ "groups": [], "redirect_uris": ["https://a/cb"] }));
+    }
+
+    #[test]
+    fn an_issuer_without_https_is_told_of_unless_it_is_this_computer() {
+        let told = |issuer: &str| {
+            let mut out = Vec::new();
+            with_secret(&json!({ "issuer": issuer, "client_id": "x", "client_secret": "s" }), &mut out)
+                .unwrap();
+            String::from_utf8(out).unwrap().contains("most applications refuse this issuer")
+        };
+        for open in ["http://vpn.example.com", "http://192.0.2.1:8080", "http://localhost.example.com"] {
+            assert!(told(open), "{open}");
+        }
+        for other in [
+            "https://vpn.example.com",
+            "http://localhost:8080",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "http://postern.localhost",
+        ] {
+            assert!(!told(other), "{other}");
+        }
     }
 }

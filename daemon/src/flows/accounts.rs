@@ -8,13 +8,14 @@ use super::devices::location_names;
 use super::invite::{Actor, known_user};
 use super::permit::settle_user;
 use super::refusal::Refusal;
-use super::sweep::end_session;
+use super::sweep::end_links;
 use crate::rules::action::Action;
 use crate::rules::enrollment::Subject;
+use crate::rules::ids::UserId;
 use crate::rules::names;
 use crate::site::Site;
-use crate::store::Tx;
 use crate::store::account::User;
+use crate::store::{StoreError, Tx};
 
 /// What to change, as typed; `None` stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,7 +83,8 @@ pub struct RemovedDevice {
     pub locations: Vec<String>,
 }
 
-/// Changes what `edit` gives. An administrator who is none any more keeps no Unix account.
+/// Changes what `edit` gives. An administrator who is none any more keeps no Unix account; with another address links that were
+/// mailed to the one before end.
 pub fn edit(
     tx: &Tx<'_>,
     actor: &Actor,
@@ -102,9 +104,20 @@ pub fn edit(
     let changed = differences(&user, &wanted);
     if !changed.is_empty() {
         tx.update_user(&wanted)?;
+        if wanted.email != user.email && user.password_hash.is_some() {
+            forget_mailed(tx, user.id, now)?;
+        }
         tx.audit(&actor.name, Action::UserEdit, &wanted.username, Some(&changed.join(", ")), now)?;
     }
     Ok(Edited { username: wanted.username, changed })
+}
+
+/// Whoever reads the mailbox of before has nothing that opens the account. An invitation stays: it may have been handed over.
+fn forget_mailed(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+    tx.withdraw_resets(user)?;
+    tx.delete_mailed_codes(user)?;
+    tx.withdraw_tokens(Subject::User(user), now)?;
+    Ok(())
 }
 
 /// Ends sessions and what applications were issued, withdraws tokens that nobody used and takes every address away; devices and groups stay for
@@ -121,10 +134,7 @@ pub fn disable(
         return Ok(Switched { username: user.username, already: true });
     }
     keep_an_administrator(tx, &user)?;
-    for session in tx.running_enrollments(user.id)? {
-        end_session(tx, site, &session, now)?;
-    }
-    tx.withdraw_tokens(Subject::User(user.id), now)?;
+    end_links(tx, site, user.id, None, now)?;
     tx.set_disabled(user.id, Some(now))?;
     tx.sign_out_all(user.id, None)?;
     settle_user(tx, site, user.id)?;

@@ -8,17 +8,17 @@ use jiff::Timestamp;
 use postern_gateway::PublicKey;
 use zeroize::Zeroizing;
 
-use crate::flows::tell::tell;
-use crate::flows::{email_code, second_factor};
+use crate::flows::mailed_code::Sent;
+use crate::flows::{mailed_code, second_factor};
 use crate::rules::action::{Action, Reason};
-use crate::rules::connection::{ATTEMPT, MAIL_EVERY, Method, SAME_CODE};
-use crate::rules::ids::{CodeId, DeviceId, LocationId, UserId};
-use crate::rules::message::Message;
+use crate::rules::connection::{ATTEMPT, IDLE};
+use crate::rules::ids::{DeviceId, LocationId, UserId};
 use crate::rules::seal::Sealed;
-use crate::rules::token::{CodeKind, TokenHash};
+use crate::rules::second_factor::Method;
+use crate::rules::token::{Purpose, TokenHash};
 use crate::site::Site;
 use crate::store::account::User;
-use crate::store::connection::{Attempt, Connection, MailedCode};
+use crate::store::connection::{Attempt, Connection};
 use crate::store::device::{Device, DeviceOwner};
 use crate::store::{StoreError, Tx};
 
@@ -79,6 +79,13 @@ struct Place {
     location: LocationId,
 }
 
+impl Place {
+    /// Who is mailed codes, and for what.
+    fn mailed(&self) -> (UserId, Purpose) {
+        (self.user.id, Purpose::Connect(self.device.id, self.location))
+    }
+}
+
 /// What a client begins with.
 #[derive(Debug, Clone, Copy)]
 pub struct Beginning<'a> {
@@ -113,10 +120,10 @@ pub fn begin(
     may_mail: impl Fn(UserId) -> Result<(), Duration>,
     now: Timestamp,
 ) -> Result<(), ConnectError> {
-    let method = offered(site, beginning.method).ok_or(ConnectError::NoMethod)?;
+    let method = Method::numbered(beginning.method).ok_or(ConnectError::NoMethod)?;
     let key: PublicKey = beginning.key.parse().map_err(|_| ConnectError::Key)?;
     let location = LocationId(beginning.location);
-    if !asks(site, location) {
+    if !site.asks_second_factor(location) {
         return Err(ConnectError::NotAsked);
     }
     let device = tx.device_by_key(key)?.ok_or(ConnectError::NotAllowed)?;
@@ -125,7 +132,11 @@ pub fn begin(
         return Err(ConnectError::NoMethod);
     }
     if method == Method::Email {
-        mail_code(tx, site, &place, may_mail, now)?;
+        match mailed_code::send(tx, site, place.mailed(), may_mail, now)? {
+            Sent::OnItsWay => {}
+            Sent::NoMail => return Err(ConnectError::NoMethod),
+            Sent::NotFor(seconds) => return Err(ConnectError::Mailed { seconds }),
+        }
     }
     tx.insert_attempt(token, (place.device.id, location), method, now)?;
     Ok(())
@@ -153,7 +164,7 @@ pub fn finish(
             return Err(ConnectError::WrongCode);
         }
         tx.pass_attempt(attempt.id, now)?;
-        let detail = format!("{}, {}", name_of(site, attempt.location), attempt.method.name());
+        let detail = format!("{}, {}", name_of(site, attempt.location), attempt.method.factor().name());
         let what = format!("{}/{}", place.user.username, place.device.name);
         tx.audit(&place.user.username, Action::ConnectionStart, &what, Some(&detail), now)?;
     }
@@ -177,8 +188,16 @@ pub fn arrived(tx: &Tx<'_>, connected: &Connected) -> Result<bool, StoreError> {
 }
 
 /// Ends the connections for which nobody shook hands for too long.
-pub fn end_idle(tx: &Tx<'_>, over: &[Connection]) -> Result<(), StoreError> {
-    over.iter().try_for_each(|connection| tx.end_connection(connection))
+pub fn end_idle(tx: &Tx<'_>, site: &Site, over: &[Connection], now: Timestamp) -> Result<(), StoreError> {
+    for connection in over {
+        let Some(device) = tx.device(connection.device)? else { continue };
+        if let (true, Some((user, device))) = (tx.end_connection(connection)?, owned(tx, device)?) {
+            let what = format!("{}/{}", user.username, device.name);
+            let detail = format!("{}, no handshake for {IDLE} s", name_of(site, connection.location));
+            tx.audit("postern", Action::ConnectionEnd, &what, Some(&detail), now)?;
+        }
+    }
+    Ok(())
 }
 
 /// Why somebody was refused, as the audit log calls it; `None`: nobody was.
@@ -199,28 +218,20 @@ pub fn reason(error: &ConnectError) -> Option<Reason> {
 /// By name, for the audit log: whose account a token or a key belongs to.
 pub fn owner(tx: &Tx<'_>, token: TokenHash) -> Result<Option<String>, StoreError> {
     let Some(attempt) = tx.attempt(token)? else { return Ok(None) };
-    let owner = tx.device(attempt.device)?.map(|device| device.owner);
-    match owner {
-        Some(DeviceOwner::User(user)) => Ok(tx.user(user)?.map(|user| user.username)),
-        Some(DeviceOwner::Machine(_)) | None => Ok(None),
-    }
+    let Some(device) = tx.device(attempt.device)? else { return Ok(None) };
+    Ok(owned(tx, device)?.map(|(user, _)| user.username))
 }
 
-fn offered(site: &Site, number: i64) -> Option<Method> {
-    Method::numbered(number).filter(|method| match method {
-        Method::Email => site.config.mail.is_sent(),
-        Method::Totp => true,
-    })
-}
-
-fn asks(site: &Site, location: LocationId) -> bool {
-    site.location(location).is_some_and(|location| location.config.second_factor)
+/// A device with its owner; `None`: a machine.
+fn owned(tx: &Tx<'_>, device: Device) -> Result<Option<(User, Device)>, StoreError> {
+    let DeviceOwner::User(owner) = device.owner else { return Ok(None) };
+    Ok(tx.user(owner)?.map(|user| (user, device)))
 }
 
 /// `None`: it may not be there. Whose address is there may: see [`crate::flows::permit`].
 fn place_of(tx: &Tx<'_>, device: Device, location: LocationId) -> Result<Option<Place>, StoreError> {
-    let DeviceOwner::User(owner) = device.owner else { return Ok(None) };
-    let Some(user) = tx.user(owner)?.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
+    let active = owned(tx, device)?.filter(|(user, _)| user.disabled_at.is_none());
+    let Some((user, device)) = active else { return Ok(None) };
     let is_there = tx.addresses_of(device.id)?.iter().any(|held| held.location == location);
     Ok(is_there.then_some(Place { user, device, location }))
 }
@@ -233,7 +244,7 @@ fn attempted(
 ) -> Result<(Attempt, Place), ConnectError> {
     let attempt = tx.attempt(token)?.ok_or(ConnectError::InvalidToken)?;
     let is_late = now.as_second() >= attempt.begun_at.saturating_add(ATTEMPT);
-    if is_late || site.is_some_and(|site| !asks(site, attempt.location)) {
+    if is_late || site.is_some_and(|site| !site.asks_second_factor(attempt.location)) {
         return Err(ConnectError::Over);
     }
     let device = tx.device(attempt.device)?.ok_or(ConnectError::Over)?;
@@ -265,74 +276,8 @@ fn is_right(
     }
     match attempt.method {
         Method::Totp => second_factor::is_right_and_new(tx, site, &place.user, code, now),
-        Method::Email => {
-            let mailed = tx.mailed_code_of(place.user.id)?;
-            let Some(mailed) = mailed.filter(|mailed| is_for(mailed, place) && mailed.is_good(now)) else {
-                return Ok(false);
-            };
-            let is_right = email_code::is_same(code, &digits(site, &mailed));
-            if is_right {
-                tx.use_mailed_code(mailed.id, now)?;
-            }
-            Ok(is_right)
-        }
+        Method::Email => mailed_code::give(tx, site, place.mailed(), code, now),
     }
-}
-
-/// Mails a code: the same one, where somebody asks again soon from the same device, so that the mail before it stays good. Where
-/// none may be mailed, the one before it is to be found, as long as it is good.
-fn mail_code(
-    tx: &Tx<'_>,
-    site: &Site,
-    place: &Place,
-    may_mail: impl Fn(UserId) -> Result<(), Duration>,
-    now: Timestamp,
-) -> Result<(), ConnectError> {
-    let second = now.as_second();
-    let last = tx.mailed_code_of(place.user.id)?;
-    let just_now = last.as_ref().map_or(0, |last| last.mailed_at.saturating_add(MAIL_EVERY) - second);
-    let wait = if just_now > 0 {
-        u64::try_from(just_now).ok()
-    } else {
-        may_mail(place.user.id).err().map(|wait| wait.as_secs().max(1))
-    };
-    let good = last.filter(|last| is_for(last, place) && last.is_good(now));
-    if let Some(seconds) = wait {
-        return good.map(|_| ()).ok_or(ConnectError::Mailed { seconds });
-    }
-    let same = good.filter(|good| second < good.made_at.saturating_add(SAME_CODE));
-    let code = match same {
-        Some(same) => {
-            tx.mail_code_again(same.id, now)?;
-            same.id
-        }
-        None => tx.make_code(place.user.id, (place.device.id, place.location), now)?,
-    };
-    tell(tx, site, &Message::ConnectCode { code }, now)?;
-    Ok(())
-}
-
-/// What a mailed code is.
-pub fn digits(site: &Site, mailed: &MailedCode) -> Zeroizing<String> {
-    site.keys.token.digits(CodeKind::Connect, mailed.id.0, mailed.made_at)
-}
-
-/// A code that is worth mailing, with the names of the device and the location it is for.
-pub fn code_to_mail(
-    tx: &Tx<'_>,
-    site: &Site,
-    id: CodeId,
-    now: Timestamp,
-) -> Result<Option<(MailedCode, String, String)>, StoreError> {
-    let Some(mailed) = tx.mailed_code(id)?.filter(|mailed| mailed.is_good(now)) else { return Ok(None) };
-    let Some(device) = tx.device(mailed.device)? else { return Ok(None) };
-    let location = name_of(site, mailed.location);
-    Ok(Some((mailed, device.name, location)))
-}
-
-fn is_for(mailed: &MailedCode, place: &Place) -> bool {
-    let of_place: (DeviceId, LocationId) = (place.device.id, place.location);
-    (mailed.device, mailed.location) == of_place
 }
 
 fn name_of(site: &Site, location: LocationId) -> String {

@@ -1,27 +1,21 @@
 //! A second factor while enrolling, where everybody has to have one: in the browser after the password, in the desktop client
 //! before it (protocol 1.7). Only an invitation's session may: whoever has a password already signs in for it.
 
-use jiff::Timestamp;
+use std::time::Duration;
 
-use super::email_code;
+use jiff::Timestamp;
+use serde_json::Value;
+
 use super::enroll::{EnrollError, Session};
-use super::second_factor::{self, Method, RecoveryCodes, SetUp};
+use super::passkeys::{self, Adding, PasskeyError};
+use super::second_factor::{self, Begun, RecoveryCodes, SetUp};
 use crate::rules::enrollment::EnrollmentKind;
+use crate::rules::ids::UserId;
+use crate::rules::second_factor::Method;
 use crate::site::Site;
 use crate::store::account::User;
+use crate::store::passkey::Handle;
 use crate::store::{StoreError, Tx};
-
-/// What was begun.
-pub enum Begun {
-    /// Nothing: the session is not for that, or it is done.
-    Nothing,
-    /// An app is to be shown this.
-    App(SetUp),
-    /// A code is on its way.
-    Email,
-    /// No mail is sent from here.
-    NoMail,
-}
 
 /// Whether somebody is still to set one up in this session.
 pub fn owes(tx: &Tx<'_>, site: &Site, session: &Session) -> Result<bool, StoreError> {
@@ -33,16 +27,12 @@ pub fn begin(
     tx: &Tx<'_>,
     site: &Site,
     session: &Session,
-    method: Method,
-    random: [[u8; 32]; 2],
+    (method, random): (Method, [[u8; 32]; 2]),
+    may_mail: impl Fn(UserId) -> Result<(), Duration>,
     now: Timestamp,
 ) -> Result<Begun, EnrollError> {
     let Some(user) = owing(tx, site, session)? else { return Ok(Begun::Nothing) };
-    Ok(match method {
-        Method::App => second_factor::begin(tx, site, user, random, now)?.map_or(Begun::Nothing, Begun::App),
-        Method::Email if email_code::send(tx, site, user.id, now)? => Begun::Email,
-        Method::Email => Begun::NoMail,
-    })
+    Ok(second_factor::begin_by(tx, site, user, (method, random), may_mail, now)?)
 }
 
 /// What an app is shown, once that is begun.
@@ -69,6 +59,31 @@ pub fn confirm(
 ) -> Result<Option<RecoveryCodes>, EnrollError> {
     match owing(tx, site, session)? {
         Some(user) => Ok(second_factor::confirm_by(tx, site, user, given, None, random, now)?),
+        None => Ok(None),
+    }
+}
+
+/// Begins with a passkey; `None`: the session is not for that, or it is done. See [`passkeys::begin`].
+pub fn begin_passkey(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    handle: Handle,
+) -> Result<Option<(Value, Adding)>, PasskeyError> {
+    owing(tx, site, session)?.map(|user| passkeys::begin(tx, site, user, handle)).transpose()
+}
+
+/// Adds it; see [`passkeys::add`]. Every session at /me ends, as in [`confirm`].
+pub fn add_passkey(
+    tx: &Tx<'_>,
+    site: &Site,
+    session: &Session,
+    made: (&Adding, &str, &str),
+    random: &[[u8; 32]; 4],
+    now: Timestamp,
+) -> Result<Option<RecoveryCodes>, PasskeyError> {
+    match owing(tx, site, session)? {
+        Some(user) => passkeys::add(tx, site, (user, None), made, random, now),
         None => Ok(None),
     }
 }

@@ -157,7 +157,7 @@ pub fn grant(
 
 /// Writes down that somebody agrees to what is asked for.
 pub fn agree(tx: &Tx<'_>, asked: &Asked, who: &SignedIn, now: Timestamp) -> Result<(), StoreError> {
-    let before = tx.consent(who.user.id, asked.app.id)?.unwrap_or_default();
+    let before = agreed(tx, &asked.app, who)?;
     let scopes = before.and(&asked.request.scopes);
     if scopes != before {
         tx.set_consent(who.user.id, asked.app.id, &scopes, now)?;
@@ -179,12 +179,17 @@ fn answer(site: &Site, uri: &str, state: Option<&str>, Problem(error, descriptio
     openid::with_params(uri, said.chain(state.map(|state| ("state", state))).chain([("iss", issuer(site))]))
 }
 
+/// What somebody agreed that an application may have.
+fn agreed(tx: &Tx<'_>, app: &App, who: &SignedIn) -> Result<Scopes, StoreError> {
+    Ok(tx.consent(who.user.id, app.id)?.map(|(scopes, _)| scopes).unwrap_or_default())
+}
+
 fn permitted(tx: &Tx<'_>, asked: &Asked, who: &SignedIn) -> Result<Next, StoreError> {
     let (app, request) = (&asked.app, &asked.request);
     if !app.permits(&tx.groups_of(who.user.id)?) {
         return Ok(Next::NotPermitted);
     }
-    let given = tx.consent(who.user.id, app.id)?.unwrap_or_default();
+    let given = agreed(tx, app, who)?;
     // To go on while somebody is away takes their own word (Core, 11).
     let is_skipped = app.skips_consent && !request.scopes.has(Scope::OfflineAccess);
     let is_agreed = is_skipped || request.scopes.are_within(&given);

@@ -9,7 +9,9 @@ use super::second_factor;
 use super::signing_keys::{self, SigningError, issuer};
 use crate::rules::action::Action;
 use crate::rules::ids::GrantId;
-use crate::rules::openid::{self, ACCESS_FOR, FAMILY_FOR, ID_TOKEN_FOR, Problem, REFRESH_FOR, Scope, Scopes};
+use crate::rules::openid::{
+    self, ACCESS_FOR, FAMILY_FOR, ID_TOKEN_FOR, Problem, REFRESH_FOR, REFRESHES_A_MINUTE, Scope, Scopes,
+};
 use crate::rules::token::{Token, TokenHash};
 use crate::site::Site;
 use crate::store::account::User;
@@ -20,6 +22,8 @@ use crate::store::{StoreError, Tx};
 const BAD_CODE: Problem = Problem("invalid_grant", "the code is not good, or not for this application");
 const BAD_REFRESH: Problem =
     Problem("invalid_grant", "the refresh token is not good, or not for this application");
+/// The application refreshes again and again.
+pub const TOO_OFTEN: Problem = Problem("temporarily_unavailable", "too many refreshes of one sign-in: wait");
 const BAD_CLIENT: Problem = Problem("invalid_client", "the application is not known, or its secret is wrong");
 
 /// What an application is known by.
@@ -125,6 +129,9 @@ pub fn refresh(
     }
     if now.as_second() >= found.expires_at {
         return Ok(Err(BAD_REFRESH));
+    }
+    if tx.refreshes_since(grant.id, now.as_second().saturating_sub(60))? >= REFRESHES_A_MINUTE {
+        return Ok(Err(TOO_OFTEN));
     }
     let scopes = scope.map_or_else(|| grant.scopes.clone(), Scopes::known_of);
     if !scopes.are_within(&grant.scopes) || !scopes.has(Scope::OpenId) {

@@ -18,6 +18,8 @@ pub struct OwnApp {
     pub is_permitted: bool,
     /// What they agreed to; empty: nothing.
     pub agreed: Scopes,
+    /// When (Unix seconds).
+    pub agreed_at: i64,
     /// Whether it was issued something that goes on while they are away.
     pub is_offline: bool,
 }
@@ -27,11 +29,11 @@ pub fn list(tx: &Tx<'_>, who: &SignedIn) -> Result<Vec<OwnApp>, StoreError> {
     let groups = tx.groups_of(who.user.id)?;
     let mut own = Vec::new();
     for app in tx.apps()? {
-        let agreed = tx.consent(who.user.id, app.id)?.unwrap_or_default();
+        let (agreed, agreed_at) = tx.consent(who.user.id, app.id)?.unwrap_or_default();
         let is_permitted = app.permits(&groups);
         let is_offline = tx.has_offline_grant(who.user.id, app.id)?;
         if is_permitted || is_offline || agreed.iter().next().is_some() {
-            own.push(OwnApp { app, is_permitted, agreed, is_offline });
+            own.push(OwnApp { app, is_permitted, agreed, agreed_at, is_offline });
         }
     }
     Ok(own)

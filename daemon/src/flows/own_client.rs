@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::issue::{enrollment_token, issue_enrollment};
 use super::refusal::Refusal;
 use super::sign_in::SignedIn;
-use super::sweep::end_session;
+use super::sweep::end_links;
 use super::tell::tell;
 use crate::rules::action::Action;
 use crate::rules::enrollment::{Enrollment, EnrollmentKind, OWN_LINK, Stage, Subject};
@@ -74,14 +74,7 @@ pub fn issue(tx: &Tx<'_>, site: &Site, who: &SignedIn, mail: Mail, now: Timestam
 
 /// Takes it back. What a client registered with it stays: that is a device like any other.
 pub fn withdraw(tx: &Tx<'_>, site: &Site, who: &SignedIn, now: Timestamp) -> Result<(), Refusal> {
-    let mut ended = tx.withdraw_tokens(Subject::User(who.user.id), now)?;
-    for running in tx.running_enrollments(who.user.id)? {
-        if running.kind == EnrollmentKind::Activation {
-            end_session(tx, site, &running, now)?;
-            ended += 1;
-        }
-    }
-    if ended > 0 {
+    if end_links(tx, site, who.user.id, Some(EnrollmentKind::Activation), now)? > 0 {
         let name = &who.user.username;
         tx.audit(name, Action::UserWithdrawClient, name, None, now)?;
     }

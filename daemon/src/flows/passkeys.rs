@@ -3,6 +3,7 @@
 //! `webauthn_rs`'s; nothing beyond this module knows it.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use webauthn_rs::prelude::{
     CredentialID, DiscoverableAuthentication, Passkey as Credential, PasskeyRegistration,
@@ -13,11 +14,12 @@ use super::second_factor::{self, RecoveryCodes};
 use super::sign_in::SignedIn;
 use super::tell::tell;
 use crate::rules::action::Action;
-use crate::rules::ids::{PasskeyId, UserId};
+use crate::rules::ids::{PasskeyId, SessionId, UserId};
 use crate::rules::message::{Message, PasskeyEvent};
 use crate::rules::names::{self, NameError};
 use crate::rules::second_factor::Factor;
 use crate::site::Site;
+use crate::store::account::User;
 use crate::store::passkey::{Handle, NewPasskey, Passkey};
 use crate::store::{StoreError, Tx};
 
@@ -40,6 +42,9 @@ pub enum PasskeyError {
     /// A name that is not taken.
     #[error(transparent)]
     Name(NameError),
+    /// Something else that only its owner can set up comes first.
+    #[error("an app or codes by mail come first")]
+    NotFirst,
     /// The user has as many as they may have.
     #[error("nobody has more than {MOST_PASSKEYS} passkeys")]
     Enough,
@@ -62,7 +67,7 @@ pub struct Adding {
 }
 
 /// What an authenticator was asked to sign.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Challenge {
     /// Whose passkey it has to be; `None`: anybody's.
     of: Option<UserId>,
@@ -74,6 +79,22 @@ pub fn are_possible(site: &Site) -> bool {
     relying_party(site).is_some()
 }
 
+/// Whether who is signed in has to set up an app or codes by mail first. Both take a mailed code; without it, where everybody
+/// has to have a second factor, whoever has the password alone would come in with a passkey of their own.
+pub fn comes_later(site: &Site, who: &SignedIn) -> bool {
+    second_factor::owes(site, who.factors) && second_factor::wants_mail_too(site, who.factors)
+}
+
+/// [`begin`] for who is signed in, unless it [`comes_later`].
+pub fn begin_here(
+    tx: &Tx<'_>,
+    site: &Site,
+    who: &SignedIn,
+    handle: Handle,
+) -> Result<(Value, Adding), PasskeyError> {
+    if comes_later(site, who) { Err(PasskeyError::NotFirst) } else { begin(tx, site, &who.user, handle) }
+}
+
 /// A user's, the oldest first.
 pub fn list(tx: &Tx<'_>, user: UserId) -> Result<Vec<Passkey>, StoreError> {
     tx.passkeys_of(user)
@@ -81,22 +102,17 @@ pub fn list(tx: &Tx<'_>, user: UserId) -> Result<Vec<Passkey>, StoreError> {
 
 /// Begins to add one: what `navigator.credentials.create` takes, in its JSON form. By `handle`, which is random,
 /// authenticators know the user from here on if they do not know them by another yet.
-pub fn begin(
-    tx: &Tx<'_>,
-    site: &Site,
-    who: &SignedIn,
-    handle: Handle,
-) -> Result<(Value, Adding), PasskeyError> {
+pub fn begin(tx: &Tx<'_>, site: &Site, user: &User, handle: Handle) -> Result<(Value, Adding), PasskeyError> {
     let party = relying_party(site).ok_or(PasskeyError::NotHere)?;
-    let theirs = tx.passkeys_of(who.user.id)?;
+    let theirs = tx.passkeys_of(user.id)?;
     if theirs.len() >= MOST_PASSKEYS {
         return Err(PasskeyError::Enough);
     }
     let handle = Uuid::from_bytes(theirs.first().map_or(handle, |passkey| passkey.handle));
     let known: Result<Vec<CredentialID>, _> =
         theirs.iter().map(|passkey| Ok::<_, StoreError>(credential(passkey)?.cred_id().clone())).collect();
-    let shown = format!("{} {}", who.user.first_name, who.user.last_name);
-    let begun = party.start_passkey_registration(handle, &who.user.username, shown.trim(), Some(known?));
+    let shown = format!("{} {}", user.first_name, user.last_name);
+    let begun = party.start_passkey_registration(handle, &user.username, shown.trim(), Some(known?));
     let (options, state) = begun.map_err(PasskeyError::Answer)?;
     let mut options = json_of(&options);
     // It has to say whose it is, or nobody could sign in with it alone. Which it is no state of the library asks.
@@ -104,15 +120,15 @@ pub fn begin(
         selection["residentKey"] = json!("required");
         selection["requireResidentKey"] = json!(true);
     }
-    Ok((options, Adding { user: who.user.id, handle, state }))
+    Ok((options, Adding { user: user.id, handle, state }))
 }
 
 /// Adds the one that the browser's answer (JSON) is of; gives recovery codes to who has none yet. With the first second
-/// factor sessions end that were opened without. `random` is four times fresh.
+/// factor sessions end that were opened without; the one it is added in has given it. `random` is four times fresh.
 pub fn add(
     tx: &Tx<'_>,
     site: &Site,
-    who: &SignedIn,
+    (user, here): (&User, Option<SessionId>),
     (adding, answer, name): (&Adding, &str, &str),
     random: &[[u8; 32]; 4],
     now: Timestamp,
@@ -121,40 +137,35 @@ pub fn add(
     let party = relying_party(site).ok_or(PasskeyError::NotHere)?;
     let answer: RegisterPublicKeyCredential = serde_json::from_str(answer)
         .map_err(|error| PasskeyError::Answer(WebauthnError::ParseJSONFailure(error)))?;
-    if adding.user != who.user.id {
+    if adding.user != user.id {
         return Err(PasskeyError::Unknown);
     }
-    if tx.passkeys_of(who.user.id)?.len() >= MOST_PASSKEYS {
+    if tx.passkeys_of(user.id)?.len() >= MOST_PASSKEYS {
         return Err(PasskeyError::Enough);
     }
     let made = party.finish_passkey_registration(&answer, &adding.state).map_err(PasskeyError::Answer)?;
     if tx.passkey_by_credential(made.cred_id())?.is_some() {
         return Err(PasskeyError::Taken);
     }
+    let before = tx.factors_of(user.id)?;
     let new = NewPasskey {
-        user: who.user.id,
+        user: user.id,
         handle: adding.handle.into_bytes(),
         credential_id: made.cred_id(),
         credential: &json_of(&made).to_string(),
         name: &name,
     };
     tx.insert_passkey(&new, now)?;
-    let username = &who.user.username;
-    tell(
-        tx,
-        site,
-        &Message::Passkey { user: who.user.id, passkey: name.clone(), event: PasskeyEvent::Added },
-        now,
-    )?;
-    tx.audit(username, Action::PasskeyAdd, username, Some(&name), now)?;
-    if !who.factors.any() {
-        tx.sign_out_all(who.user.id, Some(who.session.id))?;
+    tx.audit(&user.username, Action::PasskeyAdd, &user.username, Some(&name), now)?;
+    tell(tx, site, &Message::Passkey { user: user.id, passkey: name, event: PasskeyEvent::Added }, now)?;
+    if !before.any() {
+        tx.sign_out_all(user.id, here)?;
     }
-    tx.note_second_factor(who.session.id, Factor::Passkey, now)?;
-    if who.factors.recovery_codes > 0 {
+    here.map_or(Ok(()), |here| tx.note_second_factor(here, Factor::Passkey, now))?;
+    if before.recovery_codes > 0 {
         return Ok(None);
     }
-    Ok(Some(second_factor::renew_codes(tx, &who.user, random, now)?))
+    Ok(second_factor::renew_codes(tx, user, random, now)?)
 }
 
 /// One of theirs. Somebody else's is as unknown to them as one that never was.
@@ -222,7 +233,7 @@ fn credential(passkey: &Passkey) -> Result<Credential, StoreError> {
 }
 
 #[expect(clippy::expect_used, reason = "none of the library's types has anything that is no JSON")]
-fn json_of(value: &impl serde::Serialize) -> Value {
+fn json_of(value: &impl Serialize) -> Value {
     serde_json::to_value(value).expect("JSON has a form for it")
 }
 

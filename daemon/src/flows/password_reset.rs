@@ -140,6 +140,8 @@ mod tests {
 
     use super::*;
     use crate::fixtures::{a_person, a_site, at};
+    use crate::flows::accounts::{self, Edit};
+    use crate::flows::invite::Actor;
     use crate::flows::issue::issue_enrollment;
     use crate::rules::enrollment::{EnrollmentKind, Subject};
     use crate::store::Store;
@@ -186,6 +188,30 @@ mod tests {
             assert!(tx.enrollment_by_token(unused.hash())?.is_none());
             Ok(())
         });
+    }
+
+    #[test]
+    fn what_was_mailed_to_an_address_of_before_opens_nothing() {
+        for is_started in [false, true] {
+            forgetful_ann(|tx, site, token| {
+                let ann = tx.user_by_name("ann")?.unwrap().id;
+                let (kind, day) = (EnrollmentKind::Activation, Duration::from_hours(24));
+                let unused = issue_enrollment(tx, site, Subject::User(ann), kind, None, day, at(0))?.1;
+                if is_started {
+                    start(tx, site, token, COOKIE, at(100))?;
+                }
+                let root = Actor { name: "root".to_owned(), account: None };
+                let renamed = Edit { first_name: Some("Anne".to_owned()), ..Edit::default() };
+                accounts::edit(tx, &root, "ann", &renamed, at(101)).unwrap();
+                assert!(is_good(tx, site, token.hash(), at(101))?, "the address is the same");
+                let moved = Edit { email: Some("ann@example.org".to_owned()), ..Edit::default() };
+                accounts::edit(tx, &root, "ann", &moved, at(101)).unwrap();
+                assert!(!is_good(tx, site, token.hash(), at(101))?);
+                assert!(matches!(session(tx, COOKIE, at(101)), Err(ResetError::NoSession)));
+                assert!(tx.enrollment_by_token(unused.hash())?.is_none());
+                Ok(())
+            });
+        }
     }
 
     #[test]

@@ -229,3 +229,21 @@ fn one_of_many_gets_the_name_of_a_device_and_one_the_key() {
     assert_eq!(won.len(), 1);
     assert!(lost.iter().all(StoreError::is_conflict), "{lost:?}");
 }
+
+#[test]
+fn however_many_devices_somebody_adds_at_once_there_are_as_many_as_people_may_have() {
+    let mut arena = Arena::new();
+    arena.site.config.portal.device_limit = Some(3);
+    let made = arena.store.write_blocking(|tx| {
+        let ann = a_person(tx, "ann");
+        tx.activate_user(ann, "old", None)?;
+        tx.user(ann)
+    });
+    let user = made.unwrap().0.unwrap();
+    let (won, lost) = arena.race(|tx, site, number| {
+        let key = postern_gateway::PrivateKey::from_random([number + 20; 32]).public().to_string();
+        enroll::add_device(tx, site, &user, (&format!("d{number}"), &key), at(0))
+    });
+    assert_eq!(won.len(), 3);
+    assert!(lost.iter().all(|error| matches!(error, EnrollError::DeviceLimit(3))), "{lost:?}");
+}

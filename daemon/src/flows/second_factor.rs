@@ -1,22 +1,25 @@
 //! A second factor of one's own: set up, which counts once a code proved it, used, removed; recovery codes for who loses it;
 //! an administrator's way out for who loses those, too.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::email_code;
 use super::invite::{Actor, known_user};
+use super::mailed_code::{self, Sent};
 use super::refusal::Refusal;
 use super::sign_in::SignedIn;
+use super::sweep::end_links;
 use super::tell::tell;
 use crate::rules::action::Action;
-use crate::rules::enrollment::Subject;
 use crate::rules::ids::{SessionId, UserId};
 use crate::rules::message::Message;
 use crate::rules::recovery;
 use crate::rules::seal::Sealed;
-use crate::rules::second_factor::{Factor, Factors};
+use crate::rules::second_factor::{Factor, Factors, Method};
+use crate::rules::token::{Purpose, TokenHash};
 use crate::rules::totp::Secret;
 use crate::site::Site;
 use crate::store::account::User;
@@ -27,25 +30,6 @@ const SET_UP_FOR: i64 = 60 * 60;
 
 /// Codes to be shown once and never again.
 pub type RecoveryCodes = Vec<Zeroizing<String>>;
-
-/// What is set up by a code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// An authenticator app.
-    App,
-    /// Codes by mail.
-    Email,
-}
-
-impl Method {
-    /// What it is then.
-    pub fn factor(self) -> Factor {
-        match self {
-            Self::App => Factor::Totp,
-            Self::Email => Factor::Email,
-        }
-    }
-}
 
 /// What is given so that a second factor counts.
 #[derive(Clone, Copy)]
@@ -64,6 +48,16 @@ pub struct SetUp {
     pub uri: Zeroizing<String>,
     /// To be typed: base32.
     pub secret: Zeroizing<String>,
+}
+
+/// What was begun.
+pub enum Begun {
+    /// Nothing: there is one that counts, or nobody is asked for one.
+    Nothing,
+    /// An app is to be shown this.
+    App(SetUp),
+    /// This became of a code by mail.
+    Email(Sent),
 }
 
 /// What an administrator's reset did.
@@ -138,7 +132,7 @@ pub fn confirm_email(
     now: Timestamp,
 ) -> Result<Option<RecoveryCodes>, StoreError> {
     let factors = tx.factors_of(user.id)?;
-    if factors.email || factors.totp || !email_code::give(tx, site, user.id, code, now)? {
+    if factors.email || factors.totp || !mailed_code::give(tx, site, (user.id, Purpose::SignIn), code, now)? {
         return Ok(None);
     }
     tx.confirm_email_factor(user.id, now)?;
@@ -160,19 +154,42 @@ fn set(
     tx.audit(&user.username, Action::SecondFactorSet, &user.username, Some(factor.name()), now)
 }
 
-/// [`begin`] for who is signed in, with a mailed code where [`wants_mail_too`].
+/// Begins with an app, or mails a code to who has neither an app nor codes by mail. `random` is two times fresh.
+pub fn begin_by(
+    tx: &Tx<'_>,
+    site: &Site,
+    user: &User,
+    (method, random): (Method, [[u8; 32]; 2]),
+    may_mail: impl Fn(UserId) -> Result<(), Duration>,
+    now: Timestamp,
+) -> Result<Begun, StoreError> {
+    let factors = tx.factors_of(user.id)?;
+    match method {
+        Method::Totp => Ok(begin(tx, site, user, random, now)?.map_or(Begun::Nothing, Begun::App)),
+        Method::Email if factors.email || factors.totp => Ok(Begun::Nothing),
+        Method::Email => {
+            Ok(Begun::Email(mailed_code::send(tx, site, (user.id, Purpose::SignIn), may_mail, now)?))
+        }
+    }
+}
+
+/// [`begin_by`] for who is signed in, with a mailed code where [`wants_mail_too`].
 pub fn begin_here(
     tx: &Tx<'_>,
     site: &Site,
     who: &SignedIn,
-    random: [[u8; 32]; 2],
+    (method, random): (Method, [[u8; 32]; 2]),
+    may_mail: impl Fn(UserId) -> Result<(), Duration>,
     now: Timestamp,
-) -> Result<bool, StoreError> {
-    let is_begun = begin(tx, site, &who.user, random, now)?.is_some();
-    if is_begun && wants_mail_too(site, who.factors) {
-        email_code::send(tx, site, who.user.id, now)?;
+) -> Result<Begun, StoreError> {
+    let user = &who.user;
+    if method == Method::Totp && wants_mail_too(site, who.factors) {
+        let sent = mailed_code::send(tx, site, (user.id, Purpose::SignIn), &may_mail, now)?;
+        if matches!(sent, Sent::NotFor(_)) {
+            return Ok(Begun::Email(sent));
+        }
     }
-    Ok(is_begun)
+    begin_by(tx, site, user, (method, random), may_mail, now)
 }
 
 /// [`confirm`] or [`confirm_email`] for who is signed in: every other session ends, and this one has given its second factor.
@@ -185,7 +202,7 @@ pub fn confirm_here(
     now: Timestamp,
 ) -> Result<Option<RecoveryCodes>, StoreError> {
     let Given { method, code, .. } = given;
-    if method == Method::App
+    if method == Method::Totp
         && wants_mail_too(site, who.factors)
         && !gives_both(tx, site, &who.user, given, now)?
     {
@@ -209,7 +226,7 @@ pub fn confirm_by(
     now: Timestamp,
 ) -> Result<Option<RecoveryCodes>, StoreError> {
     match method {
-        Method::App => confirm(tx, site, user, code, but, random, now),
+        Method::Totp => confirm(tx, site, user, code, but, random, now),
         Method::Email => confirm_email(tx, site, user, code, but, random, now),
     }
 }
@@ -230,19 +247,23 @@ pub fn give(
     if factors.totp && is_right_and_new(tx, site, user, code, now)? {
         return Ok(Some(Factor::Totp));
     }
-    let is_right = factors.email && email_code::give(tx, site, user.id, code, now)?;
+    let is_right = factors.email && mailed_code::give(tx, site, (user.id, Purpose::SignIn), code, now)?;
     Ok(is_right.then_some(Factor::Email))
 }
 
-/// Other recovery codes in place of those there were. `random` is four times fresh.
+/// Other recovery codes in place of those there were; `None`: there is no second factor whose loss they would be for. `random` is
+/// four times fresh.
 pub fn renew_codes(
     tx: &Tx<'_>,
     user: &User,
     random: &[[u8; 32]; 4],
     now: Timestamp,
-) -> Result<RecoveryCodes, StoreError> {
+) -> Result<Option<RecoveryCodes>, StoreError> {
+    if !tx.factors_of(user.id)?.any() {
+        return Ok(None);
+    }
     tx.audit(&user.username, Action::RecoveryCodesRenew, &user.username, None, now)?;
-    put_codes(tx, user, random)
+    put_codes(tx, user, random).map(Some)
 }
 
 /// Takes a second factor away; the recovery codes go with the last one. `false`: there was none such that counts. Passkeys go
@@ -300,22 +321,13 @@ pub fn reset(
     if !removed.is_empty() {
         tx.sign_out_all(user.id, None)?;
         if user.password_hash.is_some() {
-            end_links(tx, user.id, now)?;
+            end_links(tx, site, user.id, None, now)?;
         }
         tell(tx, site, &Message::SecondFactorRemoved { user: user.id, factor: None }, now)?;
         let detail = removed.join(", ");
         tx.audit(&actor.name, Action::SecondFactorReset, &user.username, Some(&detail), now)?;
     }
     Ok(Reset { username: user.username, removed })
-}
-
-/// Ends the links of a user, and what was begun with one.
-fn end_links(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<(), StoreError> {
-    tx.withdraw_tokens(Subject::User(user), now)?;
-    for running in tx.running_enrollments(user)? {
-        tx.end_enrollment(running.id, now)?;
-    }
-    Ok(())
 }
 
 /// Forgets what was begun and never finished.
@@ -357,14 +369,14 @@ fn gives_both(
 ) -> Result<bool, StoreError> {
     let secret = unconfirmed(tx, site, user, now)?;
     let is_of_app = secret.is_some_and(|secret| secret.check(given.code, None, now).is_some());
-    Ok(is_of_app && email_code::give(tx, site, user.id, given.mailed, now)?)
+    Ok(is_of_app && mailed_code::give(tx, site, (user.id, Purpose::SignIn), given.mailed, now)?)
 }
 
 fn give_recovery_code(
     tx: &Tx<'_>,
     site: &Site,
     user: &User,
-    hash: crate::rules::token::TokenHash,
+    hash: TokenHash,
     now: Timestamp,
 ) -> Result<Option<Factor>, StoreError> {
     if !tx.use_recovery_code(user.id, hash)? {

@@ -4,11 +4,11 @@
 use jiff::Timestamp;
 
 use super::sign_in::{Entry, seat};
-use super::{email_code, second_factor};
+use super::{mailed_code, second_factor};
 use crate::rules::action::Action;
 use crate::rules::ids::UserId;
 use crate::rules::second_factor::{Factor, Factors};
-use crate::rules::token::TokenHash;
+use crate::rules::token::{Purpose, TokenHash};
 use crate::site::Site;
 use crate::store::account::User;
 use crate::store::{StoreError, Tx};
@@ -50,10 +50,10 @@ pub fn waiting(tx: &Tx<'_>, token: TokenHash, now: Timestamp) -> Result<Option<W
     Ok(factors.any().then_some(Waiting { id: pending.id, user, factors }))
 }
 
-/// Mails a code to who takes codes by mail.
+/// Mails a code to who takes codes by mail. Each asks for one with the right password, of which there is an allowance.
 pub fn send_code(tx: &Tx<'_>, site: &Site, user: UserId, now: Timestamp) -> Result<(), StoreError> {
     if tx.factors_of(user)?.email {
-        email_code::send(tx, site, user, now)?;
+        mailed_code::send(tx, site, (user, Purpose::SignIn), |_| Ok(()), now)?;
     }
     Ok(())
 }

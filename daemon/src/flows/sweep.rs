@@ -4,10 +4,11 @@
 use jiff::Timestamp;
 
 use crate::flows::tell::tell;
-use crate::flows::{exhaustion, permit, second_factor, sign_in_code, signing_keys};
+use crate::flows::{exhaustion, mailed_code, permit, second_factor, sign_in_code, signing_keys};
 use crate::rules::action::Action;
-use crate::rules::enrollment::{Enrollment, Subject};
+use crate::rules::enrollment::{Enrollment, EnrollmentKind, Subject};
 use crate::rules::fact::Fact;
+use crate::rules::ids::UserId;
 use crate::rules::message::Message;
 use crate::site::Site;
 use crate::store::{StoreError, Tx};
@@ -18,6 +19,7 @@ pub fn sweep(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<(), StoreError>
     tx.forget_withdrawn(now)?;
     tx.forget_resets(now)?;
     tx.forget_attempts(now)?;
+    mailed_code::forget(tx, now)?;
     tx.forget_sessions(site.config.sign_in, now)?;
     sign_in_code::forget(tx, now)?;
     second_factor::forget(tx, now)?;
@@ -44,13 +46,26 @@ pub fn end_sessions(tx: &Tx<'_>, site: &Site, now: Timestamp) -> Result<usize, S
     Ok(overdue.len())
 }
 
-/// Closes one session, whatever its deadline.
-pub(super) fn end_session(
+/// Withdraws the links of a user and closes the sessions that were opened with one; of a `kind`, if that is given. Says how many.
+pub fn end_links(
     tx: &Tx<'_>,
     site: &Site,
-    enrollment: &Enrollment,
+    user: UserId,
+    kind: Option<EnrollmentKind>,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
+    let mut ended = tx.withdraw_tokens(Subject::User(user), now)?;
+    for running in tx.running_enrollments(user)? {
+        if kind.is_none_or(|kind| running.kind == kind) {
+            end_session(tx, site, &running, now)?;
+            ended += 1;
+        }
+    }
+    Ok(ended)
+}
+
+/// Closes one session, whatever its deadline.
+fn end_session(tx: &Tx<'_>, site: &Site, enrollment: &Enrollment, now: Timestamp) -> Result<(), StoreError> {
     remove_abandoned(tx, site, enrollment, now)?;
     tx.end_enrollment(enrollment.id, now)
 }

@@ -184,7 +184,7 @@ fn new_device(tx: &Tx<'_>, peer: &WgPeer, location: LocationId, now: Timestamp) 
     let unnamed = || format!("peer {}", peer.public_key.to_string().chars().take(8).collect::<String>());
     let wanted = peer.name.as_deref().and_then(|name| names::device_name(name).ok()).unwrap_or_else(unnamed);
     for number in 1..=MOST_NAMESAKES {
-        let name = if number == 1 { wanted.clone() } else { numbered(&wanted, number) };
+        let name = if number == 1 { wanted.clone() } else { with_number(&wanted, number) };
         match tx.insert_device(DeviceOwner::Machine(location), &name, Some(peer.public_key), None, now) {
             Err(error) if error.is_conflict() => {}
             made => return Ok(made?),
@@ -194,7 +194,7 @@ fn new_device(tx: &Tx<'_>, peer: &WgPeer, location: LocationId, now: Timestamp) 
 }
 
 /// `ann (2)`, no longer than a name may be.
-fn numbered(name: &str, number: u32) -> String {
+fn with_number(name: &str, number: u32) -> String {
     let number = format!(" ({number})");
     let kept: String = name.chars().take(64 - number.len()).collect();
     format!("{}{number}", kept.trim_end())

@@ -61,8 +61,9 @@ pub fn addressee(tx: &Tx<'_>, site: &Site, message: &Message) -> Result<Option<S
         }
         Message::PasswordForgotten { user, .. } => *user,
         Message::PasswordReset { reset } => tx.reset(*reset)?.map(|reset| reset.user),
-        Message::ConnectCode { code } => tx.mailed_code(*code)?.map(|mailed| mailed.user),
-        Message::EmailCode { code } => tx.email_code(*code)?.map(|code| code.user),
+        Message::ConnectCode { code } | Message::EmailCode { code } => {
+            tx.mailed_code(*code)?.map(|code| code.user)
+        }
         Message::LocationFull { .. } | Message::CertificateFailing { to: None, .. } => {
             return Ok(Some(site.config.contact.email.clone()));
         }
@@ -166,7 +167,6 @@ fn address(
         }
         Message::PasswordForgotten { .. } => Ok(Err("no link was issued for it")),
         Message::PasswordReset { reset } => password_reset(tx, site, *reset, now),
-        Message::ConnectCode { code } => codes::connect(tx, site, *code, now),
         Message::LocationFull { location } => {
             to_whom_it_concerns(tx, site, None, vec![("location", location.clone())])
         }
@@ -184,7 +184,7 @@ fn address(
         Message::SecondFactorSet { user, .. }
         | Message::SecondFactorRemoved { user, .. }
         | Message::RecoveryCodeUsed { user, .. } => about(*user, factor::about_factor(message)),
-        Message::EmailCode { code } => codes::email(tx, site, *code, now),
+        Message::ConnectCode { code } | Message::EmailCode { code } => codes::mailed(tx, site, *code, now),
         Message::NewLinkWanted { user } => {
             about(*user, vec![("command", command_for_another_link(tx, *user)?)])
         }

@@ -80,6 +80,8 @@ names! {
     PasskeyRemove = "passkey.remove",
     /// A device gave its second factor and is connected.
     ConnectionStart = "connection.start",
+    /// A device shook hands no more and is not connected any longer.
+    ConnectionEnd = "connection.end",
     /// A user set a second factor.
     SecondFactorSet = "second-factor.set",
     /// A user removed a second factor.

@@ -24,6 +24,20 @@ pub fn is_registered(registered: &[String], asked: &str, is_public: bool) -> boo
     registered.iter().any(|known| known == asked || (is_public && is_same_but_port(known, asked)))
 }
 
+/// The longest path that somebody is led back to.
+const MOST_PATH_BYTES: usize = 2048;
+
+/// Whether somebody can be led back to this on our own host: a path there, which no browser takes for another host's. Not
+/// what leads there itself.
+pub fn is_own_path(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_graphic() && !"\"'<>\\^`{|}#".contains(c);
+    text.len() <= MOST_PATH_BYTES
+        && text.starts_with('/')
+        && !text.starts_with("//")
+        && !text.starts_with("/forward-auth")
+        && text.chars().all(is_plain)
+}
+
 struct Parts<'a> {
     scheme: &'a str,
     host: &'a str,
@@ -136,6 +150,32 @@ mod tests {
             "",
         ] {
             assert!(!is(other, false) && !is(other, true), "{other}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_a_path_of_our_own_host_is_led_back_to() {
+        for taken in ["/", "/wiki/", "/wiki/a%20b?q=1&to=https://evil.example/", "/~ann/@me"] {
+            assert!(is_own_path(taken), "{taken}");
+        }
+        for refused in [
+            "",
+            "wiki/",
+            "//evil.example/",
+            "/\\evil.example/",
+            "\\/evil.example",
+            "https://evil.example/",
+            "javascript:alert(1)",
+            "@evil.example/",
+            ".evil.example/",
+            ":pw@evil.example/",
+            "/a b",
+            "/a\r\nLocation: https://evil.example/",
+            "/\t/evil.example/",
+            "/forward-auth/enter?app=wiki",
+            &format!("/{}", "x".repeat(2048)),
+        ] {
+            assert!(!is_own_path(refused), "{refused}");
         }
     }
 

@@ -10,46 +10,6 @@ pub const IDLE: i64 = 180 + 25 + 5;
 const APART: i64 = 2;
 /// So many seconds there are to give the second factor.
 pub const ATTEMPT: i64 = 600;
-/// So many seconds a mailed code is good.
-pub const CODE: i64 = 600;
-/// Whoever asks again within so many seconds is mailed the same code.
-pub const SAME_CODE: i64 = 300;
-/// An account is mailed no more than one code in so many seconds.
-pub const MAIL_EVERY: i64 = 60;
-
-/// With what a second factor is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// An authenticator app's code.
-    Totp,
-    /// A code that is mailed.
-    Email,
-}
-
-impl Method {
-    /// As clients number them (protocol 1.8); `None`: one that is not offered.
-    pub fn numbered(number: i64) -> Option<Self> {
-        match number {
-            0 => Some(Self::Totp),
-            1 => Some(Self::Email),
-            _ => None,
-        }
-    }
-
-    /// As stored.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Totp => "totp",
-            Self::Email => "email",
-        }
-    }
-
-    /// As stored.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Totp, Self::Email].into_iter().find(|method| method.name() == name)
-    }
-}
-
 /// The host's clock, which may be set at any time, beside one that nobody sets. All are seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clocks {
@@ -130,12 +90,5 @@ mod tests {
             assert!(!after.were_set());
             assert_eq!((after.when(1008 + day, 50), after.when(1090 + day, 60)), (160, 140), "{day}");
         }
-    }
-
-    #[test]
-    fn methods_are_numbered_as_clients_do() {
-        assert_eq!(Method::numbered(0), Some(Method::Totp));
-        assert_eq!(Method::numbered(1), Some(Method::Email));
-        assert!([-1, 2, 3, 4, 5].into_iter().all(|number| Method::numbered(number).is_none()));
     }
 }

@@ -60,6 +60,6 @@ id! {
     GrantId
 }
 id! {
-    /// A code that is mailed to who connects.
+    /// A code that is mailed to who signs in or connects.
     CodeId
 }

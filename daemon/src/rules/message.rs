@@ -227,7 +227,7 @@ pub enum Message {
     /// A code of a second factor, which is derived when this is delivered.
     EmailCode {
         /// Its number.
-        code: i64,
+        code: CodeId,
     },
 }
 

@@ -25,6 +25,8 @@ pub const ID_TOKEN_FOR: i64 = 10 * 60;
 pub const REFRESH_FOR: i64 = 30 * 24 * 60 * 60;
 /// How long refresh tokens follow one another, however often they are used, in seconds.
 pub const FAMILY_FOR: i64 = 180 * 24 * 60 * 60;
+/// How often a sign-in is refreshed within a minute at most. Fewer than there are used refresh tokens known.
+pub const REFRESHES_A_MINUTE: u32 = 30;
 /// How long a request waits for somebody to sign in and agree, in seconds.
 pub const REQUEST_FOR: i64 = 15 * 60;
 /// How somebody signed in, as an authentication context class: by the password alone.

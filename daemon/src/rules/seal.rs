@@ -26,6 +26,8 @@ pub enum Sealed {
     SigningKey([u8; 32]),
     /// An application's request that a browser carries until somebody has signed in there, or agreed in this session.
     AppRequest(Option<SessionId>),
+    /// What a passkey is asked, which a browser carries until it answers.
+    PasskeyChallenge,
 }
 
 impl SealKey {
@@ -66,6 +68,7 @@ impl Sealed {
             }
             Self::Totp(user) => format!("postern TOTP secret of user {user}").into_bytes(),
             Self::SigningKey(thumbprint) => [b"postern signing key ".as_slice(), &thumbprint].concat(),
+            Self::PasskeyChallenge => b"postern challenge of a passkey".to_vec(),
             Self::AppRequest(None) => b"postern request of an application".to_vec(),
             Self::AppRequest(Some(session)) => {
                 format!("postern request of an application in session {session}").into_bytes()

@@ -16,6 +16,15 @@ pub enum Factor {
     Recovery,
 }
 
+/// What a code is given of: to set one up, and to connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// An authenticator app.
+    Totp,
+    /// Mail.
+    Email,
+}
+
 /// What an account has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Factors {
@@ -49,6 +58,30 @@ impl Factor {
     }
 }
 
+impl Method {
+    /// As clients number them (protocol 1.8); `None`: one that is not offered.
+    pub fn numbered(number: i64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Totp),
+            1 => Some(Self::Email),
+            _ => None,
+        }
+    }
+
+    /// By the name it is stored with, which is that of the factor.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Totp, Self::Email].into_iter().find(|method| method.factor().name() == name)
+    }
+
+    /// What it gives.
+    pub fn factor(self) -> Factor {
+        match self {
+            Self::Totp => Factor::Totp,
+            Self::Email => Factor::Email,
+        }
+    }
+}
+
 impl Factors {
     /// Whether the password alone is not enough.
     pub fn any(self) -> bool {
@@ -71,6 +104,17 @@ impl Factors {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn methods_are_numbered_as_clients_do() {
+        assert_eq!(Method::numbered(0), Some(Method::Totp));
+        assert_eq!(Method::numbered(1), Some(Method::Email));
+        assert!([-1, 2, 3, 4, 5].into_iter().all(|number| Method::numbered(number).is_none()));
+        assert_eq!(
+            ["totp", "email", "passkey"].map(Method::from_name),
+            [Some(Method::Totp), Some(Method::Email), None]
+        );
+    }
 
     #[test]
     fn every_kind_is_found_by_its_name_and_recovery_codes_alone_ask_for_nothing() {

@@ -7,6 +7,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::ids::{CodeId, DeviceId, LocationId};
+
 /// 32 characters of base62 hold 190 bits.
 const LENGTH: usize = 32;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -24,11 +26,11 @@ pub enum TokenKind {
 
 /// What six digits are mailed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CodeKind {
-    /// To sign in, or to set codes by mail up.
+pub enum Purpose {
+    /// To sign in, or to set a second factor up.
     SignIn,
-    /// To connect where a second factor is asked for.
-    Connect,
+    /// To connect with this device where a second factor is asked for.
+    Connect(DeviceId, LocationId),
 }
 
 /// The key under which tokens are derived.
@@ -57,15 +59,15 @@ impl TokenKey {
     }
 
     /// The six digits that are mailed for row `id`, made then (Unix seconds).
-    pub fn digits(&self, kind: CodeKind, id: i64, made_at: i64) -> Zeroizing<String> {
-        let label: &[u8] = match kind {
-            CodeKind::SignIn => b"postern email code",
-            CodeKind::Connect => b"postern mailed code",
+    pub fn digits(&self, purpose: Purpose, id: CodeId, made_at: i64) -> Zeroizing<String> {
+        let label: &[u8] = match purpose {
+            Purpose::SignIn => b"postern email code",
+            Purpose::Connect(..) => b"postern mailed code",
         };
         #[expect(clippy::expect_used, reason = "HMAC takes keys of any length (RFC 2104)")]
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key");
         mac.update(label);
-        mac.update(&id.to_be_bytes());
+        mac.update(&id.0.to_be_bytes());
         mac.update(&made_at.to_be_bytes());
         let bytes: [u8; 32] = mac.finalize().into_bytes().into();
         let number = bytes.iter().take(8).fold(0u64, |number, byte| (number << 8) | u64::from(*byte));
@@ -152,19 +154,17 @@ mod tests {
     }
 
     #[test]
-    fn mailed_codes_are_six_digits_and_differ_by_row_and_time() {
+    fn mailed_codes_are_six_digits_and_differ_by_row_time_and_purpose() {
         let key = TokenKey::from_bytes([1; 32]);
-        let codes: Vec<String> =
-            (0..200).map(|id| key.digits(CodeKind::Connect, id, 7).to_string()).collect();
+        let connect = Purpose::Connect(DeviceId(1), LocationId(1));
+        let code = |id, made_at| key.digits(connect, CodeId(id), made_at).to_string();
+        let codes: Vec<String> = (0..200).map(|id| code(id, 7)).collect();
         assert!(codes.iter().all(|code| code.len() == 6 && code.chars().all(|c| c.is_ascii_digit())));
         let different: std::collections::BTreeSet<_> = codes.iter().collect();
         assert!(different.len() > 190);
-        assert!(
-            codes[7] == *key.digits(CodeKind::Connect, 7, 7)
-                && codes[7] != *key.digits(CodeKind::Connect, 7, 8)
-        );
-        assert_ne!(codes[7], *key.digits(CodeKind::SignIn, 7, 7));
-        assert_ne!(codes[7], *TokenKey::from_bytes([2; 32]).digits(CodeKind::Connect, 7, 7));
+        assert!(codes[7] == code(7, 7) && codes[7] != code(7, 8));
+        assert_ne!(codes[7], *key.digits(Purpose::SignIn, CodeId(7), 7));
+        assert_ne!(codes[7], *TokenKey::from_bytes([2; 32]).digits(connect, CodeId(7), 7));
     }
 
     #[test]

@@ -202,13 +202,13 @@ impl Tx<'_> {
     }
 
     /// What somebody agreed that an application is told.
-    pub fn consent(&self, user: UserId, app: AppId) -> Result<Option<Scopes>, StoreError> {
-        let found: Option<String> = self.one(
-            "SELECT scope FROM app_consent WHERE user_id = ?1 AND app_id = ?2",
+    pub fn consent(&self, user: UserId, app: AppId) -> Result<Option<(Scopes, i64)>, StoreError> {
+        let found: Option<(String, i64)> = self.one(
+            "SELECT scope, given_at FROM app_consent WHERE user_id = ?1 AND app_id = ?2",
             [user.0, app.0],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        Ok(found.map(|scope| Scopes::known_of(&scope)))
+        Ok(found.map(|(scope, given_at)| (Scopes::known_of(&scope), given_at)))
     }
 
     /// Writes down what somebody agreed to, in place of what they did before.

@@ -255,6 +255,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// How many refresh tokens of a sign-in were used since a Unix second, of those that are still known.
+    pub fn refreshes_since(&self, grant: GrantId, since: i64) -> Result<u32, StoreError> {
+        let count: Option<u32> = self.one(
+            "SELECT count(*) FROM app_token WHERE grant_id = ?1 AND used_at > ?2",
+            [grant.0, since],
+            |row| row.get(0),
+        )?;
+        Ok(count.unwrap_or_default())
+    }
+
     /// Forgets the oldest of the refresh tokens that were used: their coming again is seen for so many, not without end.
     pub fn forget_used_tokens(&self, grant: GrantId) -> Result<(), StoreError> {
         self.execute(

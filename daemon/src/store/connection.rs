@@ -1,4 +1,4 @@
-//! Who begins to connect where a second factor is asked for, which code they were mailed, and who is connected.
+//! Who begins to connect where a second factor is asked for, and who is connected.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,10 @@ use rusqlite::{Row, params};
 
 use super::device::Device;
 use super::tx::{StoreError, Tx, key_from};
-use crate::rules::connection::{ATTEMPT, CODE, Method};
-use crate::rules::ids::{CodeId, DeviceId, LocationId, UserId};
+use crate::rules::connection::ATTEMPT;
+use crate::rules::ids::{DeviceId, LocationId};
 use crate::rules::seal::{SealKey, Sealed};
+use crate::rules::second_factor::Method;
 use crate::rules::token::TokenHash;
 
 /// Of one device in one location; beyond that the oldest goes. A network that knows no more than the public key may begin 60 at
@@ -34,25 +35,6 @@ pub struct Attempt {
     pub is_passed: bool,
 }
 
-/// A code that was mailed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MailedCode {
-    /// Its number.
-    pub id: CodeId,
-    /// To whom.
-    pub user: UserId,
-    /// For which device.
-    pub device: DeviceId,
-    /// For which location.
-    pub location: LocationId,
-    /// Unix seconds.
-    pub made_at: i64,
-    /// When it was mailed last (Unix seconds).
-    pub mailed_at: i64,
-    /// Whether somebody gave it.
-    pub is_used: bool,
-}
-
 /// A device that gave its second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connection {
@@ -67,11 +49,10 @@ pub struct Connection {
 }
 
 const ATTEMPT_COLUMNS: &str = "id, device_id, location_id, method, begun_at, passed_at";
-const CODE_COLUMNS: &str = "id, user_id, device_id, location_id, made_at, mailed_at, used_at";
 
 fn attempt(row: &Row<'_>) -> rusqlite::Result<Option<Attempt>> {
     let method: String = row.get(3)?;
-    let Some(method) = Method::named(&method) else { return Ok(None) };
+    let Some(method) = Method::from_name(&method) else { return Ok(None) };
     Ok(Some(Attempt {
         id: row.get(0)?,
         device: DeviceId(row.get(1)?),
@@ -82,25 +63,6 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Option<Attempt>> {
     }))
 }
 
-fn code(row: &Row<'_>) -> rusqlite::Result<MailedCode> {
-    Ok(MailedCode {
-        id: CodeId(row.get(0)?),
-        user: UserId(row.get(1)?),
-        device: DeviceId(row.get(2)?),
-        location: LocationId(row.get(3)?),
-        made_at: row.get(4)?,
-        mailed_at: row.get(5)?,
-        is_used: row.get::<_, Option<i64>>(6)?.is_some(),
-    })
-}
-
-impl MailedCode {
-    /// Whether it may still be given.
-    pub fn is_good(&self, now: Timestamp) -> bool {
-        !self.is_used && now.as_second() < self.made_at.saturating_add(CODE)
-    }
-}
-
 impl Tx<'_> {
     /// These locations ask for a second factor, and no others. Nobody stays connected by one where none is asked for.
     pub fn ask_for_second_factor(&self, locations: &BTreeSet<LocationId>) -> Result<(), StoreError> {
@@ -108,7 +70,7 @@ impl Tx<'_> {
         for location in locations {
             self.execute("UPDATE location SET second_factor = 1 WHERE id = ?1", [location.0])?;
         }
-        for table in ["connection", "connect_attempt", "connect_code"] {
+        for table in ["connection", "connect_attempt", "mailed_code"] {
             self.execute(
                 &format!("DELETE FROM {table} WHERE location_id IN (SELECT id FROM location WHERE second_factor = 0)"),
                 [],
@@ -135,7 +97,7 @@ impl Tx<'_> {
         self.insert(
             "INSERT INTO connect_attempt (token_hash, device_id, location_id, method, begun_at)
              VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![token.0, device.0, location.0, method.name(), now.as_second()],
+            params![token.0, device.0, location.0, method.factor().name(), now.as_second()],
         )?;
         self.execute(
             "DELETE FROM connect_attempt WHERE device_id = ?1 AND location_id = ?2 AND id NOT IN
@@ -161,43 +123,6 @@ impl Tx<'_> {
     /// It came to its end.
     pub fn end_attempt(&self, id: i64) -> Result<(), StoreError> {
         self.execute("DELETE FROM connect_attempt WHERE id = ?1", [id])?;
-        Ok(())
-    }
-
-    /// By number.
-    pub fn mailed_code(&self, id: CodeId) -> Result<Option<MailedCode>, StoreError> {
-        self.one(&format!("SELECT {CODE_COLUMNS} FROM connect_code WHERE id = ?1"), [id.0], code)
-    }
-
-    /// The newest of an account.
-    pub fn mailed_code_of(&self, user: UserId) -> Result<Option<MailedCode>, StoreError> {
-        self.one(&format!("SELECT {CODE_COLUMNS} FROM connect_code WHERE user_id = ?1"), [user.0], code)
-    }
-
-    /// A new one in place of the account's last, which is good for nothing any more.
-    pub fn make_code(
-        &self,
-        user: UserId,
-        (device, location): (DeviceId, LocationId),
-        now: Timestamp,
-    ) -> Result<CodeId, StoreError> {
-        self.execute("DELETE FROM connect_code WHERE user_id = ?1", [user.0])?;
-        let id = self.insert(
-            "INSERT INTO connect_code (user_id, device_id, location_id, made_at, mailed_at) VALUES (?1, ?2, ?3, ?4, ?4)",
-            params![user.0, device.0, location.0, now.as_second()],
-        )?;
-        Ok(CodeId(id))
-    }
-
-    /// It is mailed once more.
-    pub fn mail_code_again(&self, id: CodeId, now: Timestamp) -> Result<(), StoreError> {
-        self.execute("UPDATE connect_code SET mailed_at = ?2 WHERE id = ?1", [id.0, now.as_second()])?;
-        Ok(())
-    }
-
-    /// It was given; it is not taken again.
-    pub fn use_mailed_code(&self, id: CodeId, now: Timestamp) -> Result<(), StoreError> {
-        self.execute("UPDATE connect_code SET used_at = ?2 WHERE id = ?1", [id.0, now.as_second()])?;
         Ok(())
     }
 
@@ -255,8 +180,8 @@ impl Tx<'_> {
         Ok(found.into_iter().collect())
     }
 
-    /// Ends a connection, unless another one took its place meanwhile: its peer goes.
-    pub fn end_connection(&self, connection: &Connection) -> Result<(), StoreError> {
+    /// Ends a connection: its peer goes. `false`: another one took its place meanwhile, or it is gone.
+    pub fn end_connection(&self, connection: &Connection) -> Result<bool, StoreError> {
         let ended = self.execute(
             "DELETE FROM connection WHERE device_id = ?1 AND location_id = ?2 AND begun_at = ?3",
             params![connection.device.0, connection.location.0, connection.begun_at],
@@ -264,7 +189,7 @@ impl Tx<'_> {
         if ended > 0 {
             self.touch_peer_on(connection.key, connection.location);
         }
-        Ok(())
+        Ok(ended > 0)
     }
 
     /// Until when somebody looked at handshakes (Unix seconds), within a minute; `None`: nobody did.
@@ -285,7 +210,7 @@ impl Tx<'_> {
         device: DeviceId,
         location: Option<LocationId>,
     ) -> Result<(), StoreError> {
-        for table in ["connection", "connect_attempt", "connect_code"] {
+        for table in ["connection", "connect_attempt", "mailed_code"] {
             self.execute(
                 &format!(
                     "DELETE FROM {table} WHERE device_id = ?1 AND location_id = coalesce(?2, location_id)"
@@ -296,11 +221,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Forgets attempts nobody finished in time, and codes that are good for nothing.
+    /// Forgets attempts nobody finished in time.
     pub fn forget_attempts(&self, now: Timestamp) -> Result<(), StoreError> {
-        let before = |length: i64| now.as_second().saturating_sub(length);
-        self.execute("DELETE FROM connect_attempt WHERE begun_at <= ?1", [before(2 * ATTEMPT)])?;
-        self.execute("DELETE FROM connect_code WHERE made_at <= ?1 AND mailed_at <= ?1", [before(CODE)])?;
+        let before = now.as_second().saturating_sub(2 * ATTEMPT);
+        self.execute("DELETE FROM connect_attempt WHERE begun_at <= ?1", [before])?;
         Ok(())
     }
 }

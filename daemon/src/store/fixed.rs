@@ -207,7 +207,7 @@ impl Tx<'_> {
 
     /// A location begins anew: nobody has a slot of it, and each may be given again.
     pub fn forget_slots(&self, location: LocationId) -> Result<(), StoreError> {
-        for table in ["connection", "connect_attempt", "connect_code", "device_address"] {
+        for table in ["connection", "connect_attempt", "mailed_code", "device_address"] {
             self.execute(&format!("DELETE FROM {table} WHERE location_id = ?1"), [location.0])?;
         }
         self.execute("DELETE FROM fixed_place WHERE location_id = ?1", [location.0])?;

@@ -91,6 +91,12 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// No link that was mailed to a user sets a password any more, started or not.
+    pub fn withdraw_resets(&self, user: UserId) -> Result<(), StoreError> {
+        self.execute("DELETE FROM password_reset WHERE user_id = ?1", [user.0])?;
+        Ok(())
+    }
+
     /// Forgets what can be used no more.
     pub fn forget_resets(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.execute(

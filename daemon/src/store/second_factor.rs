@@ -9,7 +9,7 @@ use super::tx::{StoreError, Tx};
 use crate::rules::ids::{SessionId, UserId};
 use crate::rules::seal::{SealKey, Sealed};
 use crate::rules::second_factor::{Factor, Factors};
-use crate::rules::token::TokenHash;
+use crate::rules::token::{Purpose, TokenHash};
 use crate::rules::totp::{Secret, Step};
 
 /// An authenticator app, as it is stored. Times are Unix seconds.
@@ -22,21 +22,6 @@ pub struct StoredTotp {
     pub confirmed_at: Option<i64>,
     /// The last one used.
     pub last_step: Option<Step>,
-}
-
-/// The last code that was mailed to somebody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoredEmailCode {
-    /// Its number, of which it is derived.
-    pub id: i64,
-    /// Whose.
-    pub user: UserId,
-    /// When (Unix seconds).
-    pub issued_at: i64,
-    /// When it was mailed last (Unix seconds).
-    pub mailed_at: i64,
-    /// How often somebody has tried it.
-    pub attempts: u32,
 }
 
 fn factors(row: &Row<'_>) -> rusqlite::Result<(UserId, Factors)> {
@@ -54,19 +39,9 @@ fn totp(row: &Row<'_>) -> rusqlite::Result<StoredTotp> {
     })
 }
 
-fn email_code(row: &Row<'_>) -> rusqlite::Result<StoredEmailCode> {
-    Ok(StoredEmailCode {
-        id: row.get(0)?,
-        user: UserId(row.get(1)?),
-        issued_at: row.get(2)?,
-        attempts: row.get(3)?,
-        mailed_at: row.get(4)?,
-    })
-}
-
 const FACTORS: &str = "SELECT u.id,
     EXISTS (SELECT 1 FROM totp WHERE user_id = u.id AND confirmed_at IS NOT NULL),
-    EXISTS (SELECT 1 FROM email_factor WHERE user_id = u.id AND confirmed_at IS NOT NULL),
+    EXISTS (SELECT 1 FROM email_factor WHERE user_id = u.id),
     (SELECT count(*) FROM recovery_code WHERE user_id = u.id),
     (SELECT count(*) FROM passkey WHERE user_id = u.id)
     FROM user u";
@@ -173,50 +148,8 @@ impl Tx<'_> {
 
     /// The user takes no codes by mail any more; `false`: they took none.
     pub fn delete_email_factor(&self, user: UserId) -> Result<bool, StoreError> {
-        self.execute("DELETE FROM email_code WHERE user_id = ?1", [user.0])?;
+        self.delete_mailed_code(user, Purpose::SignIn)?;
         Ok(self.execute("DELETE FROM email_factor WHERE user_id = ?1", [user.0])? > 0)
-    }
-
-    /// Another code for a user; the one before is good for nothing any more.
-    pub fn issue_email_code(&self, user: UserId, now: Timestamp) -> Result<i64, StoreError> {
-        self.execute("DELETE FROM email_code WHERE user_id = ?1", [user.0])?;
-        self.insert(
-            "INSERT INTO email_code (user_id, issued_at, mailed_at) VALUES (?1, ?2, ?2)",
-            params![user.0, now.as_second()],
-        )
-    }
-
-    /// It is mailed once more.
-    pub fn mail_email_code_again(&self, id: i64, now: Timestamp) -> Result<(), StoreError> {
-        self.execute("UPDATE email_code SET mailed_at = ?2 WHERE id = ?1", [id, now.as_second()])?;
-        Ok(())
-    }
-
-    /// The code with this number.
-    pub fn email_code(&self, id: i64) -> Result<Option<StoredEmailCode>, StoreError> {
-        self.one(
-            "SELECT id, user_id, issued_at, attempts, mailed_at FROM email_code WHERE id = ?1",
-            [id],
-            email_code,
-        )
-    }
-
-    /// The last code of a user.
-    pub fn email_code_of(&self, user: UserId) -> Result<Option<StoredEmailCode>, StoreError> {
-        let sql = "SELECT id, user_id, issued_at, attempts, mailed_at FROM email_code WHERE user_id = ?1";
-        self.one(sql, [user.0], email_code)
-    }
-
-    /// Counts a try of a user's last code.
-    pub fn try_email_code(&self, user: UserId) -> Result<(), StoreError> {
-        self.execute("UPDATE email_code SET attempts = attempts + 1 WHERE user_id = ?1", [user.0])?;
-        Ok(())
-    }
-
-    /// The last code of a user is good for nothing any more.
-    pub fn delete_email_code(&self, user: UserId) -> Result<(), StoreError> {
-        self.execute("DELETE FROM email_code WHERE user_id = ?1", [user.0])?;
-        Ok(())
     }
 
     /// Nothing beside the password is asked of the user any more.

@@ -62,7 +62,9 @@ pub fn sample(kind: Kind) -> Values {
             vec![("device", "Ann's laptop")]
         }
         Kind::PasskeyAdded | Kind::PasskeyRemoved | Kind::PasskeyCopied => vec![("passkey", "Ann's phone")],
-        Kind::ConnectCode => vec![("code", "271828"), ("device", "Ann's laptop"), ("location", "hq")],
+        Kind::ConnectCode => {
+            vec![("code", "271828"), expires, ("device", "Ann's laptop"), ("location", "hq")]
+        }
         Kind::LocationFull => vec![("location", "hq")],
         Kind::CertificateFailing => vec![("reason", "the name does not lead to this host"), expires],
         Kind::NewLinkWanted => vec![("command", "postern user reinvite ann")],

@@ -40,6 +40,18 @@ pub(super) fn find(headers: &HeaderMap, name: &str) -> Option<String> {
     })
 }
 
+/// All cookies of a request that are not ours, as one line.
+pub(super) fn others(headers: &HeaderMap) -> Vec<u8> {
+    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
+    let is_theirs = |pair: &&[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+        let plain = name.strip_prefix(b"__Host-").unwrap_or(name);
+        !plain.starts_with(b"postern_") && !plain.starts_with(CLIENT.as_bytes()) && !pair.is_empty()
+    };
+    pairs.filter(is_theirs).collect::<Vec<_>>().join(b"; ".as_slice())
+}
+
 impl Cookie<'_> {
     /// Adds its line to an answer.
     pub(super) fn add_to(&self, headers: &mut HeaderMap) {
@@ -98,6 +110,19 @@ mod tests {
         for line in ["", "undefined", "defguard_proxy", "Defguard_Proxy=abc", "xdefguard_proxy=abc"] {
             assert_eq!(found(&[line]), None, "{line}");
         }
+    }
+
+    #[test]
+    fn an_application_beside_us_is_passed_its_own_cookies_and_none_of_ours() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(others(&headers), b"");
+        for line in [
+            "a=1; __Host-postern_session=secret;b=\"x y\"; postern_lang=de",
+            " __Host-postern_browser = secret ; c; defguard_proxy=x; =d;; xpostern_a=2",
+        ] {
+            headers.append(header::COOKIE, HeaderValue::from_static(line));
+        }
+        assert_eq!(String::from_utf8(others(&headers)).unwrap(), "a=1; b=\"x y\"; c; =d; xpostern_a=2");
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::rules::token::TokenHash;
 
 mod sign_in;
 
-pub(super) use sign_in::{Attempt, SignIns};
+pub(super) use sign_in::{Attempt, SignIns, Way};
 
 /// Addresses told apart.
 const MOST_ADDRESSES: usize = 16_384;
@@ -37,6 +37,8 @@ pub(super) struct Limits {
     bearers: Allowances<[u8; 32]>,
     /// The same of what applications hold, which may be much.
     app_bearers: Allowances<[u8; 32]>,
+    /// The same of sessions in which nginx asks for an application beside us: for every picture on every page of it.
+    bearers_beside: Allowances<[u8; 32]>,
     /// Of addresses that present enrollment tokens nobody knows.
     guesses: Allowances<IpAddr>,
     /// Of addresses that present sessions and polling tokens nobody knows. Clients of removed devices go on polling for
@@ -46,7 +48,7 @@ pub(super) struct Limits {
     forgetful: Allowances<IpAddr>,
     /// Of mailboxes that somebody says they forgot the password of.
     mailboxes: Allowances<[u8; 32]>,
-    /// Of sites that want passkeys to be asked for: what they are asked is kept, in a bounded number for all.
+    /// Of addresses that want passkeys to be asked for: it is some work.
     askers_for_passkeys: Allowances<IpAddr>,
     /// Of users who are mailed codes to connect with: whoever knows a public key of theirs has them mailed.
     connect_mails: Allowances<UserId>,
@@ -69,6 +71,8 @@ pub(super) enum Presented {
     PollingToken,
     /// A session.
     Session,
+    /// A session, for an application beside us.
+    SessionBeside,
     /// A code or a token of an application.
     AppToken,
     /// The key of a device that connects.
@@ -84,7 +88,7 @@ impl Presented {
             Self::EnrollmentToken => Action::EnrollmentStart,
             Self::ResetToken => Action::PasswordReset,
             Self::PollingToken => Action::DevicePoll,
-            Self::Session => Action::SessionPresent,
+            Self::Session | Self::SessionBeside => Action::SessionPresent,
             Self::AppToken => Action::AppToken,
             Self::ConnectingKey | Self::ConnectToken => Action::ConnectionStart,
         }
@@ -104,6 +108,7 @@ impl Default for Limits {
         Self {
             bearers: Allowances::new(60, Duration::from_secs(1), MOST_BEARERS),
             app_bearers: Allowances::new(60, Duration::from_secs(1), MOST_BEARERS),
+            bearers_beside: Allowances::new(1000, Duration::from_millis(10), MOST_BEARERS),
             guesses: Allowances::new(GUESSES.0, GUESSES.1, MOST_ADDRESSES),
             strangers: Allowances::new(STRANGERS.0, STRANGERS.1, MOST_ADDRESSES),
             forgetful: Allowances::new(10, Duration::from_mins(1), MOST_ADDRESSES),
@@ -143,7 +148,16 @@ impl Limits {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<Admission<'_>, Duration> {
-        let bearers = if what == Presented::AppToken { &self.app_bearers } else { &self.bearers };
+        let bearers = match what {
+            Presented::AppToken => &self.app_bearers,
+            Presented::SessionBeside => &self.bearers_beside,
+            Presented::EnrollmentToken
+            | Presented::ResetToken
+            | Presented::ConnectToken
+            | Presented::PollingToken
+            | Presented::Session
+            | Presented::ConnectingKey => &self.bearers,
+        };
         let admission = Admission { bearers, bearer: bearer.0, stranger: None, now };
         if bearers.knows(bearer.0) {
             bearers.take(bearer.0, now)?;
@@ -151,9 +165,11 @@ impl Limits {
         }
         let strangers = match what {
             Presented::EnrollmentToken | Presented::ResetToken | Presented::ConnectToken => &self.guesses,
-            Presented::PollingToken | Presented::Session | Presented::AppToken | Presented::ConnectingKey => {
-                &self.strangers
-            }
+            Presented::PollingToken
+            | Presented::Session
+            | Presented::SessionBeside
+            | Presented::AppToken
+            | Presented::ConnectingKey => &self.strangers,
         };
         let network = network_of(address);
         strangers.take(network, now)?;
@@ -165,9 +181,9 @@ impl Limits {
         self.forgetful.take(network_of(address), now)
     }
 
-    /// Takes one of a site's allowance of having passkeys asked for.
+    /// Takes one of an address's allowance of having passkeys asked for.
     pub(super) fn asks_for_passkey(&self, address: IpAddr, now: Timestamp) -> Result<(), Duration> {
-        self.askers_for_passkeys.take(site_of(address), now)
+        self.askers_for_passkeys.take(network_of(address), now)
     }
 
     /// Takes one of the mails that a mailbox, known by its hash, is sent for forgotten passwords.

@@ -24,6 +24,7 @@ use crate::app::App;
 use crate::gateway_view::GatewayView;
 use crate::password::Passwords;
 use crate::rules::token::TokenHash;
+use crate::store::passkey::Handle;
 
 mod branding;
 mod device;
@@ -31,6 +32,7 @@ mod device_parts;
 mod done;
 mod factor;
 mod factor_form;
+mod factor_passkey;
 mod form;
 mod frame;
 mod guard;
@@ -87,7 +89,7 @@ pub(super) fn routes(
     refusals: Arc<Refusals>,
     view: GatewayView,
 ) -> Router {
-    let (ceremonies, lamp) = (Arc::default(), Lamp::new(view));
+    let (ceremonies, lamp) = (Arc::new(Ceremonies::new(app.random())), Lamp::new(view));
     let pages = Pages { app, passwords, limits, refusals, ceremonies, lamp };
     enrolling()
         .merge(own())
@@ -113,6 +115,8 @@ fn enrolling() -> Router<Pages> {
         .route("/enroll/password", get(password::show).post(password::set))
         .route("/enroll/second-factor", get(factor::show).post(factor::begin))
         .route("/enroll/second-factor/code", get(factor::again).post(factor::verify))
+        .route("/enroll/second-factor/passkey", get(factor::again).post(factor_passkey::add))
+        .route("/enroll/second-factor/passkey/begin", get(factor::again).post(factor_passkey::begin))
         .route("/enroll/device", get(device::show).post(device::register))
         .route("/enroll/device/key", post(device::replace_key))
         .route("/enroll/device/state", get(device::state))
@@ -210,6 +214,13 @@ impl Pages {
                 Err(Trouble::TooMany(super::seconds_of(wait)))
             }
         }
+    }
+
+    /// By what authenticators are to know somebody.
+    fn new_handle(&self) -> Handle {
+        let mut handle = [0; 16];
+        handle.copy_from_slice(self.app.random().split_at(16).0);
+        handle
     }
 
     /// A new session identifier and its hash.

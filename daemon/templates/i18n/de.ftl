@@ -48,6 +48,7 @@ invitation-go-on = Weitermachen
 
 # Der Desktop-Client.
 client-title = Oder mit dem Desktop-Client
+client-only-title = Mit dem Desktop-Client
 client-text = Der Defguard-Client für Windows, macOS und Linux erledigt dasselbe und hält Ihre Verbindung aktuell.
 client-open = Im Desktop-Client öffnen
 client-missing = Noch nicht installiert?
@@ -294,7 +295,7 @@ ago-days = { $count ->
 # Ein zweiter Faktor.
 code-title = Code eingeben
 code-lead-app = Öffnen Sie Ihre Authentifizierungs-App und tippen Sie die sechs Ziffern ein, die sie für dieses Konto zeigt.
-code-lead-email = Wir haben sechs Ziffern an Ihre E-Mail-Adresse geschickt. Sie gelten zehn Minuten.
+code-lead-email = Wir haben sechs Ziffern an Ihre E-Mail-Adresse geschickt. Sie gelten höchstens zehn Minuten.
 code-lead-other = Ihr Konto verlangt mehr als das Passwort.
 code-field = Code aus sechs Ziffern
 code-start-again = Von vorn beginnen
@@ -306,8 +307,8 @@ refused-no-code = Tippen Sie den Code ein.
 refused-code = Das hat nicht geklappt. Prüfen Sie den Code oder warten Sie auf den nächsten: Jeder gilt einmal.
 refused-code-hint = Nach zehn Fehlversuchen gilt eine Stunde lang nur ein Wiederherstellungscode oder ein Passkey.
 refused-too-many-codes = { $minutes ->
-    [one] Zu viele falsche Codes. Eine Minute lang gilt kein Code, auch nicht der richtige.
-   *[other] Zu viele falsche Codes. { $minutes } Minuten lang gilt kein Code, auch nicht der richtige.
+    [one] Zu viele falsche Codes. Eine Minute lang gilt kein Code aus einer App oder E-Mail, auch nicht der richtige.
+   *[other] Zu viele falsche Codes. { $minutes } Minuten lang gilt kein Code aus einer App oder E-Mail, auch nicht der richtige.
 }
 confirm-title = Sind Sie es noch?
 confirm-lead = Bevor Sie ändern, was Ihr Konto schützt, tippen Sie Ihr Passwort noch einmal ein.
@@ -356,7 +357,7 @@ recovery-print = Drucken
 recovery-saved = Ich habe sie aufbewahrt
 factor-email-text = Bei jedem Anmelden schicken wir sechs Ziffern an Ihre E-Mail-Adresse. Eine App ist sicherer: Nehmen Sie dies, wenn Sie keine haben können.
 set-up-email-title = Codes per E-Mail
-set-up-email-lead = Wir haben sechs Ziffern an { $email } geschickt. Sie gelten zehn Minuten.
+set-up-email-lead = Wir haben sechs Ziffern an { $email } geschickt. Sie gelten höchstens zehn Minuten.
 set-up-email-again = Nichts angekommen? Noch einen Code schicken
 refused-email-code = Der Code passt nicht. Suchen Sie die neueste Mail oder lassen Sie noch einen Code schicken: Nach einigen Fehlversuchen gilt der alte nicht mehr.
 # Eigene Geräte, Client und Angaben.
@@ -419,6 +420,7 @@ passkey-name = Name des Passkeys
 passkey-name-hint = Damit Sie ihn später wiedererkennen, zum Beispiel „Mein Telefon“.
 passkey-no-script = Einen Passkey macht Ihr Browser, und dafür braucht er JavaScript. Bitte schalten Sie es für diese Seite ein.
 passkey-not-here = Passkeys brauchen eine Adresse, die mit https beginnt und einen Namen hat. So ist dieser Server nicht erreichbar; Ihr Administrator kann das ändern.
+passkey-not-first = Richten Sie zuerst eine Authentifizierungs-App oder Codes per E-Mail ein: Das zeigt, dass Sie es sind. Danach fügen Sie einen Passkey hinzu.
 passkey-remove-text = Entfernen Sie den Passkey eines Geräts, das Sie verloren oder verkauft haben oder nicht mehr nutzen.
 passkey-remove = Diesen Passkey entfernen
 passkey-remove-what = Er meldet Sie nicht mehr an. Ihr Gerät bietet ihn vielleicht weiter an, bis Sie ihn auch dort löschen.
@@ -476,11 +478,12 @@ me-apps-open = Anwendungen, die Sie öffnen dürfen
 me-apps-none = Für Ihr Konto gibt es noch keine Anwendung.
 me-apps-manage = Was sie wissen
 me-apps-not-yours = Sie dürfen sich dort nicht mehr anmelden.
-me-apps-knows = Sie haben erlaubt, dass sie erfährt:
+me-apps-knows = Sie haben erlaubt, dass sie erfährt ({ $ago }):
 me-apps-withdraw = Zugriff entziehen
 notice-app-withdrawn = Der Zugriff ist entzogen. Die Anwendung muss Sie erneut fragen.
 
 # Netze, die einen zweiten Faktor verlangen.
 second-factor-left-out = Netze, die bei jeder Verbindung einen zweiten Faktor verlangen: { $locations }. Dafür brauchen Sie den Desktop-Client; eine Datei gibt es für sie nicht.
+second-factor-only = Jedes Netz, das Sie nutzen dürfen, verlangt bei jeder Verbindung einen zweiten Faktor: { $locations }. Geben kann ihn nur der Desktop-Client: Richten Sie ihn ein. Mit einer Konfigurationsdatei kämen Sie nicht hinein.
 place-second-factor = Verlangt bei jeder Verbindung einen zweiten Faktor: Verbinden Sie sich mit dem Desktop-Client
 place-left-out = Verlangt einen zweiten Faktor, den dieses Gerät nicht geben kann

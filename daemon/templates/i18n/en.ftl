@@ -48,6 +48,7 @@ invitation-go-on = Go on
 
 # The desktop client.
 client-title = Or use the desktop client
+client-only-title = Use the desktop client
 client-text = The Defguard client for Windows, macOS and Linux does the same, and keeps your connection up to date.
 client-open = Open in the desktop client
 client-missing = Not installed yet?
@@ -294,7 +295,7 @@ ago-days = { $count ->
 # A second factor.
 code-title = Enter your code
 code-lead-app = Open your authenticator app and type the six digits it shows for this account.
-code-lead-email = We have sent six digits to your e-mail address. They are good for ten minutes.
+code-lead-email = We have sent six digits to your e-mail address. They are good for ten minutes at most.
 code-lead-other = Your account asks for more than the password.
 code-field = Code of six digits
 code-start-again = Start again
@@ -306,8 +307,8 @@ refused-no-code = Type the code.
 refused-code = That did not work. Check the code, or wait for the next one: each works once.
 refused-code-hint = After ten attempts that failed, only a recovery code or a passkey works for an hour.
 refused-too-many-codes = { $minutes ->
-    [one] Too many wrong codes. For one minute no code works, not even the right one.
-   *[other] Too many wrong codes. For { $minutes } minutes no code works, not even the right one.
+    [one] Too many wrong codes. For one minute no code from an app or an e-mail works, not even the right one.
+   *[other] Too many wrong codes. For { $minutes } minutes no code from an app or an e-mail works, not even the right one.
 }
 confirm-title = Is it still you?
 confirm-lead = Before you change what guards your account, type your password again.
@@ -356,7 +357,7 @@ recovery-print = Print
 recovery-saved = I have saved them
 factor-email-text = Whenever you sign in, we send six digits to your e-mail address. An app is safer: use this if you cannot have one.
 set-up-email-title = Codes by e-mail
-set-up-email-lead = We have sent six digits to { $email }. They are good for ten minutes.
+set-up-email-lead = We have sent six digits to { $email }. They are good for ten minutes at most.
 set-up-email-again = Nothing arrived? Send another code
 refused-email-code = The code does not match. Look for the newest mail, or have another code sent: after a few wrong tries the old one is dead.
 # One’s own devices, client and particulars.
@@ -419,6 +420,7 @@ passkey-name = Name of the passkey
 passkey-name-hint = So that you recognise it later, for example “My phone”.
 passkey-no-script = A passkey is made by your browser, and that needs JavaScript. Please turn it on for this page.
 passkey-not-here = Passkeys need an address that begins with https and has a name. This server is not reached that way; your administrator can change that.
+passkey-not-first = First set up an authenticator app or codes by e-mail: that shows that it is you. Then add a passkey.
 passkey-remove-text = Remove a passkey of a device that you lost, sold or do not use.
 passkey-remove = Remove this passkey
 passkey-remove-what = It does not sign you in any more. Your device may go on offering it until you delete it there, too.
@@ -476,11 +478,12 @@ me-apps-open = Applications you may open
 me-apps-none = There is no application for your account yet.
 me-apps-manage = What they know
 me-apps-not-yours = You may not sign in to it any more.
-me-apps-knows = You allowed it to know:
+me-apps-knows = You allowed it to know ({ $ago }):
 me-apps-withdraw = Remove access
 notice-app-withdrawn = Its access is removed. The application has to ask you again.
 
 # Locations that ask for a second factor
 second-factor-left-out = Networks that ask for a second factor at each connection: { $locations }. Use the desktop client for these; there is no file for them.
+second-factor-only = Every network that you may use asks for a second factor at each connection: { $locations }. Only the desktop client can give it, so set up the desktop client; a configuration file would not get in.
 place-second-factor = Asks for a second factor at each connection: connect with the desktop client
 place-left-out = Asks for a second factor, which this device cannot give

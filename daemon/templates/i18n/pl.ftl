@@ -52,6 +52,7 @@ invitation-go-on = Kontynuuj
 
 # Klient na komputer.
 client-title = Albo użyj klienta na komputer
+client-only-title = Użyj klienta na komputer
 client-text = Klient Defguard dla systemów Windows, macOS i Linux robi to samo i dba o aktualność połączenia.
 client-open = Otwórz w kliencie na komputer
 client-missing = Nie masz go jeszcze?
@@ -308,7 +309,7 @@ ago-days = { $count ->
 # Drugi składnik logowania.
 code-title = Podaj kod
 code-lead-app = Otwórz aplikację uwierzytelniającą i wpisz sześć cyfr, które pokazuje dla tego konta.
-code-lead-email = Wysłaliśmy sześć cyfr na Twój adres e-mail. Są ważne przez dziesięć minut.
+code-lead-email = Wysłaliśmy sześć cyfr na Twój adres e-mail. Są ważne najwyżej przez dziesięć minut.
 code-lead-other = Twoje konto wymaga czegoś więcej niż hasła.
 code-field = Sześciocyfrowy kod
 code-start-again = Zacznij od nowa
@@ -320,9 +321,9 @@ refused-no-code = Wpisz kod.
 refused-code = Nie udało się. Sprawdź kod albo poczekaj na następny: każdy działa raz.
 refused-code-hint = Po dziesięciu nieudanych próbach przez godzinę działa tylko kod zapasowy lub klucz dostępu.
 refused-too-many-codes = { $minutes ->
-    [one] Zbyt wiele błędnych kodów. Przez minutę nie działa żaden kod, nawet właściwy.
-    [few] Zbyt wiele błędnych kodów. Przez { $minutes } minuty nie działa żaden kod, nawet właściwy.
-   *[other] Zbyt wiele błędnych kodów. Przez { $minutes } minut nie działa żaden kod, nawet właściwy.
+    [one] Zbyt wiele błędnych kodów. Przez minutę nie działa żaden kod z aplikacji ani z e-maila, nawet właściwy.
+    [few] Zbyt wiele błędnych kodów. Przez { $minutes } minuty nie działa żaden kod z aplikacji ani z e-maila, nawet właściwy.
+   *[other] Zbyt wiele błędnych kodów. Przez { $minutes } minut nie działa żaden kod z aplikacji ani z e-maila, nawet właściwy.
 }
 confirm-title = Czy to nadal Ty?
 confirm-lead = Zanim zmienisz to, co chroni Twoje konto, podaj jeszcze raz hasło.
@@ -372,7 +373,7 @@ recovery-print = Drukuj
 recovery-saved = Mam je zapisane
 factor-email-text = Przy każdym logowaniu wyślemy sześć cyfr na Twój adres e-mail. Aplikacja jest bezpieczniejsza: wybierz to, jeśli nie możesz jej mieć.
 set-up-email-title = Kody e-mailem
-set-up-email-lead = Wysłaliśmy sześć cyfr na adres { $email }. Są ważne przez dziesięć minut.
+set-up-email-lead = Wysłaliśmy sześć cyfr na adres { $email }. Są ważne najwyżej przez dziesięć minut.
 set-up-email-again = Nic nie przyszło? Wyślij kolejny kod
 refused-email-code = Kod się nie zgadza. Poszukaj najnowszej wiadomości albo wyślij kolejny kod: po kilku błędnych próbach stary już nie działa.
 # Własne urządzenia, klient i dane.
@@ -438,6 +439,7 @@ passkey-name = Nazwa klucza dostępu
 passkey-name-hint = Aby łatwo go później rozpoznać, na przykład „Mój telefon”.
 passkey-no-script = Klucz dostępu tworzy przeglądarka, a do tego potrzebny jest JavaScript. Włącz go dla tej strony.
 passkey-not-here = Klucze dostępu wymagają adresu, który zaczyna się od https i ma nazwę. Ten serwer nie jest tak dostępny; administrator może to zmienić.
+passkey-not-first = Najpierw ustaw aplikację uwierzytelniającą albo kody e-mailem: to pokazuje, że to Ty. Potem dodaj klucz dostępu.
 passkey-remove-text = Usuń klucz dostępu urządzenia, które zostało zgubione, sprzedane lub nie jest już używane.
 passkey-remove = Usuń ten klucz dostępu
 passkey-remove-what = Nie będzie można się nim zalogować. Urządzenie może go nadal proponować, dopóki nie zostanie usunięty także tam.
@@ -495,11 +497,12 @@ me-apps-open = Aplikacje, które możesz otworzyć
 me-apps-none = Dla Twojego konta nie ma jeszcze żadnej aplikacji.
 me-apps-manage = Co o Tobie wiedzą
 me-apps-not-yours = Nie możesz się już do niej logować.
-me-apps-knows = Zezwolono, by wiedziała:
+me-apps-knows = Zezwolono, by wiedziała ({ $ago }):
 me-apps-withdraw = Odbierz dostęp
 notice-app-withdrawn = Dostęp został odebrany. Aplikacja musi zapytać Cię ponownie.
 
 # Sieci, które wymagają drugiego składnika.
 second-factor-left-out = Sieci, które przy każdym połączeniu wymagają drugiego składnika: { $locations }. Do nich służy klient na komputer; pliku do nich nie ma.
+second-factor-only = Każda sieć, z której możesz korzystać, przy każdym połączeniu wymaga drugiego składnika: { $locations }. Podać go może tylko klient na komputer, więc go skonfiguruj. Sam plik konfiguracyjny nie wystarczy.
 place-second-factor = Przy każdym połączeniu wymaga drugiego składnika: połącz się klientem na komputer
 place-left-out = Wymaga drugiego składnika, którego to urządzenie nie może podać

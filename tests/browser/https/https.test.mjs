@@ -8,7 +8,7 @@ let browser;
 before(async () => {
     browser = await launch();
 });
-after(() => browser.close());
+after(() => browser?.close());
 
 test("over https a session is bound to the host, and a button writes to the clipboard", async () => {
     const visitor = await Visitor.come(browser);

@@ -8,9 +8,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { invited, launch, postern, SITE, until, Visitor } from "../support.mjs";
+import { enrolled, launch, postern, SITE, signIn, until } from "../support.mjs";
 
-const PASSWORD = "otter-lampshade-quartz";
 const OWN = join(dirname(fileURLToPath(import.meta.url)), "../relying");
 const CHAIN = join(process.env.POSTERN_DIR, "chain.pem");
 
@@ -27,8 +26,8 @@ before(async () => {
 });
 after(async () => {
     for (const program of running) program.kill();
-    await browser.close();
-    execFileSync("rm", ["-rf", folder]);
+    await browser?.close();
+    if (folder) execFileSync("rm", ["-rf", folder]);
 });
 
 test("mod_auth_openidc signs in whom a group permits, and out again", async () => {
@@ -39,7 +38,7 @@ test("mod_auth_openidc signs in whom a group permits, and out again", async () =
         ...["--group", "staff", "--url", `${home}/secure/`],
     );
     await apache(8091, app);
-    const visitor = await enrolled("apache-user", "staff");
+    const visitor = await enrolled(browser, "apache-user", "staff");
     const { page } = visitor;
     await page.goto(`${home}/secure/`);
     assert.ok(page.url().startsWith(`${SITE}/sign-in`), page.url());
@@ -72,7 +71,7 @@ test("mod_auth_openidc signs in whom a group permits, and out again", async () =
 
 test("somebody whom no group permits is told so, kindly, and may go back", async () => {
     const home = "http://127.0.0.1:8091";
-    const visitor = await enrolled("apache-guest");
+    const visitor = await enrolled(browser, "apache-guest");
     const { page } = visitor;
     await page.goto(`${home}/secure/`);
     await signIn(visitor, "apache-guest");
@@ -95,7 +94,7 @@ test("openid-client signs in by PKCE alone, and a refresh token used twice ends 
     );
     const env = { SITE, CLIENT: app.client_id, PORT: "8092", NODE_EXTRA_CA_CERTS: CHAIN };
     await serve(8092, process.execPath, [join(OWN, "node.mjs")], env);
-    const visitor = await enrolled("node-user");
+    const visitor = await enrolled(browser, "node-user");
     const { page } = visitor;
     await page.goto(home);
     await signIn(visitor, "node-user");
@@ -125,22 +124,6 @@ test("openid-client signs in by PKCE alone, and a refresh token used twice ends 
 /** An application, as the administrator adds it. */
 function added(...args) {
     return JSON.parse(postern("app", "add", ...args, "--json"));
-}
-
-/** Somebody with an account, who is not signed in. */
-async function enrolled(username, ...groups) {
-    const visitor = await Visitor.come(browser);
-    await visitor.toDevice(await invited(username));
-    await visitor.register();
-    for (const group of groups) postern("group", "add-user", group, username);
-    await visitor.context.clearCookies();
-    return visitor;
-}
-
-async function signIn({ page }, username) {
-    await page.locator("#username").fill(username);
-    await page.locator("#password").fill(PASSWORD);
-    await page.locator('form[action^="/sign-in"] button[type=submit]').first().click();
 }
 
 /** Goes; that an application has no icon is not the site's fault. */

@@ -1,8 +1,8 @@
 // Passkeys, with an authenticator that Chromium pretends to have (WebAuthn, 11).
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { invited, launch, mailsTo, postern, SITE, until, Visitor } from "../support.mjs";
+import { after, afterEach, before, test } from "node:test";
+import { invited, launch, mailsTo, postern, SITE, settings, until, Visitor } from "../support.mjs";
 
 const PASSWORD = "otter-lampshade-quartz";
 
@@ -10,7 +10,8 @@ let browser;
 before(async () => {
     browser = await launch();
 });
-after(() => browser.close());
+after(() => browser?.close());
+afterEach(() => settings());
 
 for (const [language, size] of [
     ["en", "desktop"],
@@ -58,6 +59,39 @@ for (const [language, size] of [
         await visitor.look("passkeys-6-refused");
         await page.goto(`${SITE}/me`);
         assert.ok(page.url().endsWith("/sign-in"), page.url());
+        await visitor.leave();
+    });
+
+    test(`where the company wants a second factor, somebody makes a passkey while enrolling: ${language}, ${size}`, async () => {
+        settings('[security]\nsecond_factor = "required"');
+        const username = `key-wizard-${language}`;
+        const visitor = await Visitor.come(browser, { language, size });
+        const { page } = visitor;
+        const device = await authenticator(visitor);
+        await page.goto(await invited(username));
+        await page.locator('form[action="/enroll/start"] button').click();
+        await page.locator('form[action="/enroll/you"] button').click();
+        await page.locator("#password").fill(PASSWORD);
+        await page.locator('form[action="/enroll/password"] button[type=submit]').click();
+        await page.waitForURL("**/enroll/second-factor");
+        await visitor.look("passkeys-12-wizard");
+        const make = 'form[action="/enroll/second-factor/passkey"]';
+        await device.verifies(false);
+        await visitor.click(`${make} button`);
+        await page.locator(`${make} .error:visible`).waitFor();
+        await visitor.look("passkeys-13-wizard-refused");
+        await device.verifies(true);
+        await visitor.click(`${make} button`);
+        await page.locator("#recovery-codes").waitFor();
+        await visitor.look("passkeys-14-wizard-codes");
+        await page.locator('a[href="/enroll/device"]').click();
+        await page.waitForURL("**/enroll/device");
+        const shown = JSON.parse(postern("user", "show", username, "--json"));
+        assert.deepEqual([shown.second_factors, shown.recovery_codes], [["passkey"], 10]);
+        await page.goto(`${SITE}/sign-in`);
+        await signInByPasskey(visitor);
+        await page.waitForURL("**/me");
+        assert.ok((await page.locator("main").textContent()).includes(username));
         await visitor.leave();
     });
 }

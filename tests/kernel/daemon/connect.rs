@@ -16,7 +16,9 @@ use crate::scenes::{connects, of, somebody};
 /// `closed` (10.77.2.0/24) asks for a second factor, `open` does not. Nothing but notifications makes it look at the kernel.
 fn a_guarded_site() -> Option<Rig> {
     let mut rig = Rig::new(Kernel)?;
-    rig.configure("reconcile_interval = \"1h\"\n\n[mail]\ndirectory = \"mail\"");
+    rig.configure(
+        "reconcile_interval = \"1h\"\n\n[mail]\ndirectory = \"mail\"\n\n[security]\nsecond_factor = \"required\"",
+    );
     rig.locate("open", 1, "");
     rig.locate("closed", 2, "second_factor = true");
     rig.start();
@@ -31,6 +33,39 @@ fn begin(rig: &Rig, client: &Client, config: &Value) -> (String, String) {
     assert_eq!(begun.status, 200, "{begun:?}");
     eventually("a mail with a code", || codes(rig).len() > before);
     (begun.body["token"].as_str().unwrap().to_owned(), codes(rig).pop().unwrap())
+}
+
+/// Somebody who sets an authenticator app up while enrolling, and what it computes codes from.
+fn with_app(rig: &mut Rig, username: &str) -> (Client, Value, Vec<u8>) {
+    let mut client = rig.client(username);
+    let (token, now) = (rig.invite(username, &[]), clock(rig));
+    let mut secret = Vec::new();
+    let configs = client.enroll_with(&token, |client, cookie| {
+        let call = |step: &str, body: &Value| {
+            let answer = client.call(&format!("enrollment/register-mfa/code/{step}"), cookie, body);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            answer.body
+        };
+        let begun = call("start", &json!({ "method": "Totp" }));
+        secret = base32(begun["totp_secret"].as_str().unwrap());
+        call("finish", &json!({ "method": "Totp", "code": app_code(&secret, now) }));
+    });
+    let closed = of(&configs, "closed").clone();
+    (client, closed, secret)
+}
+
+/// RFC 4648, without padding.
+fn base32(text: &str) -> Vec<u8> {
+    let value = |letter: u8| if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };
+    let bits: Vec<u8> =
+        text.bytes().flat_map(|letter| (0..5).rev().map(move |bit| (value(letter) >> bit) & 1)).collect();
+    bits.chunks_exact(8).map(|byte| byte.iter().fold(0, |sum, bit| (sum << 1) | bit)).collect()
+}
+
+/// What an authenticator app shows at a Unix second.
+fn app_code(secret: &[u8], second: i64) -> String {
+    let app = totp_rs::Builder::new().with_secret(secret.to_vec()).build_noncompliant();
+    app.generate(second.try_into().unwrap()).to_string()
 }
 
 /// The codes of all mails, oldest first.
@@ -110,32 +145,18 @@ fn a_peer_and_its_preshared_key_come_with_the_second_factor_and_go_with_the_conn
     let (ann, configs) = somebody(&mut rig, "ann", &[]);
     let closed = of(&configs, "closed").clone();
     assert_eq!((&closed["location_mfa_mode"], &closed["mfa_enabled"]), (&json!(2), &json!(true)));
-    let wrong = "d3Jvbmd3cm9uZ3dyb25nd3Jvbmd3cm9uZ3dyb25nd3I=";
+    let ben = with_app(&mut rig, "ben");
 
-    // Before: there is no peer, with a key or without.
-    assert_eq!(peer(&rig, &ann), None);
-    is_kept_out(&rig, &ann, &closed, None, "before");
-    let (token, code) = begin(&rig, &ann, &closed);
-    assert_eq!(finish(&ann, &token, "000000x").0, 401);
-    assert_eq!(peer(&rig, &ann), None);
-    is_kept_out(&rig, &ann, &closed, Some(wrong), "begun");
-
-    // The answer says that it is there, so it is.
-    let (status, body) = finish(&ann, &token, &code);
-    let preshared_key =
-        body["preshared_key"].as_str().unwrap_or_else(|| panic!("{status} {body}")).to_owned();
+    // The answer says that the peer is there, so it is.
+    let preshared_key = give_second_factor(&rig, &ann, &closed);
     assert_eq!(peer(&rig, &ann).as_deref(), Some(preshared_key.as_str()));
-
-    // During: only who has the key gets in.
-    is_kept_out(&rig, &ann, &closed, None, "during, without");
-    is_kept_out(&rig, &ann, &closed, Some(wrong), "during, with another");
     let tunnel = ann.connect(&closed);
     set_key(&rig, &ann, &tunnel.interface, &closed, &preshared_key);
     connects(&ann, 2);
     survives(&mut rig, &ann, &preshared_key);
     drop(tunnel);
 
-    goes_after_210_seconds(&rig, &ann, &preshared_key);
+    goes_after_210_seconds(&rig, &ann, &preshared_key, || only_who_gave_it_gets_in(&rig, &ben));
     is_kept_out(&rig, &ann, &closed, Some(&preshared_key), "after");
     is_kept_out(&rig, &ann, &closed, None, "after, without");
 
@@ -152,9 +173,37 @@ fn a_peer_and_its_preshared_key_come_with_the_second_factor_and_go_with_the_conn
     assert!(!ann.host.reaches("10.77.2.1"));
 }
 
-/// Nobody shakes hands any more, and 210 s after the last time the peer is gone, whatever somebody does to the clock meanwhile.
+/// With an authenticator app: before the second factor is given, when it is wrong, and while there is a connection.
+fn only_who_gave_it_gets_in(rig: &Rig, (ben, closed, secret): &(Client, Value, Vec<u8>)) {
+    let wrong = "d3Jvbmd3cm9uZ3dyb25nd3Jvbmd3cm9uZ3dyb25nd3I=";
+    let begin = |method: i64| {
+        let body = json!({ "method": method, "pubkey": ben.key(), "location_id": closed["network_id"] });
+        ben.call("client-mfa/start", "", &body)
+    };
+    // Before: there is no peer, with a key or without.
+    assert_eq!(peer(rig, ben), None);
+    is_kept_out(rig, ben, closed, None, "before");
+    assert_eq!(begin(1).status, 400, "a mailed code is no way around the app");
+    let begun = begin(0);
+    let token = begun.body["token"].as_str().unwrap_or_else(|| panic!("{begun:?}"));
+    assert_eq!(finish(ben, token, "000000x").0, 401);
+    assert_eq!(peer(rig, ben), None);
+    is_kept_out(rig, ben, closed, Some(wrong), "begun");
+
+    let (status, body) = finish(ben, token, &app_code(secret, clock(rig)));
+    let preshared_key = body["preshared_key"].as_str().unwrap_or_else(|| panic!("{status} {body}"));
+    assert_eq!(peer(rig, ben).as_deref(), Some(preshared_key));
+    is_kept_out(rig, ben, closed, None, "during, without");
+    is_kept_out(rig, ben, closed, Some(wrong), "during, with another");
+    let tunnel = ben.connect(closed);
+    set_key(rig, ben, &tunnel.interface, closed, preshared_key);
+    connects(ben, 2);
+}
+
+/// Nobody shakes hands any more, and 210 s after the last time the peer is gone, whatever somebody does to the clock meanwhile, and
+/// whatever else happens after that.
 #[expect(clippy::disallowed_methods, reason = "a clock that nobody sets")]
-fn goes_after_210_seconds(rig: &Rig, ann: &Client, preshared_key: &str) {
+fn goes_after_210_seconds(rig: &Rig, ann: &Client, preshared_key: &str, meanwhile: impl FnOnce()) {
     let (begun, set_out) = (Instant::now(), clock(rig));
     let age = set_out - handshake(rig, ann);
     for day in [86_400, -86_400, 0] {
@@ -164,6 +213,8 @@ fn goes_after_210_seconds(rig: &Rig, ann: &Client, preshared_key: &str) {
         sleep(Duration::from_secs(20));
         assert_eq!(peer(rig, ann).as_deref(), Some(preshared_key), "set by {day} s");
     }
+    meanwhile();
+    assert_eq!(peer(rig, ann).as_deref(), Some(preshared_key), "the others took too long");
     sleep(Duration::from_secs(u64::try_from(190 - age).unwrap_or(0)).saturating_sub(begun.elapsed()));
     eventually("the end of the connection", || peer(rig, ann).is_none());
     let idle = u64::try_from(age).unwrap() + begun.elapsed().as_secs();

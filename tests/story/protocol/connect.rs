@@ -249,7 +249,7 @@ async fn tokens_that_are_unknown_over_or_spent_are_told_in_the_clients_words() {
 async fn a_code_is_good_for_ten_minutes_for_one_use_one_device_and_one_location() {
     let postern = asking();
     let cookie = postern.enrolled("jdoe").await;
-    for (name, number) in [("laptop", 1), ("other", 2)] {
+    for (name, number) in [("laptop", 1), ("other laptop", 2)] {
         assert_eq!(postern.create_device(&cookie, name, &key(number)).await.status, 200);
     }
     let first = token(&begin(&postern, 1, 1).await);
@@ -267,9 +267,22 @@ async fn a_code_is_good_for_ten_minutes_for_one_use_one_device_and_one_location(
     let stale = mailed(&postern).pop().unwrap();
     postern.pass(540);
     let fresh = token(&begin(&postern, 1, 1).await);
-    assert_ne!(mailed(&postern).pop().unwrap(), stale);
+    let code = mailed(&postern).pop().unwrap();
+    assert_ne!(code, stale);
     assert_eq!(finish(&postern, &old, &stale).await.told(), (401, "Unauthorized".to_owned()), "replaced");
-    preshared(&finish(&postern, &fresh, &mailed(&postern).pop().unwrap()).await);
+    postern.pass(60);
+    let of_other = token(&begin(&postern, 1, 2).await);
+    let others = mailed(&postern).pop().unwrap();
+    assert_ne!(others, code);
+    assert_eq!(
+        finish(&postern, &fresh, &others).await.told(),
+        (401, "Unauthorized".to_owned()),
+        "another device's"
+    );
+    preshared(&finish(&postern, &of_other, &others).await);
+    preshared(
+        &finish(&postern, &token(&begin(&postern, 1, 1).await), &mailed(&postern).pop().unwrap()).await,
+    );
 }
 
 #[tokio::test]

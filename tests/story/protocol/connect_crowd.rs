@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::connect::{
     LAB, asking, begin, connect, finish, mailed, peer, preshared, token, with_app, with_laptop,
 };
-use crate::support::{Answer, CONNECT, Postern, key};
+use crate::support::{Answer, CONNECT, CONNECT_FINISH, Postern, key};
 
 /// From an address.
 async fn begin_from(postern: &Postern, address: &str, number: u8) -> Answer {
@@ -76,20 +76,44 @@ async fn of_two_that_give_one_token_at_once_nobody_is_given_a_dead_key() {
     let code = mailed(&postern).pop().unwrap();
     let ready = postern.applied.borrow().clone();
     postern.halt_gateway();
-    let both = async { tokio::join!(finish(&postern, &begun, &code), finish(&postern, &begun, &code)) };
-    let starts = async {
-        while peer(&postern, 1).is_none() {
+    let key = || peer(&postern, 1).map(|peer| peer.preshared_key.unwrap().to_base64().to_string());
+    let gives = async || {
+        let before = key();
+        let (postern, begun, code) = (postern.clone(), begun.clone(), code.clone());
+        let given = tokio::spawn(async move { finish(&postern, &begun, &code).await });
+        // Its key is there, and it waits for the gateway.
+        while key() == before {
             tokio::task::yield_now().await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        postern.applied.send_replace(ready);
+        given
     };
-    let ((first, second), ()) = tokio::join!(both, starts);
-    let there = peer(&postern, 1).unwrap().preshared_key.unwrap().to_base64();
-    for answer in [first, second] {
-        match answer.status {
-            200 => assert_eq!(preshared(&answer), there.as_str()),
-            _ => assert!([503, 400].contains(&answer.status), "{}", answer.text),
-        }
+    let (first, second) = (gives().await, gives().await);
+    postern.applied.send_replace(ready);
+    assert_eq!(first.await.unwrap().status, 503, "its key is the gateway's no more");
+    assert_eq!(Some(preshared(&second.await.unwrap())), key());
+    assert_eq!(finish(&postern, &begun, &code).await.told(), (400, "invalid token".to_owned()), "spent");
+}
+
+#[tokio::test]
+async fn a_stranger_who_gives_wrong_codes_keeps_the_owner_from_none() {
+    let postern = asking();
+    with_laptop(&postern, "jdoe", 1).await;
+    let begun = token(&begin(&postern, 1, 1).await);
+    let code = mailed(&postern).pop().unwrap();
+    let stranger = async |address: &str| {
+        let begun = token(&begin_from(&postern, address, 1).await);
+        let body = json!({ "token": begun, "code": "x" }).to_string();
+        let request = axum::http::Request::post(CONNECT_FINISH).body(axum::body::Body::from(body)).unwrap();
+        postern.send_from(address.parse().unwrap(), request).await.status
+    };
+    for number in 0..15 {
+        assert_eq!(stranger("198.51.100.7").await, if number < 10 { 401 } else { 429 }, "{number}");
     }
+    preshared(&finish(&postern, &begun, &code).await);
+    for number in 0..15 {
+        assert_eq!(stranger("198.51.100.8").await, if number < 10 { 401 } else { 429 }, "{number}");
+    }
+    assert_eq!(stranger("198.51.100.9").await, 429, "many guess no more than two");
+    postern.pass(61);
+    connect(&postern, 1).await;
 }

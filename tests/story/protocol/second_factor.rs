@@ -3,6 +3,7 @@
 
 use postern::config::SecondFactor;
 use postern::rules::second_factor::Factors;
+use postern::rules::token::Purpose;
 use postern::store::Store;
 use serde_json::{Value, json};
 
@@ -82,9 +83,9 @@ async fn a_code_by_mail_is_taken_and_ten_wrong_ones_an_hour_are_the_end() {
     let site = postern.app.site();
     let mailed = postern.app.store.read_blocking(|tx| {
         let user = tx.user_by_name("jdoe")?.unwrap();
-        Ok::<_, postern::store::StoreError>(tx.email_code_of(user.id)?.unwrap())
+        Ok::<_, postern::store::StoreError>(tx.mailed_code_of(user.id, Purpose::SignIn)?.unwrap())
     });
-    let code = postern::flows::email_code::code_of(&site, &mailed.unwrap());
+    let code = postern::flows::mailed_code::digits(&site, &mailed.unwrap());
     let finish = |code: &str| json!({ "code": code, "method": "Email" }).to_string();
     let done = postern.post(MFA_FINISH, Some(&cookie), &finish(&code)).await;
     assert_eq!(done.status, 200, "{}", done.text);

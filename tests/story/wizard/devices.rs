@@ -180,3 +180,21 @@ async fn of_a_location_that_asks_for_a_second_factor_there_is_no_file_and_the_pa
         browser.get(&format!("/enroll/device?lang={language}")).await.shows(200, &[said]);
     }
 }
+
+#[tokio::test]
+async fn where_every_location_asks_for_a_second_factor_the_step_leads_to_the_desktop_client() {
+    let postern = Postern::planned(Store::in_memory().unwrap(), NOW, |plan| {
+        ["HQ", "Lab"].into_iter().for_each(|name| plan.location(name).second_factor = true);
+    });
+    let mut browser = Browser::new(&postern);
+    browser.with_password(&postern.invite("jdoe")).await;
+    let said = "asks for a second factor at each connection: HQ, Lab. Only the desktop client";
+    let page = browser.get("/enroll/device").await;
+    page.shows(200, &[said, "Use the desktop client", "defguard://addinstance"]);
+    page.lacks(&[
+        "<noscript>",
+        "action=\"/enroll/device\"",
+        "I have my own public key",
+        "Or use the desktop client",
+    ]);
+}

@@ -77,6 +77,8 @@ async fn a_form_from_another_site_is_refused_and_changes_nothing() {
         ("/me/passkeys/begin", ("present", "correct horse")),
         ("/me/passkey", ("name", "theirs")),
         ("/me/passkey/remove", ("passkey", "1")),
+        ("/enroll/second-factor/passkey", ("credential", "{}")),
+        ("/enroll/second-factor/passkey/begin", ("", "")),
         ("/sign-in/code/passkey", ("credential", "{}")),
         ("/sign-in/code/passkey/begin", ("", "")),
         ("/sign-in/passkey", ("credential", "{}")),

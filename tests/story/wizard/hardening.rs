@@ -18,7 +18,7 @@ const SOURCES: [&str; 2] =
 const LIMIT: usize = 64 * 1024;
 const CHUNK: usize = 16 * 1024;
 /// Read without anything that could be guessed: nothing to limit.
-const FREE: [&str; 25] = [
+const FREE: [&str; 27] = [
     "GET /enroll/start",
     "GET /enroll/new-link",
     "GET /enroll/skip",
@@ -39,6 +39,8 @@ const FREE: [&str; 25] = [
     "GET /sign-in/code/passkey/begin",
     "GET /me/second-factor/codes",
     "GET /enroll/second-factor/code",
+    "GET /enroll/second-factor/passkey",
+    "GET /enroll/second-factor/passkey/begin",
     "GET /me/device/key",
     "GET /me/client/withdraw",
     // Limited by name and by browser: see `ten_failures_and_no_password_is_right_for_strangers`.

@@ -198,7 +198,7 @@ async fn a_tampered_request_or_state_goes_nowhere() {
 }
 
 #[tokio::test]
-async fn consent_from_another_site_or_of_another_session_is_refused() {
+async fn csrf_on_consent_from_another_site_or_session_is_refused() {
     let postern = Postern::new();
     let client = add_app(&postern, "wiki", |_| {});
     enrolled(&postern, "jdoe").await;
@@ -259,6 +259,16 @@ async fn signing_out_is_no_open_redirect() {
     browser.get(&at(&[("post_logout_redirect_uri", bye)])).await.shows(400, &[]);
     browser.get(&at(&[hint, ("client_id", "client-other")])).await.shows(400, &[]);
     browser.get("/me").await.shows(200, &["Your account"]);
+    // Somebody else's ID token, or none of ours, is nobody's wish.
+    enrolled(&postern, "ann").await;
+    let mut ann = signed_in(&postern, "ann").await;
+    let hers = client.sign_in(&mut ann, "ann", &[]).await;
+    client.exchange(&postern, hers.code(), &[]).await.token("id_token");
+    ann.get(&at(&[hint, ("post_logout_redirect_uri", bye)])).await.shows(200, &["Sign out?"]);
+    let forged = format!("{id_token}x");
+    browser.get(&at(&[("id_token_hint", &forged)])).await.shows(200, &["Sign out?"]);
+    let forged = [("id_token_hint", forged.as_str()), ("post_logout_redirect_uri", bye)];
+    browser.get(&at(&forged)).await.shows(400, &[]);
     // Nothing shows whose wish it is: they are asked.
     let asked = [("client_id", client.id.as_str()), ("post_logout_redirect_uri", bye), ("state", "s")];
     browser.get(&at(&asked)).await.shows(200, &["Sign out?", "wiki asks to sign you out"]);
@@ -349,12 +359,23 @@ async fn what_is_no_token_reads_nothing_and_guesses_are_limited() {
     let client = add_app(&postern, "wiki", |_| {});
     let (_, tokens) = with_tokens(&postern, &client, &[]).await;
     let none = said(&postern, Request::get("/openid/userinfo").body(Body::empty()).unwrap()).await;
-    assert_eq!((none.status, none.headers["www-authenticate"].to_str().unwrap()), (401, "Bearer"));
-    assert_eq!(user_info(&postern, &tokens.token("id_token")).await.refused(), (401, "invalid_token"));
+    let challenge =
+        |said: &crate::relying::Said| said.headers["www-authenticate"].to_str().unwrap().to_owned();
+    assert_eq!((none.status, &*challenge(&none)), (401, "Bearer realm=\"postern\""));
+    let wrong = user_info(&postern, &tokens.token("id_token")).await;
+    assert_eq!(wrong.refused(), (401, "invalid_token"));
+    assert_eq!(challenge(&wrong), "Bearer realm=\"postern\", error=\"invalid_token\"");
+    // An address is written down in many places (RFC 6750, 5.3): no token is read from one.
+    let path = format!("/openid/userinfo?access_token={}", tokens.token("access_token"));
+    assert_eq!(said(&postern, Request::get(path).body(Body::empty()).unwrap()).await.status, 401);
     let posted =
         Request::post("/openid/userinfo").header("content-type", "application/x-www-form-urlencoded");
     let body = format!("access_token={}", tokens.token("access_token"));
-    assert!(said(&postern, posted.body(Body::from(body)).unwrap()).await.json["sub"].is_string());
+    let read = said(&postern, posted.body(Body::from(body)).unwrap()).await;
+    assert!(read.json["sub"].is_string());
+    for (name, value) in [("content-type", "application/json"), ("cache-control", "no-store")] {
+        assert_eq!(read.headers[name], value);
+    }
     postern.pass(600);
     assert_eq!(user_info(&postern, &tokens.token("access_token")).await.refused(), (401, "invalid_token"));
     let mut last = (0, Value::Null);

@@ -129,7 +129,7 @@ async fn a_used_refresh_token_is_known_until_fifty_newer_ones_were_used() {
     let (_, tokens) = with_tokens(&postern, &client, &OFFLINE).await;
     let mut used = vec![tokens.token("refresh_token")];
     for _ in 0..51 {
-        postern.pass(1);
+        postern.pass(3);
         let next = client.refresh(&postern, used.last().unwrap()).await;
         used.push(next.token("refresh_token"));
     }

@@ -1,5 +1,5 @@
-//! The pages of passkeys, as far as they go without an authenticator: who may change what, and what strangers are told. That
-//! passkeys sign in is shown in a real browser.
+//! The pages of passkeys, with an authenticator that needs no browser: who may change what, and what strangers are told. A real
+//! browser signs in in `tests/browser/https`.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -7,14 +7,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use postern::rules::action::Action;
 use postern::rules::ids::PasskeyId;
-use postern::store::StoreError;
 use postern::store::passkey::NewPasskey;
+use postern::store::{Store, StoreError};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::browser::{Browser, Page};
+use crate::authenticator::Authenticator;
+use crate::browser::{Browser, Page, letters};
+use crate::second_factor::{digits_in, strict};
 use crate::sign_in::{PASSWORD, enrolled, sign_in, signed_in};
-use crate::support::Postern;
+use crate::support::{NOW, Postern};
 
 /// As the library writes it down.
 const CREDENTIAL: &str = r#"{"cred":{"attestation":{"data":"None","metadata":"None"},"attestation_format":"none","backup_eligible":false,"backup_state":false,"counter":5,"cred":{"key":{"EC_EC2":{"curve":"SECP256R1","x":"5DHjOrc0oO-_JJysqej_kizPYZNCEewko5aXJcXfOe8","y":"5EP5U8MTbMTObUZDWbuhCVhHB-NRtgZTbvh0teMT8RY"}},"type_":"ES256"},"cred_id":"AQEBAQEBAQEBAQEBAQEBAQEBAQE","extensions":{"appid":"NotRequested","cred_props":"Ignored","cred_protect":"Ignored","hmac_create_secret":"NotRequested"},"registration_policy":"required","transports":null,"user_verified":true}}"#;
@@ -136,6 +138,8 @@ async fn who_has_a_passkey_is_asked_for_it_after_the_password_and_wrong_answers_
             .await
             .shows(401, &["This passkey is not accepted here"]);
     }
+    let log = postern.app.store.read_blocking(|tx| tx.audit_of(Action::SessionStart, 9)).unwrap();
+    assert!(log.iter().any(|entry| entry.refused.as_deref() == Some("passkey")), "{log:?}");
     browser.post("/sign-in/code", &[("code", "000000")]).await.shows(401, &["each works once"]);
     assert_eq!(browser.get("/me").await.went_to(), "/sign-in");
     let mut stranger = Browser::new(&postern);
@@ -143,22 +147,181 @@ async fn who_has_a_passkey_is_asked_for_it_after_the_password_and_wrong_answers_
     assert_eq!(stranger.post("/sign-in/code/passkey", &gives).await.went_to(), "/sign-in");
 }
 
+/// Makes a passkey called `phone` where a page asks for it, and sends it there.
+async fn add(browser: &mut Browser<'_>, authenticator: &mut Authenticator, at: &str) -> Page {
+    let (status, options) = ask(browser, &format!("{at}/begin"), "").await;
+    assert_eq!(status, 200, "{options}");
+    // As those that are kept in a cloud.
+    authenticator.counter = 0;
+    let made = authenticator.make(&options);
+    browser.post(at, &[("name", " phone "), ("credential", &made)]).await
+}
+
 #[tokio::test]
-async fn an_answer_is_taken_once_in_time_and_from_the_browser_that_was_asked() {
+async fn an_answer_signs_in_once_in_time_and_from_the_browser_that_was_asked() {
     let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    let mut phone = Authenticator::new(1);
+    let mut browser = signed_in(&postern, "jdoe").await;
+    add(&mut browser, &mut phone, "/me/passkeys")
+        .await
+        .shows(200, &["never again", "/me/passkeys?done=added"]);
+    let again = add(&mut browser, &mut phone, "/me/passkeys").await;
+    again.shows(422, &["has a passkey for your account already", "value=\"phone\""]);
+
     let mut browser = Browser::new(&postern);
     answered(&mut browser, "{}").await.shows(401, &["That took too long"]);
-    assert_eq!(ask(&mut browser, "/sign-in/passkey/begin", "").await.0, 200);
+    let (_, asked) = ask(&mut browser, "/sign-in/passkey/begin", "").await;
+    let right = phone.answer(&asked);
     let mut stranger = Browser::new(&postern);
-    answered(&mut stranger, "{}").await.shows(401, &["That took too long"]);
+    answered(&mut stranger, &right).await.shows(401, &["That took too long"]);
+    assert_eq!(ask(&mut stranger, "/sign-in/passkey/begin", "").await.0, 200);
+    answered(&mut stranger, &right).await.shows(401, &["This passkey is not accepted here"]);
     answered(&mut browser, "{}").await.shows(401, &["This passkey is not accepted here"]);
-    answered(&mut browser, "{}").await.shows(401, &["That took too long"]);
-    assert_eq!(ask(&mut browser, "/sign-in/passkey/begin", "").await.0, 200);
+    let mut thief = Browser { cookies: browser.cookies.clone(), ..Browser::new(&postern) };
+    assert_eq!(answered(&mut browser, &right).await.went_to(), "/me");
+    browser.get("/me").await.shows(200, &["jdoe@example.com"]);
+    answered(&mut thief, &right).await.shows(401, &["That took too long"]);
+    assert_eq!(thief.get("/me").await.went_to(), "/sign-in");
+
+    let mut late = Browser::new(&postern);
+    let (_, asked) = ask(&mut late, "/sign-in/passkey/begin", "").await;
     postern.pass(300);
-    answered(&mut browser, "{}").await.shows(401, &["That took too long"]);
+    answered(&mut late, &phone.answer(&asked)).await.shows(401, &["That took too long"]);
     let log = postern.app.store.read_blocking(|tx| tx.audit_of(Action::SessionStart, 99)).unwrap();
-    let told: Vec<_> = log.iter().map(|entry| (entry.actor.as_str(), entry.refused.as_deref())).collect();
-    assert_eq!(told, [("-", Some("passkey"))]);
+    let told = log.iter().map(|entry| (entry.actor.as_str(), entry.refused.as_deref()));
+    let mut told: Vec<_> = told.collect();
+    told.sort_unstable();
+    assert_eq!(told, [("jdoe", None), ("jdoe", None), ("jdoe", Some("passkey"))]);
+}
+
+const WIZARD: &str = "/enroll/second-factor/passkey";
+
+#[tokio::test]
+async fn where_it_is_required_a_passkey_of_the_wizard_is_enough() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = strict(dir.path());
+    let mut browser = Browser::new(&postern);
+    browser.start(&postern.invite("jdoe")).await;
+    assert_eq!(
+        browser.post(&format!("{WIZARD}/begin"), &[]).await.went_to(),
+        "/enroll/you",
+        "nothing before its turn"
+    );
+    browser.post("/enroll/you", &[("phone", "")]).await.went_to();
+    browser.post("/enroll/password", &[("password", PASSWORD)]).await.went_to();
+    let offered = format!("action=\"{WIZARD}\"");
+    browser.get("/enroll/second-factor").await.shows(200, &["Add a passkey", &offered, "needs JavaScript"]);
+    let made = [("name", "<b>phone</b>"), ("credential", "{}")];
+    browser.post(WIZARD, &made).await.shows(422, &["That took too long", "value=\"&#60;b&#62;phone"]);
+    assert_eq!(ask(&mut browser, &format!("{WIZARD}/begin"), "").await.0, 200);
+    browser.post(WIZARD, &made).await.shows(422, &["That passkey was not accepted"]);
+    let mut meanwhile = signed_in(&postern, "jdoe").await;
+    meanwhile.get("/me/second-factor").await.shows(200, &["asks everybody"]);
+    let mut phone = Authenticator::new(1);
+    let done = add(&mut browser, &mut phone, WIZARD).await;
+    done.shows(200, &["never again", "href=\"/enroll/device\""]);
+    browser.get("/enroll/device").await.shows(200, &["Connect this device"]);
+    assert_eq!(meanwhile.get("/me").await.went_to(), "/sign-in", "it was opened by a password alone");
+    assert_eq!(
+        browser.post(&format!("{WIZARD}/begin"), &[]).await.went_to(),
+        "/enroll/device",
+        "it is set up once"
+    );
+    assert_eq!(browser.post(WIZARD, &made).await.went_to(), "/enroll/device");
+    let audited = postern.audited();
+    assert!(audited.contains(&"passkey.add jdoe".to_owned()), "{audited:?}");
+
+    let mut browser = Browser::new(&postern);
+    assert_eq!(sign_in(&mut browser, "jdoe", PASSWORD).await.went_to(), "/sign-in/code");
+    let (_, asked) = ask(&mut browser, "/sign-in/code/passkey/begin", "").await;
+    let given = browser.post("/sign-in/code/passkey", &[("credential", &phone.answer(&asked))]).await;
+    assert_eq!(given.went_to(), "/me");
+    browser.get("/me").await.shows(200, &["jdoe@example.com"]);
+}
+
+#[tokio::test]
+async fn the_wizard_waits_for_a_passkey_no_longer_than_its_session_and_not_where_there_are_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = strict(dir.path());
+    let mut browser = Browser::new(&postern);
+    browser.start(&postern.invite("jdoe")).await;
+    browser.post("/enroll/you", &[("phone", "")]).await.went_to();
+    browser.post("/enroll/password", &[("password", PASSWORD)]).await.went_to();
+    postern.pass(590);
+    let (_, options) = ask(&mut browser, &format!("{WIZARD}/begin"), "").await;
+    let made = Authenticator::new(1).make(&options);
+    postern.pass(10);
+    browser
+        .post(WIZARD, &[("name", "phone"), ("credential", &made)])
+        .await
+        .shows(401, &["Open the link in your mail again"]);
+    assert_eq!(ask(&mut browser, &format!("{WIZARD}/begin"), "").await.0, 401);
+    assert!(!postern.audited().contains(&"passkey.add jdoe".to_owned()));
+
+    let postern = Postern::planned(Store::in_memory().unwrap(), NOW, |plan| {
+        plan.config.second_factor = postern::config::SecondFactor::Required;
+        plan.config.public_url = "https://192.0.2.1/".to_owned();
+    });
+    let mut browser = Browser::new(&postern);
+    browser.start(&postern.invite("jdoe")).await;
+    browser.post("/enroll/you", &[("phone", "")]).await.went_to();
+    browser.post("/enroll/password", &[("password", PASSWORD)]).await.went_to();
+    browser.get("/enroll/second-factor").await.lacks(&["asskey"]);
+    assert_eq!(ask(&mut browser, &format!("{WIZARD}/begin"), "").await.0, 404);
+}
+
+#[tokio::test]
+async fn where_it_is_required_whoever_has_the_password_alone_comes_in_with_no_passkey_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = strict(dir.path());
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    let page = browser.get("/me/passkeys").await;
+    page.shows(200, &["First set up", "href=\"/me/second-factor\""]);
+    page.lacks(&["action=\"/me/passkeys\""]);
+    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "").await.0, 422);
+    assert_eq!(browser.get("/me").await.went_to(), "/me/second-factor");
+    let begun = browser.post("/me/second-factor", &[("by", "email")]).await.went_to().to_owned();
+    let code = digits_in(&letters(&postern, dir.path(), 1).await);
+    let given = [("by", "email"), ("code", &*code)];
+    browser.post(begun.split('?').next().unwrap(), &given).await.shows(200, &["never again"]);
+    assert_eq!(ask(&mut browser, "/me/passkeys/begin", "").await.0, 200);
+
+    let postern = Postern::planned(Store::in_memory().unwrap(), NOW, |plan| {
+        plan.config.second_factor = postern::config::SecondFactor::Required;
+        plan.config.mail.directory = None;
+    });
+    enrolled(&postern, "jdoe").await;
+    let mut browser = signed_in(&postern, "jdoe").await;
+    assert_eq!(
+        ask(&mut browser, "/me/passkeys/begin", "").await.0,
+        200,
+        "without mails nothing tells them apart"
+    );
+}
+
+#[tokio::test]
+async fn whoever_has_the_password_alone_keeps_out_neither_a_known_browser_nor_a_passkey() {
+    let postern = Postern::new();
+    enrolled(&postern, "jdoe").await;
+    let mut phone = Authenticator::new(1);
+    let mut owner = signed_in(&postern, "jdoe").await;
+    add(&mut owner, &mut phone, "/me/passkeys").await.shows(200, &["never again"]);
+    let mut let_wait = 0;
+    while sign_in(&mut Browser::new(&postern), "jdoe", PASSWORD).await.status == 303 {
+        let_wait += 1;
+    }
+    assert!((19..=20).contains(&let_wait), "{let_wait}");
+    assert_eq!(sign_in(&mut owner, "jdoe", PASSWORD).await.went_to(), "/sign-in/code");
+    let mut browser = Browser { address: "198.51.100.7".parse().unwrap(), ..Browser::new(&postern) };
+    let (_, asked) = ask(&mut browser, "/sign-in/passkey/begin", "").await;
+    assert_eq!(answered(&mut browser, &phone.answer(&asked)).await.went_to(), "/me");
+    let mut judged = 0;
+    while answered(&mut browser, "{}").await.status == 401 {
+        judged += 1;
+    }
+    assert_eq!(judged, 30, "what was right was no guess");
 }
 
 /// A whole answer of an authenticator, with a signature that nobody made.

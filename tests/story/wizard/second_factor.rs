@@ -6,6 +6,7 @@ use std::process::Command;
 use postern::rules::action::Action;
 use postern::rules::message::Message;
 use postern::rules::second_factor::Factor;
+use postern::rules::token::Purpose;
 use postern::store::Store;
 
 use crate::browser::{Browser, Page, letters};
@@ -41,8 +42,8 @@ pub(crate) fn codes_on(page: &Page) -> Vec<String> {
 /// The last code that was mailed to jdoe.
 pub(crate) fn mailed_code(postern: &Postern) -> String {
     let user = postern.user("jdoe");
-    let mailed = postern.app.store.read_blocking(|tx| tx.email_code_of(user)).unwrap().unwrap();
-    postern::flows::email_code::code_of(&postern.app.site(), &mailed).to_string()
+    let mailed = postern.app.store.read_blocking(|tx| tx.mailed_code_of(user, Purpose::SignIn)).unwrap();
+    postern::flows::mailed_code::digits(&postern.app.site(), &mailed.unwrap()).to_string()
 }
 
 /// Sets an app up in a browser that signed in a moment ago; its secret and the recovery codes.
@@ -224,6 +225,7 @@ async fn what_guards_the_account_changes_only_for_who_gave_the_password_a_moment
     }
     assert_eq!(browser.get(remove).await.went_to(), asked, "it was not given for this");
     assert_eq!(browser.post("/me/confirm", &confirm("second-factor", PASSWORD)).await.went_to(), HERE);
+    assert!(postern.audited().contains(&"session.confirm jdoe".to_owned()));
     browser.get(remove).await.shows(200, &["Remove “Authenticator app”?", "Keep it"]);
     let removed = browser.post("/me/second-factor/remove", &[("factor", "totp")]).await;
     assert_eq!(removed.went_to(), "/me?done=factor-removed");
@@ -239,13 +241,15 @@ async fn another_password_keeps_what_the_session_has_proved_and_a_forgotten_one_
     let (postern, _, codes) = with_app().await;
     let mut browser = owing(&postern).await;
     browser.post(CODE, &[("recovery", &codes[0])]).await.went_to();
+    let given = postern.app.now().as_second();
+    postern.pass(60);
     let change = [("present", PASSWORD), ("password", "battery staple")];
     assert_eq!(browser.post("/me/password", &change).await.went_to(), "/me?done=password");
     let id = postern.app.store.read_blocking(|tx| tx.user_by_name("jdoe")).unwrap().unwrap().id;
     let sessions = postern.app.store.read_blocking(|tx| tx.sessions_of(id)).unwrap();
     assert_eq!(
-        sessions.iter().map(|session| session.second_factor).collect::<Vec<_>>(),
-        [Some(Factor::Recovery)]
+        sessions.iter().map(|session| (session.second_factor, session.second_factor_at)).collect::<Vec<_>>(),
+        [(Some(Factor::Recovery), Some(given))]
     );
     let mut fresh = Browser::new(&postern);
     assert_eq!(sign_in(&mut fresh, "jdoe", "battery staple").await.went_to(), CODE);
@@ -305,7 +309,7 @@ async fn the_pages_speak_every_language_and_no_other_site_sends_their_forms() {
 }
 
 /// A postern that asks everybody for a second factor and writes mails into a directory.
-fn strict(dir: &std::path::Path) -> Postern {
+pub(crate) fn strict(dir: &std::path::Path) -> Postern {
     let mail = dir.to_owned();
     Postern::planned(Store::in_memory().unwrap(), NOW, move |plan| {
         plan.config.second_factor = postern::config::SecondFactor::Required;
@@ -314,7 +318,7 @@ fn strict(dir: &std::path::Path) -> Postern {
 }
 
 /// The six digits in the newest letter.
-fn digits_in(letters: &[String]) -> String {
+pub(crate) fn digits_in(letters: &[String]) -> String {
     let letter = letters.last().unwrap();
     let is_code = |line: &&str| line.len() == 6 && line.bytes().all(|byte| byte.is_ascii_digit());
     letter.lines().map(str::trim).find(is_code).unwrap_or_else(|| panic!("no code in {letter}")).to_owned()
@@ -345,6 +349,8 @@ async fn where_it_is_required_the_wizard_asks_for_it_between_password_and_device
     let mut meanwhile = signed_in(&postern, "jdoe").await;
     meanwhile.get(HERE).await.shows(200, &["asks everybody"]);
     browser.post(code, &[("by", "app"), ("code", "000000")]).await.shows(422, &["does not match"]);
+    let log = postern.app.store.read_blocking(|tx| tx.audit_of(Action::SecondFactorSet, 9)).unwrap();
+    assert_eq!(log.iter().map(|entry| entry.refused.as_deref()).collect::<Vec<_>>(), [Some("code")]);
     let right = app_code(&postern, &secret, 0);
     let done = browser.post(code, &[("by", "app"), ("code", &right)]).await;
     done.shows(200, &["never again", "href=\"/enroll/device\""]);

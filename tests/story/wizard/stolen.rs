@@ -4,7 +4,7 @@ use postern::store::{Store, StoreError};
 use serde_json::json;
 
 use crate::browser::Browser;
-use crate::second_factor::{CODE, HERE, app_code, mailed_code, owing, secret_on, set_up, with_app};
+use crate::second_factor::{CODE, HERE, app_code, mailed_code, owing, secret_on, set_up, strict, with_app};
 use crate::sign_in::{PASSWORD, signed_in};
 use crate::support::{Answer, CONNECT, CONNECT_FINISH, NOW, Postern, key};
 
@@ -98,4 +98,23 @@ async fn the_second_step_belongs_to_one_browser_for_ten_minutes_and_one_password
     let now = postern.app.now();
     postern.app.store.write_blocking(|tx| tx.change_password(id, hash, now)).unwrap();
     assert_eq!(changed.post(CODE, &[("recovery", &codes[0])]).await.went_to(), "/sign-in");
+}
+
+#[tokio::test]
+async fn codes_by_mail_to_set_one_up_with_are_asked_for_twenty_times_and_then_once_a_minute() {
+    let dir = tempfile::tempdir().unwrap();
+    let postern = strict(dir.path());
+    let mut browser = Browser::new(&postern);
+    browser.with_password(&postern.invite("jdoe")).await;
+    let mut owing = signed_in(&postern, "jdoe").await;
+    for (browser, path) in [(&mut browser, "/enroll/second-factor"), (&mut owing, HERE)] {
+        let mut asked = 0;
+        while browser.post(path, &[("by", "email")]).await.status == 303 {
+            asked += 1;
+        }
+        assert!(asked <= 20, "{path}: {asked}");
+        postern.pass(60);
+        assert_eq!(browser.post(path, &[("by", "email")]).await.status, 303, "{path}");
+        assert_eq!(browser.post(path, &[("by", "email")]).await.status, 429, "{path}");
+    }
 }

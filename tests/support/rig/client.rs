@@ -51,9 +51,19 @@ impl Client {
 
     /// Enrolls a new user with this device, in the order of the desktop client; its configurations.
     pub(crate) fn enroll(&mut self, token: &str) -> Vec<Value> {
+        self.enroll_with(token, |_, _| {})
+    }
+
+    /// The same, with what somebody does in the session before the password: this client and its cookie.
+    pub(crate) fn enroll_with(
+        &mut self,
+        token: &str,
+        before_password: impl FnOnce(&Self, &str),
+    ) -> Vec<Value> {
         let started = self.call("enrollment/start", "", &json!({ "token": token }));
         let device = json!({ "name": "laptop", "pubkey": self.key() });
         let answer = self.call("enrollment/create_device", &started.cookie, &device);
+        before_password(self, &started.cookie);
         let activated =
             self.call("enrollment/activate_user", &started.cookie, &json!({ "password": "Correct-Horse-7" }));
         for each in [&started, &answer, &activated] {

@@ -87,6 +87,11 @@ async fn a_connection_ends_210_seconds_after_its_last_handshake_and_others_go_on
     clock.store(1210, Ordering::Relaxed);
     look(&mut watched, &app, &view).await.unwrap();
     assert_eq!((left(&app), asked.load(Ordering::Relaxed)), (1, 2), "the first never shook hands");
+    let told = app.store.read_blocking(|tx| tx.audit_of(crate::rules::action::Action::ConnectionEnd, 9));
+    let told: Vec<_> =
+        told.unwrap().into_iter().map(|entry| (entry.actor, entry.object, entry.detail)).collect();
+    let detail = Some("hq, no handshake for 210 s".to_owned());
+    assert_eq!(told, [("postern".to_owned(), "ann/d0".to_owned(), detail)]);
     handshakes[1].store(1275, Ordering::Relaxed);
     clock.store(1310, Ordering::Relaxed);
     look(&mut watched, &app, &view).await.unwrap();

@@ -7,6 +7,7 @@ use crate::fixtures::{a_person, a_site, at};
 use crate::flows::enroll::open;
 use crate::flows::issue::issue_enrollment;
 use crate::rules::enrollment::EnrollmentKind;
+use crate::rules::enrollment::Subject;
 use crate::rules::ids::UserId;
 use crate::rules::token::{Token, TokenHash};
 use crate::store::Store;

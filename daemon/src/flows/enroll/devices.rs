@@ -11,7 +11,7 @@ use crate::flows::tell::tell;
 use crate::flows::welcome::welcome_when_done;
 use crate::rules::action::Action;
 use crate::rules::fact::Fact;
-use crate::rules::ids::{DeviceId, EnrollmentId, LocationId};
+use crate::rules::ids::{DeviceId, EnrollmentId};
 use crate::rules::message::Message;
 use crate::rules::names;
 use crate::rules::token::{Token, TokenKind};
@@ -87,7 +87,7 @@ fn admit(
     exhaustion::tell(tx, site, now)?;
     tx.audit(owner.name(), Action::DeviceRegister, &device.name, None, now)?;
     tx.happened(Fact::DeviceRegistered);
-    let at_once = settled.granted.into_iter().filter(|location| !asks_second_factor(site, *location));
+    let at_once = settled.granted.into_iter().filter(|location| !site.asks_second_factor(*location));
     tx.registered(id, at_once, now);
     // The onboarding mail speaks of the devices before it.
     if let Owner::Person(user) = owner
@@ -100,11 +100,6 @@ fn admit(
         welcome_when_done(tx, site, user.id, now)?;
     }
     Ok(device)
-}
-
-/// Whether a device is there only while it is connected by a second factor.
-fn asks_second_factor(site: &Site, location: LocationId) -> bool {
-    site.location(location).is_some_and(|location| location.config.second_factor)
 }
 
 /// Gives a device that this session registered another key, because the first one was lost. Peers of the old key go.
@@ -156,7 +151,7 @@ fn rekey(
     tx.set_device_key(device, key)?;
     for held in tx.addresses_of(device.id)? {
         tx.set_live(device.id, held.location, None)?;
-        if !asks_second_factor(site, held.location) {
+        if !site.asks_second_factor(held.location) {
             tx.registered(device.id, [held.location], now);
         }
     }

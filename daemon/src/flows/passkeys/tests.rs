@@ -83,9 +83,9 @@ fn added(
     name: &str,
 ) -> Result<Option<RecoveryCodes>, PasskeyError> {
     let who = seated(tx, site, who);
-    let (options, adding) = begin(tx, site, &who, HANDLE)?;
+    let (options, adding) = begin(tx, site, &who.user, HANDLE)?;
     let answer = authenticator.make(&options);
-    add(tx, site, &who, (&adding, &answer, name), &random(), at(1))
+    add(tx, site, (&who.user, Some(who.session.id)), (&adding, &answer, name), &random(), at(1))
 }
 
 fn entered(tx: &Tx<'_>, site: &Site, challenge: &Challenge, answer: &str) -> Result<UserId, Reason> {
@@ -271,19 +271,20 @@ fn a_passkey_is_added_once_and_nobody_has_more_than_ten() {
     world.write(|tx, site| {
         let again = added(tx, site, 2, &mut Authenticator::new(1), "phone");
         assert!(matches!(again, Err(PasskeyError::Taken)));
-        let (options, adding) = begin(tx, site, &seated(tx, site, 1), [7; 16]).unwrap();
+        let (options, adding) = begin_here(tx, site, &seated(tx, site, 1), [7; 16]).unwrap();
         assert_eq!(options["publicKey"]["user"]["id"], "CQkJCQkJCQkJCQkJCQkJCQ", "the same for all of hers");
         assert_eq!(options["publicKey"]["excludeCredentials"][0]["id"], "AQEBAQEBAQEBAQEBAQEBAQEBAQE");
         assert_eq!(options["publicKey"]["authenticatorSelection"]["residentKey"], "required");
         assert_eq!(options["publicKey"]["authenticatorSelection"]["userVerification"], "required");
         let answer = Authenticator::new(2).make(&options);
-        let others = add(tx, site, &seated(tx, site, 2), (&adding, &answer, "x"), &random(), at(1));
+        let made = (&adding, &*answer, "x");
+        let others = add(tx, site, (&seated(tx, site, 2).user, None), made, &random(), at(1));
         assert!(matches!(others, Err(PasskeyError::Unknown)), "it was begun by somebody else");
         for number in 2..=10 {
             added(tx, site, 1, &mut Authenticator::new(number), "another").unwrap();
         }
-        assert!(matches!(begin(tx, site, &seated(tx, site, 1), HANDLE), Err(PasskeyError::Enough)));
-        let late = add(tx, site, &seated(tx, site, 1), (&adding, &answer, "x"), &random(), at(1));
+        assert!(matches!(begin_here(tx, site, &seated(tx, site, 1), HANDLE), Err(PasskeyError::Enough)));
+        let late = add(tx, site, (&seated(tx, site, 1).user, None), made, &random(), at(1));
         assert!(matches!(late, Err(PasskeyError::Enough)), "begun before the tenth");
     });
 }

@@ -4,8 +4,8 @@ use super::*;
 use crate::fixtures::{a_person, a_site, at};
 use crate::flows::sign_in::{self, Entered, Entry};
 use crate::flows::sign_in_code::{self, Given};
+use crate::rules::ids::LocationId;
 use crate::rules::second_factor::Factors;
-use crate::rules::token::TokenHash;
 use crate::store::Store;
 use crate::store::pending_sign_in::PendingSignIn;
 
@@ -79,7 +79,7 @@ fn a_code_is_used_once_and_so_is_a_recovery_code() {
         assert_eq!(give(tx, site, ann, code, at(60))?, Some(Factor::Recovery));
         assert_eq!(give(tx, site, ann, code, at(60))?, None, "used");
         assert_eq!(tx.factors_of(ann.id)?.recovery_codes, 9);
-        let newer = renew_codes(tx, ann, &random(2), at(61))?;
+        let newer = renew_codes(tx, ann, &random(2), at(61))?.unwrap();
         assert_eq!(give(tx, site, ann, codes[4].as_str(), at(61))?, None, "replaced");
         assert_eq!(give(tx, site, ann, newer[4].as_str(), at(61))?, Some(Factor::Recovery));
         Ok(())
@@ -161,7 +161,7 @@ fn setting_one_up_ends_other_sessions_and_a_reset_ends_all() {
         }
         let who = sign_in::session(tx, &site, TokenHash([1; 32]), at(0)).unwrap();
         begin(tx, &site, &who.user, [SECRET, [9; 32]], at(0))?;
-        let given = super::Given { method: Method::App, code: CODE, mailed: "" };
+        let given = super::Given { method: Method::Totp, code: CODE, mailed: "" };
         confirm_here(tx, &site, &who, given, &random(1), at(59))?.unwrap();
         let session = |number| sign_in::session(tx, &site, TokenHash([number; 32]), at(60)).ok();
         assert!(session(2).is_none(), "it never gave one");
@@ -193,25 +193,43 @@ fn removing_the_last_one_takes_the_recovery_codes_along() {
 }
 
 #[test]
-fn a_code_by_mail_is_good_for_ten_minutes_one_use_and_five_tries() {
+fn a_code_by_mail_is_good_for_ten_minutes_and_one_use_and_not_to_connect_with() {
     with_ann(|tx, site, ann, _| {
         tx.delete_totp(ann.id)?;
         tx.confirm_email_factor(ann.id, at(0))?;
-        let issue = |second| {
-            let id = tx.issue_email_code(ann.id, at(second))?;
-            Ok::<_, StoreError>(email_code::code_of(site, &tx.email_code(id)?.unwrap()))
+        let issue = |purpose, second| {
+            let id = tx.make_code(ann.id, purpose, at(second))?;
+            Ok::<_, StoreError>(mailed_code::digits(site, &tx.mailed_code(id)?.unwrap()))
         };
-        let first = issue(0)?;
+        let first = issue(Purpose::SignIn, 0)?;
         assert_eq!(give(tx, site, ann, &first, at(600))?, None, "over");
         assert_eq!(give(tx, site, ann, &first, at(599))?, Some(Factor::Email));
         assert_eq!(give(tx, site, ann, &first, at(599))?, None, "used");
-        let (replaced, code) = (issue(1)?, issue(2)?);
+        let (replaced, code) = (issue(Purpose::SignIn, 1)?, issue(Purpose::SignIn, 2)?);
         assert_ne!(replaced, code);
-        let wrong = if code.as_str() == "000000" { "000001" } else { "000000" };
-        for _ in 0..5 {
-            assert_eq!(give(tx, site, ann, wrong, at(3))?, None);
-        }
-        assert_eq!(give(tx, site, ann, &code, at(3))?, None, "tried too often");
+        let key = postern_gateway::PrivateKey::from_random([9; 32]).public();
+        let owner = crate::store::device::DeviceOwner::User(ann.id);
+        let laptop = tx.insert_device(owner, "laptop", Some(key), None, at(0))?;
+        let to_connect = issue(Purpose::Connect(laptop, LocationId(1)), 2)?;
+        assert_eq!(give(tx, site, ann, &to_connect, at(3))?, None);
+        assert_eq!(give(tx, site, ann, &replaced, at(3))?, None);
+        assert_eq!(give(tx, site, ann, &code, at(3))?, Some(Factor::Email), "each in its own place");
+        issue(Purpose::SignIn, 4)?;
+        let count = || {
+            let codes = [Purpose::SignIn, Purpose::Connect(laptop, LocationId(1))];
+            codes.into_iter().filter(|purpose| tx.mailed_code_of(ann.id, *purpose).unwrap().is_some()).count()
+        };
+        mailed_code::forget(tx, at(601))?;
+        assert_eq!(count(), 2);
+        mailed_code::forget(tx, at(602))?;
+        assert_eq!(count(), 1, "the older one is swept");
+        issue(Purpose::SignIn, 603)?;
+        assert!(remove(tx, site, ann, Factor::Email, at(604))?);
+        assert_eq!(
+            mailed_code::waiting(tx, ann.id, Purpose::SignIn, at(604))?,
+            None,
+            "it went with the factor"
+        );
         Ok(())
     });
 }
@@ -234,18 +252,42 @@ fn who_asks_again_soon_is_mailed_the_same_code_and_not_within_a_minute() {
     site.config.mail.directory = Some("mail".into());
     let worked = store.write_blocking(|tx| {
         let ann = a_person(tx, "ann");
-        let sent = |second| {
-            assert!(email_code::send(tx, &site, ann, at(second))?);
-            Ok::<_, StoreError>((tx.email_code_of(ann)?.unwrap().id, tx.due_mail(at(9999), 99)?.len()))
+        let ask = |may: bool, second| {
+            let may_mail = |_| if may { Ok(()) } else { Err(Duration::from_secs(7)) };
+            mailed_code::send(tx, &site, (ann, Purpose::SignIn), may_mail, at(second))
         };
+        let sent = |second| {
+            assert_eq!(ask(true, second)?, Sent::OnItsWay);
+            let code = tx.mailed_code_of(ann, Purpose::SignIn)?.unwrap();
+            Ok::<_, StoreError>((code.id.0, tx.due_mail(at(9999), 99)?.len()))
+        };
+        assert_eq!(ask(false, 0)?, Sent::NotFor(7));
         assert_eq!([sent(0)?, sent(59)?], [(1, 1); 2]);
         assert_eq!([sent(60)?, sent(119)?, sent(299)?], [(1, 2), (1, 2), (1, 3)]);
         assert_eq!([sent(359)?, sent(360)?], [(2, 4), (2, 4)]);
-        for _ in 0..5 {
-            email_code::give(tx, &site, ann, "wrong", at(361))?;
-        }
-        assert_eq!(sent(362)?, (3, 5), "who used its tries up needs another");
+        assert_eq!(ask(false, 958)?, Sent::OnItsWay, "the one before it is good");
+        assert_eq!(ask(false, 959)?, Sent::NotFor(7));
+        assert_eq!(sent(100)?, (3, 5), "a clock that is set back makes nobody wait");
         Ok::<_, StoreError>(())
     });
     worked.unwrap();
+}
+
+#[test]
+fn codes_by_mail_are_set_up_by_who_has_neither_them_nor_an_app_and_recovery_codes_by_who_has_a_factor() {
+    with_ann(|tx, site, ann, _| {
+        let mut site = site.clone();
+        site.config.mail.directory = Some("mail".into());
+        let begin =
+            |second| begin_by(tx, &site, ann, (Method::Email, [SECRET, [9; 32]]), |_| Ok(()), at(second));
+        assert!(matches!(begin(1)?, Begun::Nothing), "there is an app");
+        remove(tx, &site, ann, Factor::Totp, at(1))?;
+        assert!(renew_codes(tx, ann, &random(2), at(1))?.is_none());
+        assert_eq!(tx.factors_of(ann.id)?, Factors::default());
+        assert!(matches!(begin(2)?, Begun::Email(Sent::OnItsWay)));
+        tx.confirm_email_factor(ann.id, at(3))?;
+        assert!(matches!(begin(100)?, Begun::Nothing), "it is set up");
+        assert!(renew_codes(tx, ann, &random(2), at(101))?.is_some());
+        Ok(())
+    });
 }

@@ -8,6 +8,7 @@ use crate::rules::enrollment::EnrollmentKind;
 use crate::rules::ids::{CodeId, LocationId};
 use crate::rules::message::PasskeyEvent;
 use crate::rules::second_factor::Factor;
+use crate::rules::token::Purpose;
 use crate::store::Store;
 use crate::store::device::DeviceOwner;
 
@@ -20,7 +21,6 @@ fn on_every_message(site: impl Fn(&mut Site), check: impl Fn(&Message, &Tx<'_>, 
     let every = |tx: &Tx<'_>| {
         let ann = a_person(tx, "ann");
         tx.activate_user(ann, "hash", None)?;
-        assert_eq!(tx.issue_email_code(ann, at(0))?, 1);
         let subject = Subject::User(ann);
         let ttl = site.config.enrollment.token_ttl;
         let (enrollment, _, _) =
@@ -29,8 +29,9 @@ fn on_every_message(site: impl Fn(&mut Site), check: impl Fn(&Message, &Tx<'_>, 
         let key = postern_gateway::PrivateKey::from_random([9; 32]).public();
         let owner = DeviceOwner::User(ann);
         let device = tx.insert_device(owner, "<i>laptop</i>", Some(key), None, at(0))?;
-        let code = tx.make_code(ann, (device, LocationId(1)), at(0))?;
-        for message in messages(ann, enrollment, reset, code) {
+        let code = |purpose| tx.make_code(ann, purpose, at(0));
+        let codes = [code(Purpose::SignIn)?, code(Purpose::Connect(device, LocationId(1)))?];
+        for message in messages(ann, enrollment, reset, codes) {
             check(&message, tx, site);
         }
         Ok::<_, StoreError>(())
@@ -38,7 +39,7 @@ fn on_every_message(site: impl Fn(&mut Site), check: impl Fn(&Message, &Tx<'_>, 
     store.write_blocking(every).unwrap();
 }
 
-fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId, code: CodeId) -> Vec<Message> {
+fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId, codes: [CodeId; 2]) -> Vec<Message> {
     let device = "<i>laptop</i>".to_owned();
     let passkey = |event| Message::Passkey { user, passkey: "key".to_owned(), event };
     Kind::ALL
@@ -65,11 +66,11 @@ fn messages(user: UserId, enrollment: EnrollmentId, reset: ResetId, code: CodeId
                 }
                 Kind::DeviceAbandoned => Message::DeviceAbandoned { user, device },
                 Kind::NewLinkWanted => Message::NewLinkWanted { user },
-                Kind::ConnectCode => Message::ConnectCode { code },
+                Kind::ConnectCode => Message::ConnectCode { code: codes[1] },
                 Kind::SecondFactorSet => Message::SecondFactorSet { user, factor: Factor::Totp },
                 Kind::SecondFactorRemoved => Message::SecondFactorRemoved { user, factor: None },
                 Kind::RecoveryCodeUsed => Message::RecoveryCodeUsed { user, left: 9 },
-                Kind::EmailCode => Message::EmailCode { code: 1 },
+                Kind::EmailCode => Message::EmailCode { code: codes[0] },
                 Kind::Test => return None,
             })
         })

@@ -60,7 +60,14 @@ fn what_a_request_asks_for_is_read() {
     assert_eq!(request.scopes.to_string(), "openid email groups", "what nobody knows is ignored");
     assert_eq!(request.state.as_deref(), Some("a b"));
     assert!(request.asks_to_sign_in && !request.asks_to_consent && !request.is_silent);
-    let ignored = [("display", "page"), ("ui_locales", "de"), ("acr_values", "x"), ("unheard_of", "x")];
+    let ignored = [
+        ("display", "page"),
+        ("ui_locales", "de"),
+        ("claims_locales", "de"),
+        ("claims", "{\"userinfo\":{\"address\":{\"essential\":true}}}"),
+        ("acr_values", "x"),
+        ("unheard_of", "x"),
+    ];
     assert!(read(&[&[("prompt", "consent")], ignored.as_slice()].concat()).unwrap().asks_to_consent);
     assert!(read(&[("prompt", "none")]).unwrap().is_silent);
     assert_eq!(read(&[("max_age", "")]).unwrap().max_age, None, "without a value it is left out");

@@ -95,7 +95,7 @@ async fn give(
     let (app, now) = (api.app.clone(), api.app.now());
     let device = api.app.store.read(move |tx| connect::waits_for(tx, token, now)).await?;
     // Taken before the code is looked at: however many come together, so many are looked at.
-    if let Err(wait) = api.limits.sign_ins.connects(device, now) {
+    if let Err(wait) = api.limits.sign_ins.connects(device, client, now) {
         api.refusals.limited(client, Presented::ConnectToken).await;
         return Err(WebError::TooMany { seconds: seconds_of(wait) });
     }
@@ -104,9 +104,10 @@ async fn give(
         api.app.store.write(move |tx| connect::finish(tx, &app.site(), (token, &code), boot, random, now));
     let finished = finished.await;
     if !matches!(finished, Err(ConnectError::WrongCode)) {
-        api.limits.sign_ins.connecting_was_right(device);
+        api.limits.sign_ins.connecting_was_right(device, client);
     }
     let (connected, revision) = finished?;
+    api.limits.sign_ins.connected_from(device, client, now);
     if !api.app.applied_on(&BTreeSet::from([connected.location]), revision, LIVE_WITHIN).await {
         return Err(WebError::NotReady);
     }

@@ -10,12 +10,15 @@ use super::answers::{MfaFinishAnswer, MfaStartAnswer};
 use super::requests::{MfaCodeRequest, MfaRequest, parsed};
 use super::{Api, any_session, seconds_of};
 use crate::flows::enroll::{self, EnrollError};
-use crate::flows::enroll_factor::{self, Begun};
-use crate::flows::second_factor::Method;
+use crate::flows::enroll_factor;
+use crate::flows::mailed_code::Sent;
+use crate::flows::second_factor::Begun;
 use crate::rules::action::{Action, Reason};
 use crate::rules::ids::UserId;
+use crate::rules::second_factor::Method;
 use crate::rules::token::TokenHash;
 use crate::web::error::WebError;
+use crate::web::limit::Way;
 
 pub(super) async fn start(
     State(api): State<Api>,
@@ -30,20 +33,18 @@ pub(super) async fn start(
         return Ok(Json(nothing));
     }
     let method = method(&body.method)?;
-    if let (Method::Email, Some((user, _))) = (method, owner(&api, session).await?) {
-        let allowed = api.limits.sign_ins.enter(user, api.app.now());
-        allowed.map_err(|wait| WebError::TooMany { seconds: seconds_of(wait) })?;
-    }
-    let (app, now) = (api.app.clone(), api.app.now());
+    let (app, limits, now) = (api.app.clone(), api.limits.clone(), api.app.now());
     let random = array::from_fn(|_| api.app.random());
     let begun = api.app.store.write(move |tx| {
         let session = enroll::session(tx, session, now)?;
-        enroll_factor::begin(tx, &app.site(), &session, method, random, now)
+        let may_mail = |user| limits.sign_ins.enter(user, Way::Known, now);
+        enroll_factor::begin(tx, &app.site(), &session, (method, random), may_mail, now)
     });
     match begun.await?.0 {
         Begun::App(set_up) => Ok(Json(MfaStartAnswer { totp_secret: Some(set_up.secret.to_string()) })),
-        Begun::Nothing | Begun::Email => Ok(Json(nothing)),
-        Begun::NoMail => Err(unavailable()),
+        Begun::Nothing | Begun::Email(Sent::OnItsWay) => Ok(Json(nothing)),
+        Begun::Email(Sent::NoMail) => Err(unavailable()),
+        Begun::Email(Sent::NotFor(seconds)) => Err(WebError::TooMany { seconds }),
     }
 }
 
@@ -92,7 +93,7 @@ async fn owner(api: &Api, session: TokenHash) -> Result<Option<(UserId, String)>
 /// In the protocol's spelling.
 fn method(named: &str) -> Result<Method, WebError> {
     match named {
-        "Totp" => Ok(Method::App),
+        "Totp" => Ok(Method::Totp),
         "Email" => Ok(Method::Email),
         _ => Err(unavailable()),
     }

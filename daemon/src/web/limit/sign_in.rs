@@ -28,6 +28,8 @@ const PERIOD: Duration = Duration::from_hours(1);
 const NEW_NAMES: (u16, Duration) = (60, Duration::from_mins(1));
 /// So many right passwords at once, and then another one in every period: more than people need.
 const ENTRIES: (u16, Duration) = (20, Duration::from_mins(1));
+/// For so long at least it is remembered from where a device connected, as long as there is room.
+const CONNECTED_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// The allowances.
 pub(in crate::web) struct SignIns {
@@ -41,14 +43,30 @@ pub(in crate::web) struct SignIns {
     addresses: Allowances<IpAddr>,
     /// Of new names, by network.
     newcomers: Allowances<IpAddr>,
-    /// Of right passwords, by account: each is a hash, a session, an entry in the audit log, perhaps a mail.
-    entries: Allowances<UserId>,
+    /// Of what is right, by account and way: each is a hash, a session, an entry in the audit log, perhaps a mail.
+    entries: Allowances<(UserId, Way)>,
     /// Of six digits of a second factor, by account. Nobody is asked for them who did not give the right password, so no stranger
     /// can exhaust it. Nobody guesses recovery codes and passkeys: they are not counted.
     codes: Allowances<UserId>,
-    /// Of those that are given to connect, by device: whoever has its key is asked for one, and must not keep its owner from
-    /// signing in, which is where it is removed.
-    connecting: Allowances<DeviceId>,
+    /// Of those that are given to connect, by device and network: whoever has its key is asked for one, and must not keep its owner
+    /// from connecting, nor from signing in, which is where it is removed.
+    connecting: Allowances<(DeviceId, IpAddr)>,
+    /// The same by device, of networks from which it never connected: however many there are, they guess no more than two do.
+    strangers: Allowances<DeviceId>,
+    /// Networks from which devices connected.
+    connected: Allowances<(DeviceId, IpAddr)>,
+}
+
+/// By what somebody comes in who was right. Each way is counted apart: whoever has the password alone uses up neither what a
+/// browser has that is known, nor what passkeys have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::web) enum Way {
+    /// The password, in a browser that never signed in to the account.
+    Stranger,
+    /// The password, or what one is signed in with, in a browser that did.
+    Known,
+    /// A passkey.
+    Passkey,
 }
 
 /// Who tries to sign in, and as whom.
@@ -87,6 +105,8 @@ impl Default for SignIns {
             entries: Allowances::new(ENTRIES.0, ENTRIES.1, MOST_BEARERS),
             codes: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
             connecting: Allowances::new(FAILURES, PERIOD, MOST_BEARERS),
+            strangers: Allowances::new(2 * FAILURES, PERIOD, MOST_BEARERS),
+            connected: Allowances::new(1, CONNECTED_FOR, MOST_BEARERS),
         }
     }
 }
@@ -130,9 +150,9 @@ impl SignIns {
         Ok(Permit { address: Some(address), ..self.nothing() })
     }
 
-    /// Takes what a right password, or a right passkey, costs, which only its owner can spend; the error says how long to wait.
-    pub(in crate::web) fn enter(&self, account: UserId, now: Timestamp) -> Result<(), Duration> {
-        self.entries.take(account, now)
+    /// Takes what a right password, or a right passkey, costs, which only who has it can spend; the error says how long to wait.
+    pub(in crate::web) fn enter(&self, account: UserId, way: Way, now: Timestamp) -> Result<(), Duration> {
+        self.entries.take((account, way), now)
     }
 
     /// Takes what a code of a second factor costs, before it is looked at; the error says how long to wait.
@@ -146,13 +166,33 @@ impl SignIns {
     }
 
     /// Takes what a code to connect with costs, before it is looked at; the error says how long to wait.
-    pub(in crate::web) fn connects(&self, device: DeviceId, now: Timestamp) -> Result<(), Duration> {
-        self.connecting.take(device, now)
+    pub(in crate::web) fn connects(
+        &self,
+        device: DeviceId,
+        client: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), Duration> {
+        let place = (device, site_of(client));
+        self.connecting.take(place, now)?;
+        if self.connected.knows(place) {
+            return Ok(());
+        }
+        self.strangers.take(device, now).inspect_err(|_| self.connecting.give_back(place))
     }
 
     /// That code was right, or nobody looked.
-    pub(in crate::web) fn connecting_was_right(&self, device: DeviceId) {
-        self.connecting.give_back(device);
+    pub(in crate::web) fn connecting_was_right(&self, device: DeviceId, client: IpAddr) {
+        let place = (device, site_of(client));
+        self.connecting.give_back(place);
+        if !self.connected.knows(place) {
+            self.strangers.give_back(device);
+        }
+    }
+
+    /// A device connected from here: no stranger elsewhere keeps it from doing so again.
+    pub(in crate::web) fn connected_from(&self, device: DeviceId, client: IpAddr, now: Timestamp) {
+        // Whether or not it is known already.
+        let _ = self.connected.take((device, site_of(client)), now);
     }
 
     fn nothing(&self) -> Permit<'_> {
@@ -239,14 +279,32 @@ mod tests {
     }
 
     #[test]
-    fn codes_to_connect_with_are_counted_by_device_and_keep_nobody_from_signing_in() {
+    fn codes_to_connect_with_are_counted_by_device_and_network_and_keep_nobody_from_signing_in() {
         let limits = SignIns::default();
-        let connects = |device, second| limits.connects(DeviceId(device), at(second)).is_ok();
-        assert_eq!((0..20).filter(|_| connects(1, 0)).count(), 10);
-        assert!(!connects(1, 3599) && connects(1, 3600));
-        assert!(connects(2, 0) && limits.code(UserId(1), at(0)).is_ok());
-        limits.connecting_was_right(DeviceId(1));
-        assert!(connects(1, 3600));
+        let from = |number: u8| IpAddr::from([198, 51, 100, number]);
+        let connects =
+            |device, number, second| limits.connects(DeviceId(device), from(number), at(second)).is_ok();
+        assert_eq!((0..20).filter(|_| connects(1, 1, 0)).count(), 10);
+        assert!(!connects(1, 1, 3599) && connects(1, 1, 3600));
+        assert!(connects(2, 1, 0) && limits.code(UserId(1), at(0)).is_ok());
+        limits.connecting_was_right(DeviceId(1), from(1));
+        assert!(connects(1, 1, 3600));
+    }
+
+    #[test]
+    fn of_a_device_many_networks_guess_as_much_as_two_and_keep_it_out_of_none_where_it_connected() {
+        let limits = SignIns::default();
+        let (home, device) = ("2001:db8:1:7::1".parse().unwrap(), DeviceId(1));
+        let from = |network: u16| IpAddr::from([0x2001, 0xdb8, network, 0, 0, 0, 0, 1]);
+        let tries = |client| (0..99).filter(|_| limits.connects(device, client, at(9)).is_ok()).count();
+        limits.connects(device, home, at(0)).unwrap();
+        limits.connecting_was_right(device, home);
+        limits.connected_from(device, home, at(0));
+        assert_eq!(tries(from(2)), 10);
+        assert_eq!((3..99).map(|network| tries(from(network))).sum::<usize>(), 10);
+        let again = "2001:db8:1:8::1".parse().unwrap();
+        assert_eq!(tries(again), 10, "its owner is not kept out, and guesses no more than anybody");
+        assert_eq!(limits.connects(DeviceId(2), from(2), at(9)), Ok(()));
     }
 
     #[test]
@@ -266,8 +324,11 @@ mod tests {
     #[test]
     fn a_right_password_lets_in_so_often_and_nobody_else_is_kept_out() {
         let limits = SignIns::default();
-        let entered = |account, second| limits.enter(UserId(account), at(second)).is_ok();
+        let entered = |account, second| limits.enter(UserId(account), Way::Stranger, at(second)).is_ok();
         assert_eq!((0..50).filter(|_| entered(1, 0)).count(), 20);
+        assert!(
+            [Way::Known, Way::Passkey].into_iter().all(|way| limits.enter(UserId(1), way, at(0)).is_ok())
+        );
         assert!(!entered(1, 59) && entered(1, 60) && !entered(1, 61));
         assert!(entered(2, 0));
     }

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::device_parts::{ENROLLING, NewDevice, NewKey, PlaceState, Step as Parts, Typed, json};
 use super::form::Form;
 use super::frame::Frame;
-use super::language::{Key, Phrase};
-use super::places::ShownPlace;
+use super::language::Key;
+use super::places::{LeftOut, ShownPlace};
 use super::step::{frame, path};
 use super::trouble::{Trouble, page, refusal};
 use super::visit::{Seat, Visit};
@@ -36,8 +36,8 @@ struct DevicePage {
     frame: Frame,
     step: Parts,
     may_skip: bool,
-    client: Option<ClientLink>,
-    left_out: Option<Phrase>,
+    client: Option<ShownLink>,
+    left_out: Option<LeftOut>,
 }
 
 #[derive(Template)]
@@ -49,11 +49,11 @@ struct RegisteredPage {
     places: Vec<ShownPlace>,
     /// What the address of a file begins with.
     files: &'static str,
-    left_out: Option<Phrase>,
+    left_out: Option<LeftOut>,
 }
 
 /// What opens the desktop client.
-pub(super) struct ClientLink {
+pub(super) struct ShownLink {
     pub(super) deep_link: String,
     pub(super) url: String,
     pub(super) token: String,
@@ -194,12 +194,12 @@ fn device_page(
         frame: frame(&site, visit, progress, Step::Device, pages),
         step: filled_in(Parts::new(&ENROLLING, progress.user.first_name.clone())),
         may_skip: site.config.enrollment.device_step == DeviceStep::Optional,
-        client: ClientLink::of(pages, progress),
+        client: ShownLink::of(pages, progress),
         left_out: None,
     }
 }
 
-impl ClientLink {
+impl ShownLink {
     /// For a token that can be presented.
     pub(super) fn with(url: String, token: String) -> Self {
         Self { deep_link: deep_link(&url, &token), url, token, download: CLIENT_DOWNLOAD }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::Pages;
-use super::device::ClientLink;
+use super::device::ShownLink;
 use super::frame::Frame;
 use super::step::frame;
 use super::trouble::{Trouble, page};
@@ -27,7 +27,7 @@ struct DonePage {
     device: Option<String>,
     username: String,
     links: Vec<Link>,
-    client: Option<ClientLink>,
+    client: Option<ShownLink>,
 }
 
 /// Shows it once nothing is left to do.
@@ -44,7 +44,7 @@ pub(super) async fn show(
         frame: frame(&site, &visit, &progress, Step::Done, &pages),
         welcome: own_welcome(&site, &progress),
         device: progress.devices.last().map(|device| device.name.clone()),
-        client: ClientLink::of(&pages, &progress),
+        client: ShownLink::of(&pages, &progress),
         username: progress.user.username,
         links: site.config.branding.links.clone(),
     })

@@ -12,7 +12,8 @@ use super::sign_in::retry_after;
 use super::sign_in_code::too_many_codes;
 use super::trouble::{Trouble, page};
 use super::visit::Visit;
-use crate::flows::second_factor::{Method, RecoveryCodes, SetUp};
+use crate::flows::second_factor::{RecoveryCodes, SetUp};
+use crate::rules::second_factor::Method;
 
 /// Letters of a secret in one group, as people read it.
 const GROUP: usize = 4;
@@ -53,6 +54,17 @@ struct CodesPage {
     codes: RecoveryCodes,
     /// Where to go on.
     next: &'static str,
+}
+
+/// Fields for another passkey.
+pub(super) struct NewPasskey {
+    /// What takes what the browser made.
+    pub(super) action: &'static str,
+    /// Where a script asks what to make.
+    pub(super) begin: &'static str,
+    /// As proposed or typed.
+    pub(super) name: String,
+    pub(super) error: Option<Phrase>,
 }
 
 /// What is being set up.
@@ -125,7 +137,7 @@ pub(super) fn codes(frame: Frame, codes: RecoveryCodes, next: &'static str) -> R
 /// What an address or a form means to set up.
 pub(super) fn method(named: &str) -> Option<Method> {
     match named {
-        "app" => Some(Method::App),
+        "app" => Some(Method::Totp),
         "email" => Some(Method::Email),
         _ => None,
     }

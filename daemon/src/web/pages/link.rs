@@ -8,7 +8,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
-use super::device::ClientLink;
+use super::device::ShownLink;
 use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::{Key, Phrase};
@@ -47,7 +47,7 @@ struct InvitationPage {
     wants_factor: bool,
     is_open: bool,
     minutes: i64,
-    client: ClientLink,
+    client: ShownLink,
 }
 
 #[derive(Template)]
@@ -167,7 +167,7 @@ fn invitation_page(site: &Site, frame: Frame, invitation: Invitation, token: Str
         wants_factor: site.config.second_factor.is_required(),
         is_open: invitation.is_open,
         minutes: i64::try_from(site.config.enrollment.session_ttl.as_secs().div_ceil(60)).unwrap_or(i64::MAX),
-        client: ClientLink::with(url, token),
+        client: ShownLink::with(url, token),
     }
 }
 

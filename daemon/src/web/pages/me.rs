@@ -96,8 +96,8 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
     let who = pages.signed_in(&visit).await?;
-    if query.is_none() && pages.app_request(&visit).is_some() {
-        // They signed in because an application asked for it.
+    if query.is_none() && pages.waiting_for(&visit).is_some() {
+        // They signed in because an application asked for it, or to see another page.
         return Ok(see_other("/openid/continue"));
     }
     let (app, now, asked) = (pages.app.clone(), pages.app.now(), who.clone());
@@ -167,9 +167,18 @@ impl Pages {
         self.owing_nothing(self.anybody(visit).await?)
     }
 
+    /// As [`Self::signed_in`], for an application beside us, which asks often.
+    pub(super) async fn signed_in_beside(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
+        self.owing_nothing(self.noted(visit, Presented::SessionBeside).await?)
+    }
+
     /// Who is signed in. Their use is written down, once a minute.
     pub(super) async fn anybody(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
-        let who = self.seated_with(visit).await?;
+        self.noted(visit, Presented::Session).await
+    }
+
+    async fn noted(&self, visit: &Visit, what: Presented) -> Result<SignedIn, Trouble> {
+        let who = self.seated_with(visit, what).await?;
         let now = self.app.now();
         if who.session.is_to_note(&visit.client.to_string(), now) {
             let used = who.clone();
@@ -183,16 +192,16 @@ impl Pages {
 
     /// As [`Self::signed_in`], but that they looked does not count as use: a script did.
     pub(super) async fn looks(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
-        self.owing_nothing(self.seated_with(visit).await?)
+        self.owing_nothing(self.seated_with(visit, Presented::Session).await?)
     }
 
     fn owing_nothing(&self, who: SignedIn) -> Result<SignedIn, Trouble> {
         if second_factor::owes(&self.app.site(), who.factors) { Err(Trouble::OwesSetUp) } else { Ok(who) }
     }
 
-    async fn seated_with(&self, visit: &Visit) -> Result<SignedIn, Trouble> {
+    async fn seated_with(&self, visit: &Visit, what: Presented) -> Result<SignedIn, Trouble> {
         let cookie = visit.session(Seat::Account, &self.app.site()).ok_or(Trouble::SignedOut)?;
-        let admission = self.admit(Presented::Session, cookie, visit).await?;
+        let admission = self.admit(what, cookie, visit).await?;
         let (app, now) = (self.app.clone(), self.app.now());
         let found = self.app.store.read(move |tx| sign_in::session(tx, &app.site(), cookie, now)).await;
         if matches!(found, Err(SignInError::NoSession)) {

@@ -11,9 +11,8 @@ use serde_json::json as object;
 use super::device_parts::{NewDevice, NewKey, SIGNED_IN, Step, Typed, json};
 use super::form::{Form, asked};
 use super::frame::Frame;
-use super::language::Phrase;
-use super::me_device::{asked_for, numbered};
-use super::places::ShownPlace;
+use super::me_device::{asked_for, device_id};
+use super::places::{LeftOut, ShownPlace};
 use super::trouble::{Trouble, page, refusal};
 use super::visit::Visit;
 use super::{Pages, see_other};
@@ -34,7 +33,7 @@ struct AddPage {
     step: Step,
     /// Whether there are as many devices as there may be.
     is_full: bool,
-    left_out: Option<Phrase>,
+    left_out: Option<LeftOut>,
 }
 
 #[derive(Template)]
@@ -46,7 +45,7 @@ struct FilesPage {
     places: Vec<ShownPlace>,
     /// What the address of a file begins with.
     files: String,
-    left_out: Option<Phrase>,
+    left_out: Option<LeftOut>,
 }
 
 /// A form for a device.
@@ -108,7 +107,7 @@ pub(super) async fn renew_key(
         return pages.answer(device).await;
     }
     let form = Form::read(request.into_body()).await?;
-    let (id, public_key) = (numbered(form.get("device"))?, form.get("pubkey").trim().to_owned());
+    let (id, public_key) = (device_id(form.get("device"))?, form.get("pubkey").trim().to_owned());
     match pages.renew(&visit, &who, id, public_key.clone()).await? {
         Ok(device) => Ok(see_files(device.id)),
         Err(error) => {

@@ -5,10 +5,12 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use jiff::Timestamp;
 
 use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::{Key, Language, Phrase};
+use super::me::ago;
 use super::openid::meaning;
 use super::trouble::{Trouble, page};
 use super::visit::Visit;
@@ -31,6 +33,8 @@ struct ShownApp {
     url: Option<String>,
     is_permitted: bool,
     knows: Vec<Phrase>,
+    /// How long ago they allowed that.
+    allowed: Phrase,
     /// Whether there is something to take back.
     can_end: bool,
 }
@@ -42,12 +46,12 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
     let who = pages.signed_in(&visit).await?;
-    let own = pages.app.store.read(move |tx| own_apps::list(tx, &who)).await?;
+    let (own, now) = (pages.app.store.read(move |tx| own_apps::list(tx, &who)).await?, pages.app.now());
     let is_done = asked(query.as_deref(), "done").is_some_and(|done| done == "withdrawn");
     page(&AppsPage {
         frame: Frame::own(&pages.app.site(), &visit),
         notice: is_done.then(|| visit.language.say(Key("notice-app-withdrawn"))),
-        apps: own.into_iter().map(|app| shown(app, visit.language)).collect(),
+        apps: own.into_iter().map(|app| shown(app, visit.language, now)).collect(),
     })
 }
 
@@ -63,13 +67,14 @@ pub(super) async fn withdraw(
     Ok(see_other("/me/apps?done=withdrawn"))
 }
 
-fn shown(own: OwnApp, language: Language) -> ShownApp {
+fn shown(own: OwnApp, language: Language, now: Timestamp) -> ShownApp {
     let knows: Vec<Phrase> = own.agreed.iter().map(|scope| language.say(meaning(scope))).collect();
     ShownApp {
         id: own.app.id.0,
         name: own.app.name,
         url: own.app.url,
         is_permitted: own.is_permitted,
+        allowed: ago(own.agreed_at, language, now),
         can_end: own.is_offline || !knows.is_empty(),
         knows,
     }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::device::ClientLink as ShownLink;
+use super::device::ShownLink;
 use super::form::Form;
 use super::frame::Frame;
 use super::language::{Key, Phrase};

@@ -63,7 +63,7 @@ pub(super) async fn rename(
 ) -> Result<Response, Trouble> {
     let who = pages.signed_in(&visit).await?;
     let form = Form::read(body).await?;
-    let (id, name) = (numbered(form.get("device"))?, form.get("name").trim().to_owned());
+    let (id, name) = (device_id(form.get("device"))?, form.get("name").trim().to_owned());
     let typed = name.clone();
     let renamed =
         pages.change_own(&visit, move |tx, _, who, now| own_devices::rename(tx, who, id, &typed, now));
@@ -97,7 +97,7 @@ pub(super) async fn remove(
     body: Body,
 ) -> Result<Response, Trouble> {
     pages.signed_in(&visit).await?;
-    let id = numbered(Form::read(body).await?.get("device"))?;
+    let id = device_id(Form::read(body).await?.get("device"))?;
     let removed = pages.change_own(&visit, move |tx, site, who, now| {
         own_devices::remove(tx, site, who, id, now)?;
         Ok(tx.touched_locations())
@@ -120,7 +120,7 @@ pub(super) fn asked_for(query: Option<&str>) -> Option<DeviceId> {
 }
 
 /// The device that a form names.
-pub(super) fn numbered(text: &str) -> Result<DeviceId, Trouble> {
+pub(super) fn device_id(text: &str) -> Result<DeviceId, Trouble> {
     text.parse().map(DeviceId).map_err(|_| Trouble::Malformed)
 }
 

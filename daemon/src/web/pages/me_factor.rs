@@ -1,6 +1,7 @@
 //! What guards the account beside the password: set up, recovery codes, and either gone again.
 
 use std::array;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
@@ -17,12 +18,14 @@ use super::me_confirm::Back;
 use super::trouble::{Trouble, page};
 use super::visit::Visit;
 use super::{Pages, see_other};
-use crate::flows::email_code;
-use crate::flows::second_factor::{self, Given, Method};
+use crate::flows::mailed_code::{self, Sent};
+use crate::flows::second_factor::{self, Begun, Given};
 use crate::flows::sign_in::SignedIn;
 use crate::rules::action::Action;
-use crate::rules::second_factor::{Factor, Factors};
-use crate::web::seconds_of;
+use crate::rules::ids::UserId;
+use crate::rules::second_factor::{Factor, Factors, Method};
+use crate::rules::token::Purpose;
+use crate::web::limit::Way;
 
 const HERE: Place = Place { action: "/me/second-factor/set-up", back: "/me/second-factor" };
 
@@ -70,21 +73,17 @@ pub(super) async fn begin(
     Extension(visit): Extension<Visit>,
     body: Body,
 ) -> Result<Response, Trouble> {
-    let who = pages.fresh(&visit, Back::SecondFactor).await?;
+    pages.fresh(&visit, Back::SecondFactor).await?;
     let method = factor_form::method(Form::read(body).await?.get("by")).ok_or(Trouble::Malformed)?;
-    if method == Method::Email || second_factor::wants_mail_too(&pages.app.site(), who.factors) {
-        pages.may_have_mail(who.user.id)?;
-    }
-    let random = array::from_fn(|_| pages.app.random());
-    let begun = pages.change_own(&visit, move |tx, site, who, now| match method {
-        Method::App => Ok(second_factor::begin_here(tx, site, who, random, now)?),
-        Method::Email if who.factors.email || who.factors.totp => Ok(false),
-        Method::Email => Ok(email_code::send(tx, site, who.user.id, now)?),
+    let (random, may_mail) = (array::from_fn(|_| pages.app.random()), pages.may_mail());
+    let begun = pages.change_own(&visit, move |tx, site, who, now| {
+        Ok(second_factor::begin_here(tx, site, who, (method, random), may_mail, now)?)
     });
-    Ok(see_other(match (begun.await??.0, method) {
-        (true, Method::App) => "/me/second-factor/set-up?by=app",
-        (true, Method::Email) => "/me/second-factor/set-up?by=email",
-        (false, _) => HERE.back,
+    Ok(see_other(match begun.await??.0 {
+        Begun::App(_) => "/me/second-factor/set-up?by=app",
+        Begun::Email(Sent::OnItsWay) => "/me/second-factor/set-up?by=email",
+        Begun::Email(Sent::NotFor(seconds)) => return Err(Trouble::TooMany(seconds)),
+        Begun::Nothing | Begun::Email(Sent::NoMail) => HERE.back,
     }))
 }
 
@@ -137,15 +136,15 @@ pub(super) async fn renew_codes(
     State(pages): State<Pages>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Trouble> {
-    let who = pages.fresh(&visit, Back::SecondFactor).await?;
-    if !who.factors.any() {
-        return Ok(again().await);
-    }
+    pages.fresh(&visit, Back::SecondFactor).await?;
     let random = array::from_fn(|_| pages.app.random());
     let renewed = pages.change_own(&visit, move |tx, _, who, now| {
         Ok(second_factor::renew_codes(tx, &who.user, &random, now)?)
     });
-    factor_form::codes(Frame::own(&pages.app.site(), &visit), renewed.await??.0, "/me")
+    match renewed.await??.0 {
+        Some(codes) => factor_form::codes(Frame::own(&pages.app.site(), &visit), codes, "/me"),
+        None => Ok(again().await),
+    }
 }
 
 /// Asks whether it is meant.
@@ -182,9 +181,9 @@ pub(super) async fn remove(
 
 impl Pages {
     /// Takes what a code by mail costs who asks for it.
-    pub(super) fn may_have_mail(&self, user: crate::rules::ids::UserId) -> Result<(), Trouble> {
-        let allowed = self.limits.sign_ins.enter(user, self.app.now());
-        allowed.map_err(|wait| Trouble::TooMany(seconds_of(wait)))
+    pub(super) fn may_mail(&self) -> impl Fn(UserId) -> Result<(), Duration> + Send + use<> {
+        let (limits, now) = (self.limits.clone(), self.app.now());
+        move |user| limits.sign_ins.enter(user, Way::Known, now)
     }
 
     async fn set_up_of(&self, who: SignedIn, method: Method) -> Result<Option<Shown>, Trouble> {
@@ -192,12 +191,13 @@ impl Pages {
         let found = self.app.store.read(move |tx| {
             let (site, user) = (app.site(), who.user);
             Ok(match method {
-                Method::App => second_factor::begun(tx, &site, &user, now)?.map(|set_up| {
+                Method::Totp => second_factor::begun(tx, &site, &user, now)?.map(|set_up| {
                     let asks_mail = second_factor::wants_mail_too(&site, who.factors);
                     Shown::App(set_up, asks_mail.then_some(user.email))
                 }),
                 Method::Email => {
-                    email_code::is_waiting(tx, user.id, now)?.then_some(Shown::Email(user.email))
+                    let waiting = mailed_code::waiting(tx, user.id, Purpose::SignIn, now)?;
+                    waiting.map(|_| Shown::Email(user.email))
                 }
             })
         });

@@ -25,6 +25,7 @@ mod token;
 mod user_info;
 
 use answer::OAuthError;
+pub(super) use authorize::Waiting;
 pub(super) use pages::meaning;
 
 /// Pages whose forms come from here.
@@ -52,6 +53,7 @@ pub(super) fn from_anywhere() -> Router<Pages> {
     open.route("/openid/authorize", get(authorize::show).post(authorize::posted))
         .route("/openid/logout", get(logout::show).post(logout::posted))
         .route("/forward-auth", get(forward_auth::judge))
+        .route("/forward-auth/enter", get(forward_auth::enter))
 }
 
 async fn preflight() -> StatusCode {

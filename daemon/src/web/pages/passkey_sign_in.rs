@@ -13,15 +13,16 @@ use super::sign_in::{passkey_refused, retry_after, too_often};
 use super::trouble::Trouble;
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
-use crate::flows::passkeys::{self, Challenge, Refused};
+use crate::flows::passkeys::{self, Refused};
 use crate::rules::action::Reason;
-use crate::web::ceremonies::ANSWER_WITHIN;
+use crate::web::ceremonies::{ANSWER_WITHIN, Asked};
+use crate::web::limit::Way;
 use crate::web::seconds_of;
 
 /// What came of an answer.
 enum Judged {
     /// It is right, or has to be written down, to what was asked.
-    Goes(Challenge),
+    Goes(Asked),
     Refused(Refused),
     /// It is to nothing that was asked of this browser in the last minutes.
     Late,
@@ -44,8 +45,7 @@ pub(super) async fn begin(
     pages.limits.asks_for_passkey(visit.client, now).map_err(|wait| Trouble::TooMany(seconds_of(wait)))?;
     Form::read(body).await?;
     let (options, challenge) = passkeys::challenge(&pages.app.site())?;
-    let (cookie, hash) = pages.new_session();
-    pages.ceremonies.entering.wait_for(hash, challenge, now);
+    let cookie = pages.ceremonies.entering.ask(&challenge, pages.app.random(), now);
     let mut answer = Json(options).into_response();
     pages.seat(&mut answer, Seat::Passkey, &cookie, ANSWER_WITHIN);
     Ok(answer)
@@ -59,8 +59,8 @@ pub(super) async fn enter(
 ) -> Result<Response, Trouble> {
     let form = Form::read(body).await?;
     let answer = form.get("credential").to_owned();
-    let challenge = match pages.judge_passkey(&visit, &answer).await? {
-        Judged::Goes(challenge) => challenge,
+    let asked = match pages.judge_passkey(&visit, &answer).await? {
+        Judged::Goes(asked) => asked,
         Judged::Refused(why) => return pages.no_passkey(&visit, why).await,
         Judged::Late => {
             let why = visit.language.say(Key("refused-passkey-late"));
@@ -74,13 +74,16 @@ pub(super) async fn enter(
     };
     let (keepsakes, entry) = pages.keepsakes(&visit);
     let (app, now) = (pages.app.clone(), pages.app.now());
-    let entered =
-        pages.app.store.write(move |tx| passkeys::enter(tx, &app.site(), (&challenge, &answer), &entry, now));
+    let entered = pages
+        .app
+        .store
+        .write(move |tx| passkeys::enter(tx, &app.site(), (&asked.challenge, &answer), &entry, now));
     let (entered, _) = entered.await?;
     if let Err(why) = entered {
         return pages.no_passkey(&visit, why).await;
     }
     let mut answer = pages.keeping("/me", &keepsakes);
+    pages.carry_on(&mut answer, form.get("carried"));
     pages.seat(&mut answer, Seat::Passkey, "", 0);
     Ok(answer)
 }
@@ -93,21 +96,25 @@ impl Pages {
             Ok(permit) => permit,
             Err(wait) => return Ok(self.too_many_passkeys(visit, seconds_of(wait)).await),
         };
-        let asked = visit.session(Seat::Passkey, &site);
-        let Some(challenge) = asked.and_then(|asked| self.ceremonies.entering.take(asked, now)) else {
+        let entering = &self.ceremonies.entering;
+        let cookie = visit.cookie(Seat::Passkey, &site);
+        let Some(asked) = cookie.and_then(|cookie| entering.asked(&cookie, now)) else {
             return Ok(Judged::Late);
         };
-        let (asked, given) = (challenge.clone(), answer.to_owned());
-        let judged = self.app.store.read(move |tx| passkeys::judge(tx, &site, &asked, &given)).await?;
+        let (challenge, given) = (asked.challenge.clone(), answer.to_owned());
+        let judged = self.app.store.read(move |tx| passkeys::judge(tx, &site, &challenge, &given)).await?;
         match judged {
             Ok(user) => {
-                if let Err(wait) = self.limits.sign_ins.enter(user, now) {
+                if let Err(wait) = self.limits.sign_ins.enter(user, Way::Passkey, now) {
                     return Ok(self.too_many_passkeys(visit, seconds_of(wait)).await);
                 }
+                if !entering.use_up(&asked, now) {
+                    return Ok(Judged::Late);
+                }
                 permit.give_back();
-                Ok(Judged::Goes(challenge))
+                Ok(Judged::Goes(asked))
             }
-            Err(Refused { reason: Reason::Copied, .. }) => Ok(Judged::Goes(challenge)),
+            Err(Refused { reason: Reason::Copied, .. }) => Ok(Judged::Goes(asked)),
             Err(why) => Ok(Judged::Refused(why)),
         }
     }

@@ -12,7 +12,7 @@ use axum::{Extension, Json};
 use jiff::Timestamp;
 use postern_gateway::chain;
 
-use super::factor_form;
+use super::factor_form::{self, NewPasskey};
 use super::form::{Form, asked};
 use super::frame::Frame;
 use super::language::{Key, Language, Phrase};
@@ -39,10 +39,10 @@ struct PasskeysPage {
     passkeys: Vec<ShownPasskey>,
     /// Whether browsers have passkeys for where we are.
     is_possible: bool,
-    /// Of the next one, as proposed or typed.
-    name: String,
+    /// Whether something else is to be set up first.
+    comes_later: bool,
     asks_password: bool,
-    error: Option<Phrase>,
+    adding: NewPasskey,
 }
 
 struct ShownPasskey {
@@ -98,10 +98,8 @@ pub(super) async fn begin(
     let who = pages.fresh(&visit, Back::Passkeys).await?;
     Form::read(body).await?;
     let cookie = visit.session(Seat::Account, &pages.app.site()).ok_or(Trouble::SignedOut)?;
-    let mut handle = [0; 16];
-    handle.copy_from_slice(pages.app.random().split_at(16).0);
-    let app = pages.app.clone();
-    let begun = pages.app.store.read(move |tx| passkeys::begin(tx, &app.site(), &who, handle));
+    let (app, handle) = (pages.app.clone(), pages.new_handle());
+    let begun = pages.app.store.read(move |tx| passkeys::begin_here(tx, &app.site(), &who, handle));
     let (options, adding) = begun.await?;
     pages.ceremonies.adding.wait_for(cookie, adding, pages.app.now());
     Ok(Json(options).into_response())
@@ -122,7 +120,8 @@ pub(super) async fn add(
             let (answer, typed) = (form.get("credential").to_owned(), name.clone());
             let random = array::from_fn(|_| pages.app.random());
             let added = pages.change_passkeys(&visit, move |tx, site, who, now| {
-                passkeys::add(tx, site, who, (&adding, &answer, &typed), &random, now)
+                let here = (&who.user, Some(who.session.id));
+                passkeys::add(tx, site, here, (&adding, &answer, &typed), &random, now)
             });
             match added.await? {
                 Ok(None) => return Ok(see_other("/me/passkeys?done=added")),
@@ -130,16 +129,14 @@ pub(super) async fn add(
                     let frame = Frame::own(&pages.app.site(), &visit);
                     return factor_form::codes(frame, codes, "/me/passkeys?done=added");
                 }
-                Err(error) => {
-                    tracing::debug!(error = chain(&error), "a passkey was not added");
-                    passkey_refusal(&error).ok_or(error)?
-                }
+                Err(error) => why_not(error)?,
             }
         }
         None => Key("refused-passkey-late"),
     };
     let plain = pages.passkeys_page(&visit, who, name).await?;
-    let shown = page(&PasskeysPage { error: Some(visit.language.say(why)), ..plain })?;
+    let adding = NewPasskey { error: Some(visit.language.say(why)), ..plain.adding };
+    let shown = page(&PasskeysPage { adding, ..plain })?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, shown).into_response())
 }
 
@@ -164,7 +161,7 @@ pub(super) async fn rename(
 ) -> Result<Response, Trouble> {
     let who = pages.anybody(&visit).await?;
     let form = Form::read(body).await?;
-    let (id, name) = (numbered(form.get("passkey"))?, form.get("name").trim().to_owned());
+    let (id, name) = (passkey_id(form.get("passkey"))?, form.get("name").trim().to_owned());
     let typed = name.clone();
     let renamed =
         pages.change_passkeys(&visit, move |tx, _, who, now| passkeys::rename(tx, who, id, &typed, now));
@@ -195,7 +192,7 @@ pub(super) async fn remove(
     body: Body,
 ) -> Result<Response, Trouble> {
     pages.fresh(&visit, Back::Passkeys).await?;
-    let id = numbered(Form::read(body).await?.get("passkey"))?;
+    let id = passkey_id(Form::read(body).await?.get("passkey"))?;
     let removed =
         pages.change_passkeys(&visit, move |tx, site, who, now| passkeys::remove(tx, site, who, id, now));
     removed.await??;
@@ -228,17 +225,24 @@ impl Pages {
         name: String,
     ) -> Result<PasskeysPage, Trouble> {
         let (site, now) = (self.app.site(), self.app.now());
-        let theirs = self.app.store.read(move |tx| passkeys::list(tx, who.user.id)).await?;
+        let user = who.user.id;
+        let theirs = self.app.store.read(move |tx| passkeys::list(tx, user)).await?;
         Ok(PasskeysPage {
             frame: Frame::own(&site, visit),
             notice: None,
             passkeys: theirs.into_iter().map(|passkey| shown(passkey, visit.language, now)).collect(),
             is_possible: passkeys::are_possible(&site),
-            name,
+            comes_later: passkeys::comes_later(&site, &who),
             asks_password: !who.session.is_fresh(now),
-            error: None,
+            adding: NewPasskey { action: "/me/passkeys", begin: "/me/passkeys/begin", name, error: None },
         })
     }
+}
+
+/// Why a passkey is not added, in the reader's words.
+pub(super) fn why_not(error: PasskeyError) -> Result<Key, Trouble> {
+    tracing::debug!(error = chain(&error), "a passkey was not added");
+    Ok(passkey_refusal(&error).ok_or(error)?)
 }
 
 fn notice(query: Option<&str>) -> Option<Key> {
@@ -266,6 +270,6 @@ fn asked_for(query: Option<&str>) -> Option<PasskeyId> {
     asked(query, "id")?.parse().ok().map(PasskeyId)
 }
 
-fn numbered(text: &str) -> Result<PasskeyId, Trouble> {
+fn passkey_id(text: &str) -> Result<PasskeyId, Trouble> {
     text.parse().map(PasskeyId).map_err(|_| Trouble::Malformed)
 }

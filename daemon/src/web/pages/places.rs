@@ -28,6 +28,21 @@ pub(super) struct ShownPlace {
     pub(super) state: &'static str,
 }
 
+/// Locations for which there is no file, as they ask for a second factor.
+pub(super) struct LeftOut {
+    /// Which, and what to do.
+    pub(super) said: Phrase,
+    /// Whether there is no other that the user may use: then a key made here opens nothing.
+    pub(super) is_all: bool,
+}
+
+impl LeftOut {
+    /// Whether nothing but the desktop client is of use.
+    pub(super) fn is_all(left_out: Option<&Self>) -> bool {
+        left_out.is_some_and(|left| left.is_all)
+    }
+}
+
 impl Pages {
     /// The places of a device, in the order of their locations; none where a second factor is asked for: no file gets in
     /// there.
@@ -44,17 +59,30 @@ impl Pages {
 
 impl Pages {
     /// What is said of locations for which a user gets no file.
-    pub(super) async fn left_out(&self, user: UserId, language: Language) -> Result<Option<Phrase>, Trouble> {
+    pub(super) async fn left_out(
+        &self,
+        user: UserId,
+        language: Language,
+    ) -> Result<Option<LeftOut>, Trouble> {
         let app = self.app.clone();
         let found = self.app.store.read(move |tx| {
             let site = app.site();
-            let open = locations_of_user(tx, &site, user)?.into_iter();
-            let asking = open.filter(|location| location.config.second_factor);
-            Ok::<_, StoreError>(asking.map(|location| location.config.name.clone()).collect::<Vec<_>>())
+            let open = locations_of_user(tx, &site, user)?;
+            let asking: Vec<_> = open.iter().filter(|location| location.config.second_factor).collect();
+            let names: Vec<_> = asking.iter().map(|location| location.config.name.clone()).collect();
+            Ok::<_, StoreError>((names, asking.len() == open.len()))
         });
-        let names = found.await?;
-        let said = || language.say(Key("second-factor-left-out")).with("locations", names.join(", "));
-        Ok((!names.is_empty()).then(said))
+        let (names, is_all) = found.await?;
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let names = names.join(", ");
+        let said = if is_all {
+            language.say(Key("second-factor-only")).with("locations", names)
+        } else {
+            language.say(Key("second-factor-left-out")).with("locations", names)
+        };
+        Ok(Some(LeftOut { said, is_all }))
     }
 }
 

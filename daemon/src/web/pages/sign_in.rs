@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::form::Form;
 use super::frame::Frame;
 use super::language::{Key, Phrase};
+use super::openid::Waiting;
 use super::trouble::{Trouble, page};
 use super::visit::{Seat, Visit};
 use super::{Pages, see_other};
@@ -22,7 +23,7 @@ use crate::rules::action::{Action, Reason};
 use crate::rules::browser;
 use crate::store::StoreError;
 use crate::store::session::BROWSER_KNOWN_FOR;
-use crate::web::limit::Attempt;
+use crate::web::limit::{Attempt, Way};
 use crate::web::seconds_of;
 
 #[derive(Template)]
@@ -40,6 +41,8 @@ struct SignInPage {
     /// Whether browsers have passkeys for where we are.
     has_passkeys: bool,
     passkey_error: Option<Phrase>,
+    /// What they sign in for in this window, sealed.
+    carried: Option<String>,
 }
 
 /// What became of a name and a password.
@@ -64,7 +67,10 @@ pub(super) async fn show(
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Trouble> {
     // An application may want them to sign in although they are.
-    let waiting = pages.app_request(&visit);
+    let waiting = match pages.waiting_for(&visit) {
+        Some(Waiting::App(request)) => Some(request),
+        Some(Waiting::Page { .. }) | None => None,
+    };
     let is_seated = visit.session(Seat::Account, &pages.app.site()).is_some();
     if is_seated && waiting.is_none() && pages.anybody(&visit).await.is_ok() {
         return Ok(see_other("/me"));
@@ -83,9 +89,11 @@ pub(super) async fn enter(
     let name = form.get("username").trim().to_owned();
     let password = Zeroizing::new(form.get("password").to_owned());
     let say = |key| visit.language.say(key);
+    let carried = form.get("carried");
     let refused = |status, error, hint: Option<Key>| {
         let plain = sign_in_page(&pages, &visit, name.clone(), Some(error));
-        let shown = page(&SignInPage { hint: hint.map(say), ..plain })?;
+        let carried = Some(carried.to_owned()).filter(|carried| !carried.is_empty());
+        let shown = page(&SignInPage { hint: hint.map(say), carried, ..plain })?;
         Ok((status, shown).into_response())
     };
     if name.is_empty() || password.is_empty() {
@@ -100,14 +108,18 @@ pub(super) async fn enter(
             return answer.map(|answer| retry_after(answer, seconds));
         }
     };
-    match entered {
-        Some((Entered::SignedIn, keepsakes)) => return Ok(pages.keeping("/me", &keepsakes)),
+    let mut answer = match entered {
+        Some((Entered::SignedIn, keepsakes)) => pages.keeping("/me", &keepsakes),
         Some((Entered::OwesCode, keepsakes)) => {
-            return Ok(pages.seated("/sign-in/code", Seat::Code, &keepsakes.session, WAITS_FOR));
+            pages.seated("/sign-in/code", Seat::Code, &keepsakes.session, WAITS_FOR)
         }
-        Some((Entered::Refused, _)) | None => {}
-    }
-    refused(StatusCode::UNAUTHORIZED, say(Key("refused-sign-in")), Some(Key("refused-sign-in-hint")))
+        Some((Entered::Refused, _)) | None => {
+            let hint = Some(Key("refused-sign-in-hint"));
+            return refused(StatusCode::UNAUTHORIZED, say(Key("refused-sign-in")), hint);
+        }
+    };
+    pages.carry_on(&mut answer, carried);
+    Ok(answer)
 }
 
 /// Signs out of this browser.
@@ -159,8 +171,9 @@ impl Pages {
         };
         match self.passwords.verify(password, found.password_hash()).await {
             Ok(is_right) if is_right && permit.counts() => {
+                let way = if found.is_known { Way::Known } else { Way::Stranger };
                 let entered =
-                    found.account().map(|account| self.limits.sign_ins.enter(account, self.app.now()));
+                    found.account().map(|account| self.limits.sign_ins.enter(account, way, self.app.now()));
                 if let Some(Err(wait)) = entered {
                     // What the attempt took stays taken: it cost a hash.
                     self.refusals.no_password(visit.client, action, Reason::Limit, &found).await;
@@ -239,6 +252,7 @@ fn sign_in_page(pages: &Pages, visit: &Visit, name: String, error: Option<Phrase
         sends_mail: site.config.mail.is_sent(),
         has_passkeys: passkeys::are_possible(&site),
         passkey_error: None,
+        carried: pages.carried(visit),
     }
 }
 

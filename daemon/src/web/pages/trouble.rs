@@ -180,6 +180,7 @@ pub(super) fn passkey_refusal(error: &PasskeyError) -> Option<Key> {
     match error {
         PasskeyError::Answer(_) => Some(Key("refused-passkey-add")),
         PasskeyError::Name(_) => Some(Key("refused-passkey-name")),
+        PasskeyError::NotFirst => Some(Key("passkey-not-first")),
         PasskeyError::Enough => Some(Key("refused-passkey-enough")),
         PasskeyError::Taken => Some(Key("refused-passkey-taken")),
         PasskeyError::NotHere | PasskeyError::Unknown | PasskeyError::Store(_) => None,

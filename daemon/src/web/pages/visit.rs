@@ -78,6 +78,16 @@ impl Visit {
         cookie::find(&self.headers, seat.cookie(site))
     }
 
+    /// All but ours, as one line.
+    pub(super) fn cookies_of_others(&self) -> Vec<u8> {
+        cookie::others(&self.headers)
+    }
+
+    /// What was asked for where nginx has a browser come for something else; of no use but as a path.
+    pub(super) fn original_uri(&self) -> Option<&str> {
+        text(&self.headers, "x-original-uri")
+    }
+
     /// Who the browser says it is.
     pub(super) fn user_agent(&self) -> &str {
         text(&self.headers, header::USER_AGENT.as_str()).unwrap_or_default()

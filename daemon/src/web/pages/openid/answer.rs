@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use postern_gateway::chain;
 use serde_json::json;
 
+use crate::flows::openid_token::TOO_OFTEN;
 use crate::flows::signing_keys::SigningError;
 use crate::rules::openid::Problem;
 use crate::store::StoreError;
@@ -42,7 +43,8 @@ impl OAuthError {
     /// No access token came along.
     pub(super) fn no_token() -> Self {
         let problem = Problem("invalid_token", "an access token is missing");
-        Self { challenge: Some("Bearer"), ..Self::token_of(problem) }
+        // An error code is for tokens that came.
+        Self { challenge: Some("Bearer realm=\"postern\""), ..Self::token_of(problem) }
     }
 
     /// The access token is good for nothing.
@@ -51,7 +53,7 @@ impl OAuthError {
     }
 
     fn token_of(problem: Problem) -> Self {
-        let challenge = Some("Bearer error=\"invalid_token\"");
+        let challenge = Some("Bearer realm=\"postern\", error=\"invalid_token\"");
         Self { status: StatusCode::UNAUTHORIZED, challenge, ..Self::refused(problem) }
     }
 
@@ -59,6 +61,16 @@ impl OAuthError {
     pub(super) fn too_many(wait: u64) -> Self {
         let problem = Problem("temporarily_unavailable", "too many attempts: wait");
         Self { status: StatusCode::TOO_MANY_REQUESTS, wait: Some(wait), ..Self::refused(problem) }
+    }
+
+    /// A refusal of the token endpoint, or that it is to be asked later.
+    pub(super) fn not_granted(problem: Problem) -> Self {
+        if problem == TOO_OFTEN { Self::too_many(60) } else { Self::refused(problem) }
+    }
+
+    /// Whether nothing is wrong but how often.
+    pub(super) fn is_too_many(&self) -> bool {
+        self.wait.is_some()
     }
 
     fn inside(error: &(dyn std::error::Error + 'static)) -> Self {

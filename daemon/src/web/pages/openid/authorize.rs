@@ -11,6 +11,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::params_of;
 use crate::flows::openid::{self, Asked, Denied, Next};
@@ -26,6 +28,15 @@ use crate::web::pages::{Pages, see_other};
 
 /// What browsers surely keep of a cookie is 4096 bytes, its name included (RFC 6265, 6.1).
 const MOST_COOKIE_BYTES: usize = 3800;
+
+/// What a browser carries while somebody signs in for it.
+#[derive(Serialize, Deserialize)]
+pub(in crate::web::pages) enum Waiting {
+    /// An application's request.
+    App(Box<Request>),
+    /// A path of our own host, until a Unix second.
+    Page { path: String, until: i64 },
+}
 
 /// How the browser goes back to the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +75,18 @@ pub(super) async fn go_on(
     State(pages): State<Pages>,
     Extension(visit): Extension<Visit>,
 ) -> Result<Response, Trouble> {
-    let Some(request) = pages.app_request(&visit) else { return Ok(see_other("/me")) };
+    let Some(waiting) = pages.waiting_for(&visit) else { return Ok(see_other("/me")) };
     let who = pages.somebody(&visit).await?;
-    let now = pages.app.now();
-    let read = pages.app.store.read(move |tx| openid::again(tx, request, now)).await?;
-    let mut answer = match read {
-        Ok(asked) => pages.proceed(&visit, asked, who, Way::Page).await?,
-        Err(_) => see_other("/me"),
+    let mut answer = match (waiting, &who) {
+        (Waiting::Page { .. }, None) => see_other("/sign-in"),
+        (Waiting::Page { path, .. }, Some(_)) => pages.back_page(&visit, pages.own(&path))?,
+        (Waiting::App(request), _) => {
+            let now = pages.app.now();
+            match pages.app.store.read(move |tx| openid::again(tx, *request, now)).await? {
+                Ok(asked) => pages.proceed(&visit, asked, who, Way::Page).await?,
+                Err(_) => see_other("/me"),
+            }
+        }
     };
     let is_waiting = answer.headers().get(header::LOCATION).is_some_and(|to| to == "/sign-in");
     if !is_waiting {
@@ -113,10 +129,41 @@ impl Pages {
         }
     }
 
-    /// The request that a browser carries while somebody signs in for it.
-    pub(in crate::web::pages) fn app_request(&self, visit: &Visit) -> Option<Request> {
-        let request = self.unsealed(&visit.cookie(Seat::App, &self.app.site())?, None)?;
-        request.waits(self.app.now().as_second()).then_some(request)
+    /// What the browser carries, if that still waits.
+    pub(in crate::web::pages) fn waiting_for(&self, visit: &Visit) -> Option<Waiting> {
+        self.waits(&visit.cookie(Seat::App, &self.app.site())?)
+    }
+
+    /// The same as it is, for the form in which somebody signs in: in another window they may be asked for something else
+    /// meanwhile.
+    pub(in crate::web::pages) fn carried(&self, visit: &Visit) -> Option<String> {
+        visit.cookie(Seat::App, &self.app.site()).filter(|sealed| self.waits(sealed).is_some())
+    }
+
+    /// Has a browser go on with what the form carried, whatever it carries itself.
+    pub(in crate::web::pages) fn carry_on(&self, answer: &mut Response, carried: &str) {
+        if self.waits(carried).is_some() {
+            self.seat(answer, Seat::App, carried, REQUEST_FOR);
+        }
+    }
+
+    fn waits(&self, sealed: &str) -> Option<Waiting> {
+        let (waiting, now) = (self.unsealed(sealed, None)?, self.app.now());
+        let waits = match &waiting {
+            Waiting::App(request) => request.waits(now.as_second()),
+            Waiting::Page { until, .. } => now.as_second() < *until,
+        };
+        waits.then_some(waiting)
+    }
+
+    /// Has a browser carry it; `false`: it is too long for that.
+    pub(super) fn have_wait(&self, answer: &mut Response, waiting: &Waiting) -> bool {
+        let sealed = self.sealed(waiting, None);
+        let fits = sealed.len() <= MOST_COOKIE_BYTES;
+        if fits {
+            self.seat(answer, Seat::App, &sealed, REQUEST_FOR);
+        }
+        fits
     }
 
     async fn proceed(
@@ -138,7 +185,7 @@ impl Pages {
             (Next::NotPermitted, Some(_)) => {
                 let problem = Problem("access_denied", "the user may not sign in to this application");
                 let to = asked.answer(&self.app.site(), problem);
-                self.not_permitted_page(visit, asked.app.name, to)
+                self.not_permitted_page(visit, asked.app.name, Some(to))
             }
             (Next::Grant, Some(_)) => self.granted(visit, asked, way).await,
         }
@@ -158,14 +205,12 @@ impl Pages {
     }
 
     fn to_sign_in(&self, visit: &Visit, asked: &Asked, way: Way) -> Result<Response, Trouble> {
-        let sealed = self.sealed(&asked.request, None);
-        if sealed.len() > MOST_COOKIE_BYTES {
-            let problem = Problem("invalid_request", "the parameters are too long");
-            return self.sent_back(&asked.answer(&self.app.site(), problem), way, visit);
-        }
         let mut answer = see_other("/sign-in");
-        self.seat(&mut answer, Seat::App, &sealed, REQUEST_FOR);
-        Ok(answer)
+        if self.have_wait(&mut answer, &Waiting::App(Box::new(asked.request.clone()))) {
+            return Ok(answer);
+        }
+        let problem = Problem("invalid_request", "the parameters are too long");
+        self.sent_back(&asked.answer(&self.app.site(), problem), way, visit)
     }
 
     fn denied(&self, denied: Denied, way: Way, visit: &Visit) -> Result<Response, Trouble> {
@@ -183,14 +228,14 @@ impl Pages {
         }
     }
 
-    fn sealed(&self, request: &Request, session: Option<SessionId>) -> String {
+    fn sealed(&self, what: &impl Serialize, session: Option<SessionId>) -> String {
         // A struct of texts and numbers always becomes JSON.
-        let plain = serde_json::to_vec(request).unwrap_or_default();
+        let plain = serde_json::to_vec(what).unwrap_or_default();
         let site = self.app.site();
         URL_SAFE_NO_PAD.encode(site.keys.seal.seal(Sealed::AppRequest(session), &plain, self.app.random()))
     }
 
-    fn unsealed(&self, text: &str, session: Option<SessionId>) -> Option<Request> {
+    fn unsealed<T: DeserializeOwned>(&self, text: &str, session: Option<SessionId>) -> Option<T> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
         let plain = self.app.site().keys.seal.open(Sealed::AppRequest(session), &sealed)?;
         serde_json::from_slice(&plain).ok()

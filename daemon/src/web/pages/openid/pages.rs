@@ -30,7 +30,8 @@ struct ConsentPage {
 struct NotPermittedPage {
     frame: Frame,
     app: String,
-    to: String,
+    /// Back to the application, where it can be told.
+    to: Option<String>,
 }
 
 #[derive(Template)]
@@ -63,7 +64,7 @@ impl Pages {
         &self,
         visit: &Visit,
         app: String,
-        to: String,
+        to: Option<String>,
     ) -> Result<Response, Trouble> {
         let shown = page(&NotPermittedPage { frame: Frame::own(&self.app.site(), visit), app, to })?;
         Ok((StatusCode::FORBIDDEN, shown).into_response())

@@ -53,7 +53,7 @@ pub(super) async fn give(
                 openid_token::refresh(tx, &site, &app, (token, scope.as_deref()), &fresh, now)?
             }
         };
-        Ok::<_, SigningError>(issued.map(|issued| (issued, fresh)).map_err(OAuthError::refused))
+        Ok::<_, SigningError>(issued.map(|issued| (issued, fresh)).map_err(OAuthError::not_granted))
     });
     let (given, _) = given.await?;
     let (issued, fresh) = pages.judged(&visit, admission, given, Admission::spent).await?;
@@ -134,11 +134,13 @@ impl Pages {
         outcome: Result<T, OAuthError>,
         settle: fn(Admission<'a>),
     ) -> Result<T, OAuthError> {
-        if outcome.is_ok() {
-            settle(admission);
-        } else {
-            admission.unknown();
-            self.refusals.no_app_token(visit.client).await;
+        match &outcome {
+            Ok(_) => settle(admission),
+            Err(error) if error.is_too_many() => admission.known(),
+            Err(_) => {
+                admission.unknown();
+                self.refusals.no_app_token(visit.client).await;
+            }
         }
         outcome
     }
