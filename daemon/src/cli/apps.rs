@@ -81,7 +81,7 @@ pub(super) struct AddArgs {
     /// It keeps no secret: a program on people's computers, or in their browsers.
     #[arg(long)]
     public: bool,
-    /// Ask nobody what it may know: for the company's own.
+    /// Ask nobody what it may know: for the company's own applications.
     #[arg(long)]
     skip_consent: bool,
     /// What its ID tokens are signed with.
@@ -299,7 +299,25 @@ fn permitted(app: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        edit: EditArgs,
+    }
+
+    #[test]
+    fn an_edit_sends_what_was_given_under_the_names_that_the_daemon_knows() {
+        let given = ["edit", "wiki", "--group", "staff", "--url", "", "--skip-consent", "true"];
+        let line = Line::try_parse_from(given).unwrap();
+        assert_eq!(line.edit.body(), json!({ "groups": ["staff"], "url": "", "skip_consent": true }));
+        let line =
+            Line::try_parse_from(["edit", "wiki", "--everybody", "--redirect-uri", "https://a/cb"]).unwrap();
+        assert_eq!(line.edit.body(), json!({ "groups": [], "redirect_uris": ["https://a/cb"] }));
+    }
 
     #[test]
     fn an_issuer_without_https_is_told_of_unless_it_is_this_computer() {
