@@ -176,8 +176,7 @@ CREATE TABLE device_address (
 ) STRICT;
 
 CREATE TABLE email_factor (
-    user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
-    confirmed_at INTEGER NOT NULL
+    user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE
 ) STRICT;
 
 CREATE TABLE enrollment (

@@ -19,8 +19,7 @@ CREATE TABLE recovery_code (
 
 -- Who takes codes by mail.
 CREATE TABLE email_factor (
-    user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE,
-    confirmed_at INTEGER NOT NULL
+    user_id INTEGER PRIMARY KEY REFERENCES user (id) ON DELETE CASCADE
 ) STRICT;
 
 -- Who gave the right password and owes a second factor.

@@ -267,7 +267,7 @@ fn with_secret(app: &Value, out: &mut impl Write) -> io::Result<()> {
             ("Userinfo", format!("{issuer}/openid/userinfo")),
         ],
     )?;
-    if is_open(issuer) {
+    if is_readable_on_the_way(issuer) {
         writeln!(
             out,
             "Without https most applications refuse this issuer (OpenID Connect Discovery, 3), and passwords and tokens can be \
@@ -281,7 +281,7 @@ fn with_secret(app: &Value, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Whether what is sent there can be read on the way.
-pub(super) fn is_open(url: &str) -> bool {
+pub(super) fn is_readable_on_the_way(url: &str) -> bool {
     let host = host_of(url);
     url.starts_with("http:") && host != "localhost" && !host.ends_with(".localhost") && !is_loopback(host)
 }

@@ -125,7 +125,7 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path, drafts: &[Draft], problems:
 
 fn not_read(error: &std::io::Error) -> String {
     if error.kind() == std::io::ErrorKind::NotFound {
-        return "No such file: `postern setup` writes one, and --config names another".to_owned();
+        return "No such file: `postern setup` writes the main one, and --config names another".to_owned();
     }
     format!("cannot be read: {error}")
 }

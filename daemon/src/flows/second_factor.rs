@@ -135,7 +135,7 @@ pub fn confirm_email(
     if factors.email || factors.totp || !mailed_code::give(tx, site, (user.id, Purpose::SignIn), code, now)? {
         return Ok(None);
     }
-    tx.confirm_email_factor(user.id, now)?;
+    tx.confirm_email_factor(user.id)?;
     set(tx, site, user, Factor::Email, but, now)?;
     put_codes(tx, user, random).map(Some)
 }

@@ -62,7 +62,7 @@ pub fn progress(
     let reached = Reached {
         has_password: user.password_hash.is_some(),
         owes_factor: enroll_factor::owes(tx, site, &session)?,
-        has_device: !devices.is_empty(),
+        has_device: !devices.is_empty() || has_enrolled_elsewhere(tx, &session, &user)?,
     };
     let next = Step::next(&session.enrollment, reached);
     let client_token = client_token(tx, site, &session, &user, now)?;
@@ -139,6 +139,12 @@ impl Progress {
     pub fn kind(&self) -> EnrollmentKind {
         self.session.enrollment.kind
     }
+}
+
+/// Whether somebody new has a device by another session: that of the desktop client, which they opened from here.
+fn has_enrolled_elsewhere(tx: &Tx<'_>, session: &Session, user: &User) -> Result<bool, StoreError> {
+    let is_new = session.enrollment.kind == EnrollmentKind::Enrollment;
+    Ok(is_new && tx.devices_of(user.id)?.iter().any(|device| device.registered_in.is_some()))
 }
 
 /// The session's own token if it may be presented again, else the newest one that nobody used.

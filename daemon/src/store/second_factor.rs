@@ -138,11 +138,8 @@ impl Tx<'_> {
     }
 
     /// The user takes codes by mail from here on.
-    pub fn confirm_email_factor(&self, user: UserId, now: Timestamp) -> Result<(), StoreError> {
-        self.execute(
-            "INSERT OR REPLACE INTO email_factor (user_id, confirmed_at) VALUES (?1, ?2)",
-            params![user.0, now.as_second()],
-        )?;
+    pub fn confirm_email_factor(&self, user: UserId) -> Result<(), StoreError> {
+        self.execute("INSERT OR IGNORE INTO email_factor (user_id) VALUES (?1)", [user.0])?;
         Ok(())
     }
 

@@ -49,6 +49,7 @@ invitation-go-on = Weitermachen
 # Der Desktop-Client.
 client-title = Oder mit dem Desktop-Client
 client-only-title = Mit dem Desktop-Client
+client-only-then = Sobald der Client Ihre Netze zeigt, geht es hier weiter.
 client-text = Der Defguard-Client für Windows, macOS und Linux erledigt dasselbe und hält Ihre Verbindung aktuell.
 client-open = Im Desktop-Client öffnen
 client-missing = Noch nicht installiert?
@@ -359,7 +360,7 @@ factor-email-text = Bei jedem Anmelden schicken wir sechs Ziffern an Ihre E-Mail
 set-up-email-title = Codes per E-Mail
 set-up-email-lead = Wir haben sechs Ziffern an { $email } geschickt. Sie gelten höchstens zehn Minuten.
 set-up-email-again = Nichts angekommen? Noch einen Code schicken
-refused-email-code = Der Code passt nicht. Suchen Sie die neueste Mail oder lassen Sie noch einen Code schicken: Nach einigen Fehlversuchen gilt der alte nicht mehr.
+refused-email-code = Der Code passt nicht. Suchen Sie die neueste Mail oder lassen Sie noch einen Code schicken.
 # Eigene Geräte, Client und Angaben.
 me-add = Gerät hinzufügen
 me-add-no-script = In diesem Browser sind Skripte abgeschaltet, deshalb kann er keinen Schlüssel erzeugen. Bringen Sie unten einen eigenen Schlüssel mit, oder verwenden Sie den Desktop-Client.
@@ -475,7 +476,7 @@ refused-app-logout = Die Anwendung will Sie zu einer Adresse schicken, die nicht
 me-apps = Ihre Anwendungen
 me-apps-lead = Bei diesen melden Sie sich mit diesem Konto an.
 me-apps-open = Anwendungen, die Sie öffnen dürfen
-me-apps-none = Für Ihr Konto gibt es noch keine Anwendung.
+me-apps-none = Zurzeit gibt es keine Anwendung, die Sie öffnen dürfen.
 me-apps-manage = Was sie wissen
 me-apps-not-yours = Sie dürfen sich dort nicht mehr anmelden.
 me-apps-knows = Sie haben erlaubt, dass sie erfährt ({ $ago }):

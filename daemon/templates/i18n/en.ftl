@@ -49,6 +49,7 @@ invitation-go-on = Go on
 # The desktop client.
 client-title = Or use the desktop client
 client-only-title = Use the desktop client
+client-only-then = When the client shows your networks, go on here.
 client-text = The Defguard client for Windows, macOS and Linux does the same, and keeps your connection up to date.
 client-open = Open in the desktop client
 client-missing = Not installed yet?
@@ -359,7 +360,7 @@ factor-email-text = Whenever you sign in, we send six digits to your e-mail addr
 set-up-email-title = Codes by e-mail
 set-up-email-lead = We have sent six digits to { $email }. They are good for ten minutes at most.
 set-up-email-again = Nothing arrived? Send another code
-refused-email-code = The code does not match. Look for the newest mail, or have another code sent: after a few wrong tries the old one is dead.
+refused-email-code = The code does not match. Look for the newest mail, or have another code sent.
 # One’s own devices, client and particulars.
 me-add = Add a device
 me-add-no-script = Scripts are switched off in this browser, so it cannot make a key. Bring a key of your own below, or use the desktop client.
@@ -475,7 +476,7 @@ refused-app-logout = The application asks to send you to an address that is not 
 me-apps = Your applications
 me-apps-lead = You sign in to these with this account.
 me-apps-open = Applications you may open
-me-apps-none = There is no application for your account yet.
+me-apps-none = There is no application that you may open at present.
 me-apps-manage = What they know
 me-apps-not-yours = You may not sign in to it any more.
 me-apps-knows = You allowed it to know ({ $ago }):

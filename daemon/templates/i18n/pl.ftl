@@ -53,6 +53,7 @@ invitation-go-on = Kontynuuj
 # Klient na komputer.
 client-title = Albo użyj klienta na komputer
 client-only-title = Użyj klienta na komputer
+client-only-then = Gdy klient pokaże Twoje sieci, przejdź dalej tutaj.
 client-text = Klient Defguard dla systemów Windows, macOS i Linux robi to samo i dba o aktualność połączenia.
 client-open = Otwórz w kliencie na komputer
 client-missing = Nie masz go jeszcze?
@@ -375,7 +376,7 @@ factor-email-text = Przy każdym logowaniu wyślemy sześć cyfr na Twój adres 
 set-up-email-title = Kody e-mailem
 set-up-email-lead = Wysłaliśmy sześć cyfr na adres { $email }. Są ważne najwyżej przez dziesięć minut.
 set-up-email-again = Nic nie przyszło? Wyślij kolejny kod
-refused-email-code = Kod się nie zgadza. Poszukaj najnowszej wiadomości albo wyślij kolejny kod: po kilku błędnych próbach stary już nie działa.
+refused-email-code = Kod się nie zgadza. Poszukaj najnowszej wiadomości albo wyślij kolejny kod.
 # Własne urządzenia, klient i dane.
 me-add = Dodaj urządzenie
 me-add-no-script = Skrypty są w tej przeglądarce wyłączone, więc nie może ona utworzyć klucza. Podaj poniżej własny klucz albo użyj klienta na komputer.
@@ -494,7 +495,7 @@ refused-app-logout = Aplikacja chce odesłać Cię pod adres, który nie jest dl
 me-apps = Twoje aplikacje
 me-apps-lead = Do nich logujesz się tym kontem.
 me-apps-open = Aplikacje, które możesz otworzyć
-me-apps-none = Dla Twojego konta nie ma jeszcze żadnej aplikacji.
+me-apps-none = Obecnie nie ma aplikacji, którą możesz otworzyć.
 me-apps-manage = Co o Tobie wiedzą
 me-apps-not-yours = Nie możesz się już do niej logować.
 me-apps-knows = Zezwolono, by wiedziała ({ $ago }):

@@ -9,6 +9,7 @@ use postern_gateway::{PeerStats, PublicKey};
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
+use crate::sign_in::signed_in;
 use crate::support::{NOW, Postern, key};
 
 #[tokio::test]
@@ -199,4 +200,15 @@ async fn where_every_location_asks_for_a_second_factor_the_step_leads_to_the_des
         "I have my own public key",
         "Or use the desktop client",
     ]);
+    let (_, link) = page.text.split_once("defguard://addinstance?token=").unwrap();
+    let (_, session) = postern.start(link.split('&').next().unwrap()).await;
+    assert_eq!(browser.get("/enroll/done").await.went_to(), "/enroll/device", "no client has a device yet");
+    let registered = postern.create_device(&session, "laptop", &key(1)).await;
+    browser.get("/enroll/device").await.shows(200, &["has been used", "href=\"/enroll/done\""]);
+    browser.get("/enroll/done").await.shows(200, &[]);
+
+    let device = registered.json()["device"]["id"].clone();
+    let files = signed_in(&postern, "jdoe").await.get(&format!("/me/device/files?id={device}")).await;
+    files.shows(200, &[said]);
+    files.lacks(&["At present it may use no location", "own public key"]);
 }

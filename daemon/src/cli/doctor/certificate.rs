@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::finding::Findings;
 use super::service::Daemon;
 use crate::app::Clock;
-use crate::cli::apps::is_open;
+use crate::cli::apps::is_readable_on_the_way;
 use crate::config::{Config, OwnFiles, Tls};
 
 const CHECK: &str = "certificate";
@@ -13,7 +13,7 @@ const CHECK: &str = "certificate";
 /// Looks at the files, or asks the daemon for what it obtained.
 pub(super) fn check(config: &Config, daemon: &Daemon, findings: &mut Findings) {
     match &config.http.tls {
-        Tls::Proxy if is_open(&config.public_url) => {
+        Tls::Proxy if is_readable_on_the_way(&config.public_url) => {
             let says =
                 "public_url is http: passwords can be read on the way, and applications refuse it as issuer";
             let mend = "public_url = \"https://…\" in postern.toml; postern reload";
