@@ -40,6 +40,8 @@ mod openid_factor;
 mod openid_found;
 #[path = "wizard/passkeys.rs"]
 mod passkeys;
+#[path = "wizard/passkeys_counted.rs"]
+mod passkeys_counted;
 #[path = "wizard/portal.rs"]
 mod portal;
 #[path = "wizard/relying.rs"]

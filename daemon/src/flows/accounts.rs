@@ -10,7 +10,6 @@ use super::permit::settle_user;
 use super::refusal::Refusal;
 use super::sweep::end_links;
 use crate::rules::action::Action;
-use crate::rules::enrollment::Subject;
 use crate::rules::ids::UserId;
 use crate::rules::names;
 use crate::site::Site;
@@ -84,9 +83,10 @@ pub struct RemovedDevice {
 }
 
 /// Changes what `edit` gives. An administrator who is none any more keeps no Unix account; with another address links that were
-/// mailed to the one before end.
+/// mailed to the one before end, opened ones too.
 pub fn edit(
     tx: &Tx<'_>,
+    site: &Site,
     actor: &Actor,
     username: &str,
     edit: &Edit,
@@ -105,18 +105,19 @@ pub fn edit(
     if !changed.is_empty() {
         tx.update_user(&wanted)?;
         if wanted.email != user.email && user.password_hash.is_some() {
-            forget_mailed(tx, user.id, now)?;
+            forget_mailed(tx, site, user.id, now)?;
         }
         tx.audit(&actor.name, Action::UserEdit, &wanted.username, Some(&changed.join(", ")), now)?;
     }
     Ok(Edited { username: wanted.username, changed })
 }
 
-/// Whoever reads the mailbox of before has nothing that opens the account. An invitation stays: it may have been handed over.
-fn forget_mailed(tx: &Tx<'_>, user: UserId, now: Timestamp) -> Result<(), StoreError> {
+/// Whoever reads the mailbox of before has nothing that opens the account, nor goes on with what is open. Whoever has no password
+/// yet is not asked for here: an invitation stays, as it may have been handed over.
+fn forget_mailed(tx: &Tx<'_>, site: &Site, user: UserId, now: Timestamp) -> Result<(), StoreError> {
     tx.withdraw_resets(user)?;
     tx.delete_mailed_codes(user)?;
-    tx.withdraw_tokens(Subject::User(user), now)?;
+    end_links(tx, site, user, None, now)?;
     Ok(())
 }
 

@@ -130,7 +130,7 @@ pub fn refresh(
     if now.as_second() >= found.expires_at {
         return Ok(Err(BAD_REFRESH));
     }
-    if tx.refreshes_since(grant.id, now.as_second().saturating_sub(60))? >= REFRESHES_A_MINUTE {
+    if tx.refreshes_within(grant.id, 60, now)? >= REFRESHES_A_MINUTE {
         return Ok(Err(TOO_OFTEN));
     }
     let scopes = scope.map_or_else(|| grant.scopes.clone(), Scopes::known_of);

@@ -60,7 +60,7 @@ pub fn change(
         return Ok(Err(wrong));
     }
     if edit != Edit::default() {
-        accounts::edit(tx, &actor(who), &who.user.username, &edit, now)?;
+        accounts::edit(tx, site, &actor(who), &who.user.username, &edit, now)?;
     }
     Ok(Ok(()))
 }

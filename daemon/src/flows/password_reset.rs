@@ -141,6 +141,7 @@ mod tests {
     use super::*;
     use crate::fixtures::{a_person, a_site, at};
     use crate::flows::accounts::{self, Edit};
+    use crate::flows::enroll::{self, EnrollError};
     use crate::flows::invite::Actor;
     use crate::flows::issue::issue_enrollment;
     use crate::rules::enrollment::{EnrollmentKind, Subject};
@@ -161,6 +162,7 @@ mod tests {
     }
 
     const COOKIE: TokenHash = TokenHash([1; 32]);
+    const OPENED: TokenHash = TokenHash([2; 32]);
 
     #[test]
     fn a_link_sets_one_password_within_ten_minutes_of_its_start() {
@@ -196,22 +198,45 @@ mod tests {
             forgetful_ann(|tx, site, token| {
                 let ann = tx.user_by_name("ann")?.unwrap().id;
                 let (kind, day) = (EnrollmentKind::Activation, Duration::from_hours(24));
-                let unused = issue_enrollment(tx, site, Subject::User(ann), kind, None, day, at(0))?.1;
+                let issue =
+                    |kind, user| issue_enrollment(tx, site, Subject::User(user), kind, None, day, at(0));
+                let [unused, opened] = [issue(kind, ann)?.1, issue(kind, ann)?.1];
+                enroll::open(tx, site, &opened, OPENED, at(100)).unwrap();
                 if is_started {
                     start(tx, site, token, COOKIE, at(100))?;
                 }
                 let root = Actor { name: "root".to_owned(), account: None };
                 let renamed = Edit { first_name: Some("Anne".to_owned()), ..Edit::default() };
-                accounts::edit(tx, &root, "ann", &renamed, at(101)).unwrap();
+                accounts::edit(tx, site, &root, "ann", &renamed, at(101)).unwrap();
                 assert!(is_good(tx, site, token.hash(), at(101))?, "the address is the same");
+                assert!(enroll::session(tx, OPENED, at(101)).is_ok());
                 let moved = Edit { email: Some("ann@example.org".to_owned()), ..Edit::default() };
-                accounts::edit(tx, &root, "ann", &moved, at(101)).unwrap();
+                accounts::edit(tx, site, &root, "ann", &moved, at(101)).unwrap();
                 assert!(!is_good(tx, site, token.hash(), at(101))?);
                 assert!(matches!(session(tx, COOKIE, at(101)), Err(ResetError::NoSession)));
                 assert!(tx.enrollment_by_token(unused.hash())?.is_none());
+                assert!(matches!(enroll::session(tx, OPENED, at(101)), Err(EnrollError::NoSession)));
+                assert!(enroll::open(tx, site, &opened, OPENED, at(101)).is_err());
                 Ok(())
             });
         }
+    }
+
+    #[test]
+    fn an_invitation_outlives_an_address_that_is_corrected() {
+        forgetful_ann(|tx, site, _| {
+            let bob = Subject::User(a_person(tx, "bob"));
+            let (kind, day) = (EnrollmentKind::Enrollment, Duration::from_hours(24));
+            let invitation = issue_enrollment(tx, site, bob, kind, None, day, at(0))?.1;
+            let root = Actor { name: "root".to_owned(), account: None };
+            for (address, session) in [("bob@example.org", COOKIE), ("robert@example.org", OPENED)] {
+                let moved = Edit { email: Some(address.to_owned()), ..Edit::default() };
+                accounts::edit(tx, site, &root, "bob", &moved, at(1)).unwrap();
+                enroll::open(tx, site, &invitation, session, at(2)).unwrap();
+            }
+            assert!(enroll::session(tx, COOKIE, at(2)).is_ok(), "what was open before goes on");
+            Ok(())
+        });
     }
 
     #[test]

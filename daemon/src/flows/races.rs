@@ -167,9 +167,9 @@ fn of_two_administrators_who_demote_each_other_one_stays() {
             Ok::<_, StoreError>(())
         })
         .unwrap();
-    let (won, lost) = arena.race(|tx, _, number| {
+    let (won, lost) = arena.race(|tx, site, number| {
         let demotion = Edit { is_admin: Some(false), ..Edit::default() };
-        accounts::edit(tx, &root(), &format!("admin{number}"), &demotion, at(1))
+        accounts::edit(tx, site, &root(), &format!("admin{number}"), &demotion, at(1))
     });
     assert_eq!((won.len(), lost.len()), (7, 1));
     assert!(matches!(*lost, [Refusal::LastAdministrator(_)]), "{lost:?}");

@@ -27,15 +27,17 @@ pub fn is_registered(registered: &[String], asked: &str, is_public: bool) -> boo
 /// The longest path that somebody is led back to.
 const MOST_PATH_BYTES: usize = 2048;
 
-/// Whether somebody can be led back to this on our own host: a path there, which no browser takes for another host's. Not
-/// what leads there itself.
-pub fn is_own_path(text: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_graphic() && !"\"'<>\\^`{|}#".contains(c);
-    text.len() <= MOST_PATH_BYTES
-        && text.starts_with('/')
+/// The path on our own host that somebody can be led back to, if it is one, which no browser takes for another host's, and does not
+/// lead there itself. Browsers send some characters as they are that belong into no address (RFC 3986, 2): those are encoded.
+pub fn own_path(text: &str) -> Option<String> {
+    let is_taken = |c: char| c.is_ascii_graphic() && !"\"<>\\#".contains(c);
+    let is_ours = text.starts_with('/')
         && !text.starts_with("//")
         && !text.starts_with("/forward-auth")
-        && text.chars().all(is_plain)
+        && text.chars().all(is_taken);
+    let encoded = [("'", "%27"), ("^", "%5E"), ("`", "%60"), ("{", "%7B"), ("|", "%7C"), ("}", "%7D")];
+    let path = encoded.iter().fold(text.to_owned(), |path, (plain, coded)| path.replace(plain, coded));
+    (is_ours && path.len() <= MOST_PATH_BYTES).then_some(path)
 }
 
 struct Parts<'a> {
@@ -156,8 +158,14 @@ mod tests {
     #[test]
     fn nothing_but_a_path_of_our_own_host_is_led_back_to() {
         for taken in ["/", "/wiki/", "/wiki/a%20b?q=1&to=https://evil.example/", "/~ann/@me"] {
-            assert!(is_own_path(taken), "{taken}");
+            assert_eq!(own_path(taken).as_deref(), Some(taken));
         }
+        assert_eq!(
+            own_path("/o'neil/{1}?a|b^`'").as_deref(),
+            Some("/o%27neil/%7B1%7D?a%7Cb%5E%60%27"),
+            "as browsers send them"
+        );
+        assert!(own_path(&format!("/{}", "'".repeat(2000))).is_none(), "it is longer then");
         for refused in [
             "",
             "wiki/",
@@ -175,7 +183,7 @@ mod tests {
             "/forward-auth/enter?app=wiki",
             &format!("/{}", "x".repeat(2048)),
         ] {
-            assert!(!is_own_path(refused), "{refused}");
+            assert_eq!(own_path(refused), None);
         }
     }
 

@@ -255,11 +255,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// How many refresh tokens of a sign-in were used since a Unix second, of those that are still known.
-    pub fn refreshes_since(&self, grant: GrantId, since: i64) -> Result<u32, StoreError> {
+    /// How many refresh tokens of a sign-in were used in the last `seconds`, of those that are still known. Uses that are to come,
+    /// as the clock was set back, have nobody wait.
+    pub fn refreshes_within(&self, grant: GrantId, seconds: i64, now: Timestamp) -> Result<u32, StoreError> {
+        let now = now.as_second();
         let count: Option<u32> = self.one(
-            "SELECT count(*) FROM app_token WHERE grant_id = ?1 AND used_at > ?2",
-            [grant.0, since],
+            "SELECT count(*) FROM app_token WHERE grant_id = ?1 AND used_at > ?2 AND used_at <= ?3",
+            [grant.0, now.saturating_sub(seconds), now],
             |row| row.get(0),
         )?;
         Ok(count.unwrap_or_default())

@@ -76,13 +76,22 @@ impl Entering {
         (now.as_second() < until).then_some(asked)
     }
 
+    /// Whether it was answered right before: the same answer comes again, of no copy.
+    pub(super) fn is_used_up(&self, asked: &Asked) -> bool {
+        self.answered().contains_key(&asked.id)
+    }
+
     /// It was answered right. `false`: not for the first time, or nobody could remember that it was.
     pub(super) fn use_up(&self, asked: &Asked, now: Timestamp) -> bool {
-        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answered = self.answered();
         if answered.len() >= MOST {
             answered.retain(|_, until| *until > now.as_second());
         }
         answered.len() < MOST && answered.insert(asked.id, asked.until).is_none()
+    }
+
+    fn answered(&self) -> MutexGuard<'_, BTreeMap<[u8; 32], i64>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

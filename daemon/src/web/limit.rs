@@ -98,6 +98,8 @@ impl Presented {
 /// Admits one request; says afterwards whether what it presented is known.
 pub(super) struct Admission<'a> {
     bearers: &'a Allowances<[u8; 32]>,
+    /// Where else it may be known.
+    elsewhere: Option<&'a Allowances<[u8; 32]>>,
     bearer: [u8; 32],
     stranger: Option<(&'a Allowances<IpAddr>, IpAddr)>,
     now: Timestamp,
@@ -158,8 +160,10 @@ impl Limits {
             | Presented::Session
             | Presented::ConnectingKey => &self.bearers,
         };
-        let admission = Admission { bearers, bearer: bearer.0, stranger: None, now };
-        if bearers.knows(bearer.0) {
+        // Strangers behind an address keep nobody who is signed in from what is beside us.
+        let elsewhere = (what == Presented::SessionBeside).then_some(&self.bearers);
+        let admission = Admission { bearers, elsewhere, bearer: bearer.0, stranger: None, now };
+        if bearers.knows(bearer.0) || elsewhere.is_some_and(|elsewhere| elsewhere.knows(bearer.0)) {
             bearers.take(bearer.0, now)?;
             return Ok(admission);
         }
@@ -249,6 +253,9 @@ impl Admission<'_> {
     /// What was presented is good for nothing.
     pub(super) fn unknown(self) {
         self.bearers.forget(self.bearer);
+        if let Some(elsewhere) = self.elsewhere {
+            elsewhere.forget(self.bearer);
+        }
     }
 }
 

@@ -81,8 +81,14 @@ test("who it is cannot be forged by what a browser sends", async () => {
     for (const [name, value] of Object.entries(headers)) {
         if (name.startsWith("remote")) assert.ok(!value.includes("admin"), `${name}: ${value}`);
     }
-    // What is asked inside, nobody asks from outside.
-    assert.equal((await page.goto(`${SITE}/postern-asked-about-wiki`)).status(), 404);
+    // What is asked inside, nobody asks from outside: the answer holds cookies that are kept from scripts.
+    for (const path of ["postern-asked-about-wiki", "forward-auth?app=wiki", "forward%2Dauth?app=wiki"]) {
+        const answered = await page.evaluate(async (path) => {
+            const answer = await fetch(path);
+            return [answer.status, answer.headers.get("application-cookie")];
+        }, `/${path}`);
+        assert.deepEqual(answered, [404, null], path);
+    }
     await visitor.leave();
 });
 
@@ -104,6 +110,38 @@ test("somebody of another group is told so by a page, and the application's own 
     postern("group", "remove-user", "staff", "guest");
     await page.goto(WIKI);
     assert.equal(await visitor.title(), "You may not use wiki yet");
+    await visitor.leave();
+});
+
+test("an application that knows OpenID may ask for as much as a cookie carries", async () => {
+    const visitor = await enrolled(browser, "asked", "staff");
+    const { page } = visitor;
+    const callback = "http://127.0.0.1:9/cb";
+    const { client_id } = JSON.parse(postern("app", "add", "shop", "--redirect-uri", callback, "--public", "--json"));
+    await page.goto(`${SITE}/sign-in`);
+    let carried = 0;
+    // The longest that is taken.
+    for (let length = 2048; length > 0 && carried === 0; length -= 16) {
+        const params = new URLSearchParams({
+            response_type: "code",
+            client_id,
+            redirect_uri: callback,
+            scope: "openid",
+            state: "s".repeat(length),
+            nonce: "n".repeat(512),
+            code_challenge: "A".repeat(43),
+            code_challenge_method: "S256",
+        });
+        const path = `/openid/authorize?${params}`;
+        const status = await page.evaluate(
+            async (path) => (await fetch(path, { redirect: "manual", headers: { accept: "text/html" } })).status,
+            path,
+        );
+        assert.ok(status < 500, `${status} for ${path.length} bytes`);
+        const cookies = await visitor.context.cookies(SITE);
+        carried = cookies.find(({ name }) => name === "__Host-postern_app")?.value.length ?? 0;
+    }
+    assert.ok(carried > 3700 && carried <= 3800, `${carried}`);
     await visitor.leave();
 });
 

@@ -58,8 +58,8 @@ async fn every_claim_that_is_promised_comes_and_no_other() {
     let client = add_app(&postern, "wiki", |_| {});
     let (mut browser, _) = with_tokens(&postern, &client, &[("scope", ALL)]).await;
     let phone = Edit { phone: Some("+48 123".to_owned()), ..Edit::default() };
-    let now = postern.app.now();
-    postern.app.store.write_blocking(|tx| accounts::edit(tx, &root(), "jdoe", &phone, now)).unwrap();
+    let (site, now) = (postern.app.site(), postern.app.now());
+    postern.app.store.write_blocking(|tx| accounts::edit(tx, &site, &root(), "jdoe", &phone, now)).unwrap();
     let sent = client.sign_in(&mut browser, "jdoe", &[("scope", ALL)]).await;
     let tokens = client.exchange(&postern, sent.code(), &[]).await;
     let token = claims(&tokens.token("id_token"));

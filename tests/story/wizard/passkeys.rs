@@ -33,7 +33,7 @@ fn with_passkey(postern: &Postern, username: &str, name: &str) -> PasskeyId {
 }
 
 /// Sends a form as the pages' script does; gives status and answer.
-async fn ask(browser: &mut Browser<'_>, path: &str, body: &str) -> (u16, Value) {
+pub(crate) async fn ask(browser: &mut Browser<'_>, path: &str, body: &str) -> (u16, Value) {
     let request = Request::post(path)
         .header("content-type", "application/x-www-form-urlencoded")
         .header("accept", "application/json")
@@ -42,7 +42,7 @@ async fn ask(browser: &mut Browser<'_>, path: &str, body: &str) -> (u16, Value) 
     (page.status, serde_json::from_str(&page.text).unwrap())
 }
 
-async fn answered(browser: &mut Browser<'_>, credential: &str) -> Page {
+pub(crate) async fn answered(browser: &mut Browser<'_>, credential: &str) -> Page {
     browser.post("/sign-in/passkey", &[("credential", credential)]).await
 }
 
@@ -148,7 +148,7 @@ async fn who_has_a_passkey_is_asked_for_it_after_the_password_and_wrong_answers_
 }
 
 /// Makes a passkey called `phone` where a page asks for it, and sends it there.
-async fn add(browser: &mut Browser<'_>, authenticator: &mut Authenticator, at: &str) -> Page {
+pub(crate) async fn add(browser: &mut Browser<'_>, authenticator: &mut Authenticator, at: &str) -> Page {
     let (status, options) = ask(browser, &format!("{at}/begin"), "").await;
     assert_eq!(status, 200, "{options}");
     // As those that are kept in a cloud.

@@ -53,7 +53,8 @@ fn addresses(store: &Store, user: UserId) -> Vec<String> {
 }
 
 fn change(store: &Store, username: &str, wanted: &Edit) -> Result<Edited, Refusal> {
-    store.write_blocking(|tx| edit(tx, &root(), username, wanted, at(5))).map(|done| done.0)
+    let site = a_site(store);
+    store.write_blocking(|tx| edit(tx, &site, &root(), username, wanted, at(5))).map(|done| done.0)
 }
 
 fn demotion() -> Edit {

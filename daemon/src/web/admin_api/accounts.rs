@@ -74,7 +74,9 @@ async fn edit(
     request: Result<Json<EditRequest>, JsonRejection>,
 ) -> Result<Json<Changed<Edited>>, AdminError> {
     let edit = Edit::try_from(request?.0)?;
-    admin.answer(caller, move |tx, _, actor, now| accounts::edit(tx, actor, &username, &edit, now)).await
+    admin
+        .answer(caller, move |tx, site, actor, now| accounts::edit(tx, site, actor, &username, &edit, now))
+        .await
 }
 
 async fn disable(

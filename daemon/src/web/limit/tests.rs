@@ -105,6 +105,23 @@ fn what_is_good_no_more_counts_against_its_address_again() {
 }
 
 #[test]
+fn a_session_that_is_known_is_known_beside_us_too_until_it_is_over() {
+    let limits = Limits::default();
+    let session = TokenHash([255; 32]);
+    limits.issued(session, at(0));
+    let strange = |number| limits.admit(Presented::Session, TokenHash([number; 32]), ip("192.0.2.1"), at(0));
+    while strange(1).map(Admission::unknown).is_ok() {}
+    let beside = || limits.admit(Presented::SessionBeside, session, ip("192.0.2.1"), at(0));
+    let admitted = (0..2000).filter(|_| beside().map(Admission::known).is_ok()).count();
+    assert_eq!(admitted, 1000, "its allowance there is one of its own");
+    assert!(limits.admit(Presented::Session, session, ip("192.0.2.1"), at(0)).is_ok());
+    let later = || limits.admit(Presented::SessionBeside, session, ip("192.0.2.1"), at(1));
+    assert!(limits.admit(Presented::Session, TokenHash([2; 32]), ip("192.0.2.1"), at(0)).is_err());
+    later().unwrap().unknown();
+    assert!(!limits.bearers.knows(session.0) && !limits.bearers_beside.knows(session.0));
+}
+
+#[test]
 fn who_has_passkeys_asked_for_is_counted_by_64_in_ipv6() {
     let limits = Limits::default();
     let asks = |host: u32| limits.asks_for_passkey(ip(&format!("2001:db8:1:1::{host:x}")), at(0)).is_ok();

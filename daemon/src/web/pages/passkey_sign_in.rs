@@ -58,17 +58,17 @@ pub(super) async fn enter(
     body: Body,
 ) -> Result<Response, Trouble> {
     let form = Form::read(body).await?;
-    let answer = form.get("credential").to_owned();
+    let (answer, carried) = (form.get("credential").to_owned(), form.get("carried"));
     let asked = match pages.judge_passkey(&visit, &answer).await? {
         Judged::Goes(asked) => asked,
-        Judged::Refused(why) => return pages.no_passkey(&visit, why).await,
+        Judged::Refused(why) => return pages.no_passkey(&visit, carried, why).await,
         Judged::Late => {
             let why = visit.language.say(Key("refused-passkey-late"));
-            return refused(&pages, &visit, StatusCode::UNAUTHORIZED, why);
+            return refused(&pages, &visit, carried, StatusCode::UNAUTHORIZED, why);
         }
         Judged::TooOften(seconds) => {
             let why = too_often(&visit, seconds);
-            let shown = refused(&pages, &visit, StatusCode::TOO_MANY_REQUESTS, why);
+            let shown = refused(&pages, &visit, carried, StatusCode::TOO_MANY_REQUESTS, why);
             return shown.map(|shown| retry_after(shown, seconds));
         }
     };
@@ -80,10 +80,10 @@ pub(super) async fn enter(
         .write(move |tx| passkeys::enter(tx, &app.site(), (&asked.challenge, &answer), &entry, now));
     let (entered, _) = entered.await?;
     if let Err(why) = entered {
-        return pages.no_passkey(&visit, why).await;
+        return pages.no_passkey(&visit, carried, why).await;
     }
     let mut answer = pages.keeping("/me", &keepsakes);
-    pages.carry_on(&mut answer, form.get("carried"));
+    pages.carry_on(&mut answer, carried);
     pages.seat(&mut answer, Seat::Passkey, "", 0);
     Ok(answer)
 }
@@ -114,6 +114,8 @@ impl Pages {
                 permit.give_back();
                 Ok(Judged::Goes(asked))
             }
+            // The counter went on with the answer itself: the browser sent it again.
+            Err(Refused { reason: Reason::Copied, .. }) if entering.is_used_up(&asked) => Ok(Judged::Late),
             Err(Refused { reason: Reason::Copied, .. }) => Ok(Judged::Goes(asked)),
             Err(why) => Ok(Judged::Refused(why)),
         }
@@ -125,12 +127,19 @@ impl Pages {
     }
 
     /// Refuses, with the same words whatever the reason.
-    async fn no_passkey(&self, visit: &Visit, why: Refused) -> Result<Response, Trouble> {
+    async fn no_passkey(&self, visit: &Visit, carried: &str, why: Refused) -> Result<Response, Trouble> {
         self.refusals.no_passkey(visit.client, why.reason, why.username).await;
-        refused(self, visit, StatusCode::UNAUTHORIZED, visit.language.say(Key("refused-passkey")))
+        let said = visit.language.say(Key("refused-passkey"));
+        refused(self, visit, carried, StatusCode::UNAUTHORIZED, said)
     }
 }
 
-fn refused(pages: &Pages, visit: &Visit, status: StatusCode, why: Phrase) -> Result<Response, Trouble> {
-    Ok((status, passkey_refused(pages, visit, why)?).into_response())
+fn refused(
+    pages: &Pages,
+    visit: &Visit,
+    carried: &str,
+    status: StatusCode,
+    why: Phrase,
+) -> Result<Response, Trouble> {
+    Ok((status, passkey_refused(pages, visit, carried, why)?).into_response())
 }

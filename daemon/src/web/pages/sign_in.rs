@@ -92,8 +92,7 @@ pub(super) async fn enter(
     let carried = form.get("carried");
     let refused = |status, error, hint: Option<Key>| {
         let plain = sign_in_page(&pages, &visit, name.clone(), Some(error));
-        let carried = Some(carried.to_owned()).filter(|carried| !carried.is_empty());
-        let shown = page(&SignInPage { hint: hint.map(say), carried, ..plain })?;
+        let shown = page(&SignInPage { hint: hint.map(say), carried: sent_along(carried), ..plain })?;
         Ok((status, shown).into_response())
     };
     if name.is_empty() || password.is_empty() {
@@ -236,9 +235,19 @@ impl Pages {
 }
 
 /// The page, with what is wrong with a passkey.
-pub(super) fn passkey_refused(pages: &Pages, visit: &Visit, why: Phrase) -> Result<Response, Trouble> {
+pub(super) fn passkey_refused(
+    pages: &Pages,
+    visit: &Visit,
+    carried: &str,
+    why: Phrase,
+) -> Result<Response, Trouble> {
     let plain = sign_in_page(pages, visit, String::new(), None);
-    page(&SignInPage { passkey_error: Some(why), ..plain })
+    page(&SignInPage { passkey_error: Some(why), carried: sent_along(carried), ..plain })
+}
+
+/// What a form carried goes on with its window, whatever the browser carries meanwhile.
+fn sent_along(carried: &str) -> Option<String> {
+    Some(carried.to_owned()).filter(|carried| !carried.is_empty())
 }
 
 fn sign_in_page(pages: &Pages, visit: &Visit, name: String, error: Option<Phrase>) -> SignInPage {

@@ -65,8 +65,7 @@ pub(super) async fn enter(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Trouble> {
     // Nothing but a path is taken, and our own host comes before it: nobody is sent elsewhere.
-    let path =
-        visit.original_uri().filter(|path| app_uri::is_own_path(path)).unwrap_or("/me/apps").to_owned();
+    let path = visit.original_uri().and_then(app_uri::own_path).unwrap_or_else(|| "/me/apps".to_owned());
     match pages.verdict(&visit, query.as_deref()).await? {
         // A script would follow to the page.
         Verdict::Nobody if !visit.takes_pages => Ok(StatusCode::UNAUTHORIZED.into_response()),
