@@ -14,6 +14,8 @@ pub(crate) fn a_foreign_interface_is_left_alone(wireguard: Wireguard) {
     let Some(mut rig) = a_site(wireguard) else { return };
     rig.gateway.sh("ip link add pst-taken type veth peer name elsewhere; ip link set pst-taken mtu 1234 up
          ip addr add 10.1.1.1/24 dev pst-taken");
+    // The kernel finds out a moment later that the other end is down.
+    eventually("a state", || rig.gateway.look("ip link show pst-taken").contains("LOWERLAYERDOWN"));
     let foreign = || rig.gateway.sh("ip -o link show pst-taken; ip -o addr show pst-taken");
     let before = foreign();
     rig.locate("taken", 4, "");
