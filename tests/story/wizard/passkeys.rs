@@ -245,9 +245,7 @@ async fn the_wizard_waits_for_a_passkey_no_longer_than_its_session_and_not_where
     let dir = tempfile::tempdir().unwrap();
     let postern = strict(dir.path());
     let mut browser = Browser::new(&postern);
-    browser.start(&postern.invite("jdoe")).await;
-    browser.post("/enroll/you", &[("phone", "")]).await.went_to();
-    browser.post("/enroll/password", &[("password", PASSWORD)]).await.went_to();
+    browser.with_password(&postern.invite("jdoe")).await;
     postern.pass(590);
     let (_, options) = ask(&mut browser, &format!("{WIZARD}/begin"), "").await;
     let made = Authenticator::new(1).make(&options);
@@ -264,9 +262,7 @@ async fn the_wizard_waits_for_a_passkey_no_longer_than_its_session_and_not_where
         plan.config.public_url = "https://192.0.2.1/".to_owned();
     });
     let mut browser = Browser::new(&postern);
-    browser.start(&postern.invite("jdoe")).await;
-    browser.post("/enroll/you", &[("phone", "")]).await.went_to();
-    browser.post("/enroll/password", &[("password", PASSWORD)]).await.went_to();
+    browser.with_password(&postern.invite("jdoe")).await;
     browser.get("/enroll/second-factor").await.lacks(&["asskey"]);
     assert_eq!(ask(&mut browser, &format!("{WIZARD}/begin"), "").await.0, 404);
 }

@@ -365,9 +365,7 @@ async fn who_takes_codes_by_mail_is_sent_one_when_signing_in() {
     let dir = tempfile::tempdir().unwrap();
     let postern = strict(dir.path());
     let mut browser = Browser::new(&postern);
-    browser.start(&postern.invite("jdoe")).await;
-    browser.post("/enroll/you", &[("phone", "")]).await.went_to();
-    browser.post("/enroll/password", &[("password", PASSWORD)]).await.went_to();
+    browser.with_password(&postern.invite("jdoe")).await;
     let begun = browser.post("/enroll/second-factor", &[("by", "email")]).await.went_to().to_owned();
     browser.get(&begun).await.shows(200, &["jdoe@example.com"]);
     let sent = letters(&postern, dir.path(), 1).await;
