@@ -83,7 +83,7 @@ pub struct RemovedDevice {
 }
 
 /// Changes what `edit` gives. An administrator who is none any more keeps no Unix account; with another address links that were
-/// mailed to the one before end, opened ones too.
+/// mailed to the one before end, opened ones too; only who has no password yet keeps an invitation.
 pub fn edit(
     tx: &Tx<'_>,
     site: &Site,

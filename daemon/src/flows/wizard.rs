@@ -32,6 +32,8 @@ pub struct Progress {
     pub next: Step,
     /// What the session registered, newest last.
     pub devices: Vec<Device>,
+    /// What somebody new registered by another session: that of the desktop client, which they opened from here.
+    pub elsewhere: Option<Device>,
     /// Opens a session in a desktop client, once there is a password.
     pub client_token: Option<Token>,
 }
@@ -59,14 +61,15 @@ pub fn progress(
     for id in tx.devices_registered_in(session.id())? {
         devices.extend(tx.device(id)?);
     }
+    let elsewhere = enrolled_elsewhere(tx, &session, &user)?;
     let reached = Reached {
         has_password: user.password_hash.is_some(),
         owes_factor: enroll_factor::owes(tx, site, &session)?,
-        has_device: !devices.is_empty() || has_enrolled_elsewhere(tx, &session, &user)?,
+        has_device: !devices.is_empty() || elsewhere.is_some(),
     };
     let next = Step::next(&session.enrollment, reached);
     let client_token = client_token(tx, site, &session, &user, now)?;
-    Ok(Progress { session, user, groups, inviter, next, devices, client_token })
+    Ok(Progress { session, user, groups, inviter, next, devices, elsewhere, client_token })
 }
 
 /// The person looked at their data; `phone` is as they left it.
@@ -141,10 +144,13 @@ impl Progress {
     }
 }
 
-/// Whether somebody new has a device by another session: that of the desktop client, which they opened from here.
-fn has_enrolled_elsewhere(tx: &Tx<'_>, session: &Session, user: &User) -> Result<bool, StoreError> {
-    let is_new = session.enrollment.kind == EnrollmentKind::Enrollment;
-    Ok(is_new && tx.devices_of(user.id)?.iter().any(|device| device.registered_in.is_some()))
+/// See [`Progress::elsewhere`].
+fn enrolled_elsewhere(tx: &Tx<'_>, session: &Session, user: &User) -> Result<Option<Device>, StoreError> {
+    if session.enrollment.kind != EnrollmentKind::Enrollment {
+        return Ok(None);
+    }
+    let is_elsewhere = |device: &Device| device.registered_in.is_some_and(|from| from != session.id());
+    Ok(tx.devices_of(user.id)?.into_iter().rfind(is_elsewhere))
 }
 
 /// The session's own token if it may be presented again, else the newest one that nobody used.

@@ -27,8 +27,8 @@ pub fn is_registered(registered: &[String], asked: &str, is_public: bool) -> boo
 /// The longest path that somebody is led back to.
 const MOST_PATH_BYTES: usize = 2048;
 
-/// The path on our own host that somebody can be led back to, if it is one, which no browser takes for another host's, and does not
-/// lead there itself. Browsers send some characters as they are that belong into no address (RFC 3986, 2): those are encoded.
+/// The path on our own host that somebody can be led back to. `None`: a browser may take it for another host's, or it begins as what
+/// leads people back does. Browsers send some characters as they are that belong into no address (RFC 3986, 2): those are encoded.
 pub fn own_path(text: &str) -> Option<String> {
     let is_taken = |c: char| c.is_ascii_graphic() && !"\"<>\\#".contains(c);
     let is_ours = text.starts_with('/')

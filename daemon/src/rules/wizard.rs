@@ -25,7 +25,7 @@ pub struct Reached {
     pub has_password: bool,
     /// Whether a second factor is still to be set up.
     pub owes_factor: bool,
-    /// Whether the session registered a device that is still there.
+    /// Whether a device is there that the session registered or, for somebody new, another one did.
     pub has_device: bool,
 }
 

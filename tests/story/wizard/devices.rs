@@ -205,10 +205,27 @@ async fn where_every_location_asks_for_a_second_factor_the_step_leads_to_the_des
     assert_eq!(browser.get("/enroll/done").await.went_to(), "/enroll/device", "no client has a device yet");
     let registered = postern.create_device(&session, "laptop", &key(1)).await;
     browser.get("/enroll/device").await.shows(200, &["has been used", "href=\"/enroll/done\""]);
-    browser.get("/enroll/done").await.shows(200, &[]);
+    let done = browser.get("/enroll/done").await;
+    done.shows(200, &["laptop may use the VPN"]);
+    done.lacks(&["add a device later", "To connect a device", "Something not saved"]);
 
     let device = registered.json()["device"]["id"].clone();
     let files = signed_in(&postern, "jdoe").await.get(&format!("/me/device/files?id={device}")).await;
     files.shows(200, &[said]);
     files.lacks(&["At present it may use no location", "own public key"]);
+}
+
+#[tokio::test]
+async fn whoever_registers_in_the_desktop_client_goes_on_from_the_step_without_another_device() {
+    let postern = Postern::new();
+    let mut browser = Browser::new(&postern);
+    browser.with_password(&postern.invite("jdoe")).await;
+    let page = browser.get("/enroll/device").await;
+    let onward = "class=\"button quiet\" href=\"/enroll/done\"";
+    page.lacks(&[onward]);
+    let (_, link) = page.text.split_once("defguard://addinstance?token=").unwrap();
+    let (_, session) = postern.start(link.split('&').next().unwrap()).await;
+    assert_eq!(postern.create_device(&session, "laptop", &key(1)).await.status, 200);
+    browser.get("/enroll/device").await.shows(200, &["has been used", onward]);
+    browser.get("/enroll/done").await.shows(200, &["laptop may use the VPN"]);
 }

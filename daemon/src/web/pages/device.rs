@@ -38,6 +38,8 @@ struct DevicePage {
     may_skip: bool,
     client: Option<ShownLink>,
     left_out: Option<LeftOut>,
+    /// Whether the desktop client registered a device.
+    is_done: bool,
 }
 
 #[derive(Template)]
@@ -196,6 +198,7 @@ fn device_page(
         may_skip: site.config.enrollment.device_step == DeviceStep::Optional,
         client: ShownLink::of(pages, progress),
         left_out: None,
+        is_done: progress.elsewhere.is_some(),
     }
 }
 

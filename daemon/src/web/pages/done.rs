@@ -25,6 +25,8 @@ struct DonePage {
     /// Sanitised HTML; empty: the company wrote none.
     welcome: String,
     device: Option<String>,
+    /// Whether this browser has its key and files.
+    is_from_here: bool,
     username: String,
     links: Vec<Link>,
     client: Option<ShownLink>,
@@ -43,7 +45,8 @@ pub(super) async fn show(
     page(&DonePage {
         frame: frame(&site, &visit, &progress, Step::Done, &pages),
         welcome: own_welcome(&site, &progress),
-        device: progress.devices.last().map(|device| device.name.clone()),
+        is_from_here: !progress.devices.is_empty(),
+        device: progress.devices.last().or(progress.elsewhere.as_ref()).map(|device| device.name.clone()),
         client: ShownLink::of(&pages, &progress),
         username: progress.user.username,
         links: site.config.branding.links.clone(),
